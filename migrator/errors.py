@@ -1,0 +1,106 @@
+"""The errors that leave this package: one small tree under ``MigratorError``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+EXIT_YES = 0
+EXIT_NO = 1
+EXIT_CANNOT = 2
+EXIT_NEEDS_DECISION = 3
+EXIT_INTERRUPTED = 130
+
+
+class MigratorError(Exception):
+    """Something that the user can act on; shown as one message, without a traceback.
+
+    ``what`` says what is wrong. ``where`` is the place, from the outside in
+    (file, message path, byte), ``hint`` is what to do about it.
+    """
+
+    exit_code = EXIT_CANNOT
+
+    def __init__(self, what: str, *, where: str = "", hint: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.where = where
+        self.hint = hint
+
+    def __str__(self) -> str:
+        text = f"{self.where}: {self.what}" if self.where else self.what
+        return f"{text}; {self.hint}" if self.hint else text
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Keyword-only arguments get lost by Exception's own pickling.
+        return _rebuild, (type(self), dict(self.__dict__))
+
+    def at(self, where: str) -> MigratorError:
+        """The same error with one more place in front of it."""
+        self.where = f"{where}: {self.where}" if self.where else where
+        return self
+
+
+def _rebuild(kind: type[MigratorError], state: Mapping[str, Any]) -> MigratorError:
+    error = kind.__new__(kind)
+    error.__dict__.update(state)
+    error.args = (state["what"],)
+    return error
+
+
+class UsageError(MigratorError):
+    """The call itself is wrong: options that contradict, a value that does not parse."""
+
+
+class FormatError(MigratorError):
+    """The bytes are not what their format asks for."""
+
+
+class UnsupportedFormat(MigratorError):
+    """We know what this is, and it is not something that this verb reads."""
+
+
+class LimitError(MigratorError):
+    """Reading on would pass one of the bounds in ``limits.Limits``."""
+
+
+class NoSuchTensor(MigratorError):
+    """A tensor was named that the model does not have."""
+
+
+class BlockedError(MigratorError):
+    """A plan holds blockers, so nothing was run. ``blockers`` lists them."""
+
+    def __init__(
+        self, what: str, *, blockers: Sequence[str] = (), where: str = "", hint: str = ""
+    ) -> None:
+        super().__init__(what, where=where, hint=hint)
+        self.blockers = tuple(blockers)
+
+
+class DestinationError(MigratorError):
+    """The result cannot be put where it was asked for."""
+
+
+class TensorFlowMissing(MigratorError):
+    """The verb needs TensorFlow and it is not installed (or not in a version that we run on)."""
+
+
+class WorkerError(MigratorError):
+    """The child process that runs TensorFlow failed; ``log`` holds the end of what it said."""
+
+    def __init__(self, what: str, *, log: str = "", where: str = "", hint: str = "") -> None:
+        super().__init__(what, where=where, hint=hint)
+        self.log = log
+
+
+class NeedsDecision(MigratorError):
+    """Several answers are plausible. ``options`` are the ones to paste, best first."""
+
+    exit_code = EXIT_NEEDS_DECISION
+
+    def __init__(
+        self, what: str, *, options: Sequence[str] = (), where: str = "", hint: str = ""
+    ) -> None:
+        super().__init__(what, where=where, hint=hint)
+        self.options = tuple(options)

@@ -1,0 +1,35 @@
+"""Bounds on what a hostile file can make us spend."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from migrator.errors import LimitError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Upper bounds while reading one model. Sizes are in bytes."""
+
+    skeleton_bytes: int = 512 << 20
+    """All that is kept of a file in memory: everything but large tensor contents."""
+    nodes: int = 5_000_000
+    functions: int = 200_000
+    depth: int = 64
+    """Messages inside messages. Real models stay under 20; protobuf itself stops at 100."""
+    tensor_bytes: int = 64 << 30
+    """One decoded tensor. A one-value list can claim a shape of any size."""
+
+    def check(self, name: str, value: int, *, where: str = "") -> None:
+        """Raise LimitError where ``value`` passes the bound called ``name``."""
+        bound = getattr(self, name)
+        if value > bound:
+            unit = " bytes" if name.endswith("bytes") else ""
+            raise LimitError(
+                f"holds {value:,}{unit} of {name.replace('_', ' ')}, the limit is {bound:,}{unit}",
+                where=where,
+                hint="pass Limits(...) to load() if you trust the file",
+            )
+
+
+DEFAULT_LIMITS = Limits()

@@ -1,0 +1,96 @@
+"""Model: what a file or a folder holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from migrator.model.graph import Graph
+from migrator.model.tensors import TensorSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Where a model came from. ``bytes`` counts the model file itself, not its neighbours."""
+
+    path: str
+    bytes: int
+    format: str
+    """One of the contract's names: ``graph_def``, ``saved_model``, ..."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signature:
+    """A named way to call a model."""
+
+    method_name: str
+    inputs: Mapping[str, TensorSpec]
+    outputs: Mapping[str, TensorSpec]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asset:
+    """A file in ``assets/`` and the tensor that is fed its path."""
+
+    tensor: str
+    filename: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Saver:
+    """The tensors and ops that save and restore the model's own checkpoint."""
+
+    filename_tensor: str
+    save_tensor: str
+    restore_op: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedVariable:
+    """A variable of a TF2 object graph."""
+
+    name: str
+    spec: TensorSpec
+    trainable: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ObjectGraph:
+    """The part of a TF2 SavedModel that says how its Python objects hang together.
+
+    ``kinds`` counts the objects by kind; ``message`` is the parsed SavedObjectGraph.
+    """
+
+    kinds: Mapping[str, int]
+    variables: tuple[SavedVariable, ...]
+    concrete_functions: tuple[str, ...]
+    message: Any = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class MetaGraph:
+    """One graph with what is known about using it. A bare GraphDef has one, without tags."""
+
+    tags: tuple[str, ...] = ()
+    tensorflow_version: str | None = None
+    signatures: Mapping[str, Signature] = field(default_factory=dict)
+    graph: Graph
+    collections: Mapping[str, tuple[str | bytes | int | float, ...]] = field(default_factory=dict)
+    assets: tuple[Asset, ...] = ()
+    saver: Saver | None = None
+    object_graph: ObjectGraph | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Model:
+    """Everything that was read from one source. ``warnings`` are what could not be, or is odd."""
+
+    source: Source
+    meta_graphs: tuple[MetaGraph, ...]
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def graph(self) -> Graph:
+        """The graph of the first meta graph."""
+        return self.meta_graphs[0].graph
