@@ -1,0 +1,162 @@
+"""Graphs back to GraphDef bytes, streamed: no large constant is in memory with another."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+from typing import Any, BinaryIO
+
+from migrator.formats.messages import message_class
+from migrator.formats.nodes import WireAttrs
+from migrator.formats.skeleton import Spans
+from migrator.formats.wire import FIXED32, bytes_field, number_field, tag, text_field
+from migrator.model.dtypes import DType
+from migrator.model.graph import (
+    AttrPlaceholder,
+    AttrValue,
+    Function,
+    FunctionRef,
+    Node,
+    Versions,
+)
+from migrator.model.tensors import LazyBytes, LazyTensor, Shape
+
+
+def write_graph(
+    file: BinaryIO,
+    nodes: Iterable[Node],
+    functions: Iterable[Function] = (),
+    versions: Versions | None = None,
+) -> int:
+    """Write a GraphDef; returns its size in bytes. Values of constants are copied unread."""
+    written = 0
+    functions = tuple(functions)
+    for node in nodes:
+        written += file.write(bytes_field(1, encode_node(node)))
+    library = b"".join(bytes_field(1, _function(function)) for function in functions)
+    library += b"".join(
+        bytes_field(2, text_field(1, function.name) + text_field(2, function.gradient))
+        for function in functions
+        if function.gradient
+    )
+    if library:
+        written += file.write(bytes_field(2, library))
+    if versions is not None:
+        message = message_class("VersionDef")(
+            producer=versions.producer,
+            min_consumer=versions.min_consumer,
+            bad_consumers=versions.bad_consumers,
+        )
+        written += file.write(bytes_field(4, message.SerializeToString()))
+    return written
+
+
+def encode_node(node: Node) -> bytes:
+    """One NodeDef. Attributes in the order of their names, so that equal nodes encode alike."""
+    parts = [text_field(1, node.name), text_field(2, node.op)]
+    parts += [text_field(3, text) for text in node.inputs]
+    if node.device:
+        parts.append(text_field(4, node.device))
+    for key in sorted(node.attrs):
+        parts.append(
+            bytes_field(5, text_field(1, key) + bytes_field(2, encode_attr(node.attrs[key])))
+        )
+    return b"".join(parts)
+
+
+def encode_attr(value: AttrValue) -> bytes:
+    """One AttrValue. Raises TypeError for what no attribute can hold."""
+    if value is None:
+        return b""
+    if isinstance(value, list):
+        return bytes_field(1, b"".join(_list_item(item) for item in value))
+    return _one(value)
+
+
+def _one(value: AttrValue) -> bytes:
+    if isinstance(value, DType):
+        return number_field(6, int(value))
+    if isinstance(value, bool):
+        return number_field(5, int(value))
+    if isinstance(value, int):
+        return number_field(3, value)
+    if isinstance(value, float):
+        return tag(4, FIXED32) + struct.pack("<f", value)
+    if isinstance(value, AttrPlaceholder):
+        return text_field(9, value.name)
+    return _sized(value)
+
+
+def _list_item(value: AttrValue) -> bytes:
+    """Repeated numbers go unpacked, which every reader takes."""
+    if isinstance(value, FunctionRef):
+        return bytes_field(_FUNC_OF_LIST, _function_ref(value))
+    return _one(value)
+
+
+def _sized(value: AttrValue) -> bytes:
+    if isinstance(value, bytes):
+        return bytes_field(2, value)
+    if isinstance(value, LazyBytes):
+        return bytes_field(2, value.read())
+    if isinstance(value, Shape):
+        return bytes_field(7, encode_shape(value))
+    if isinstance(value, LazyTensor):
+        return bytes_field(8, value.read())
+    if isinstance(value, FunctionRef):
+        return bytes_field(_FUNC, _function_ref(value))
+    raise TypeError(f"an attribute cannot hold {type(value).__name__}")
+
+
+_FUNC, _FUNC_OF_LIST = 10, 9
+"""The same thing has two numbers: AttrValue.func and ListValue.func."""
+
+
+def _function_ref(value: FunctionRef) -> bytes:
+    attrs = b"".join(
+        bytes_field(2, text_field(1, key) + bytes_field(2, encode_attr(value.attrs[key])))
+        for key in sorted(value.attrs)
+    )
+    return text_field(1, value.name) + attrs
+
+
+def encode_shape(shape: Shape) -> bytes:
+    """A TensorShapeProto."""
+    if shape.dims is None:
+        return number_field(3, 1)
+    return b"".join(
+        bytes_field(2, number_field(1, -1 if dim is None else dim)) for dim in shape.dims
+    )
+
+
+def _function(function: Function) -> bytes:
+    """A FunctionDef with its devices stripped and its large constants put back."""
+    message = message_class("FunctionDef")()
+    message.CopyFrom(function.definition)
+    attrs = function.attrs
+    assert isinstance(attrs, WireAttrs)
+    for node in message.node_def:
+        node.device = ""
+        for value in node.attr.values():
+            _restore(value, attrs.spans)
+    data: bytes = message.SerializeToString(deterministic=True)
+    return data
+
+
+def _restore(value: Any, spans: Spans) -> None:
+    """Put what a mark points to in the place of the mark."""
+    kind = value.WhichOneof("value")
+    if kind == "tensor" and value.tensor.span:
+        found = spans.find(value.tensor.span)
+        if found is not None:
+            value.tensor.ParseFromString(spans.source.read(*found))
+    elif kind == "s" and value.span:
+        found = spans.find(value.span)
+        if found is not None:
+            value.s = spans.source.read(*found)
+            value.span = b""
+    elif kind == "list":
+        for tensor in value.list.tensor:
+            found = spans.find(tensor.span) if tensor.span else None
+            if found is not None:
+                tensor.ParseFromString(spans.source.read(*found))

@@ -1,0 +1,275 @@
+"""What a file is, told from its content and never from its name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from migrator.errors import FormatError, MigratorError
+from migrator.formats.source import ByteSource
+from migrator.limits import Limits
+
+_HEAD = 4096
+_TOP_FIELDS = 64
+"""So many top-level fields are looked at; the parser then reads them all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sniffed:
+    """``format`` is a contract name, None for a thing that has none there."""
+
+    format: str | None
+    what: str
+    hint: str = ""
+
+
+_MAGIC: tuple[tuple[int, bytes, Sniffed], ...] = (
+    (0, b"\x89HDF\r\n\x1a\n", Sniffed(format="keras_h5", what="a Keras model in HDF5")),
+    (0, b"PK\x03\x04", Sniffed(format="keras_zip", what="a zip archive (a .keras model?)")),
+    (0, b"\x1f\x8b", Sniffed(format=None, what="gzip-compressed", hint="decompress it first")),
+    (257, b"ustar\0", Sniffed(format=None, what="a tar archive", hint="unpack it first")),
+    (257, b"ustar  ", Sniffed(format=None, what="a tar archive", hint="unpack it first")),
+    (0, b"\xff\xd8\xff", Sniffed(format=None, what="a JPEG picture, not a model")),
+    (0, b"\x89PNG\r\n\x1a\n", Sniffed(format=None, what="a PNG picture, not a model")),
+    (0, b"GIF8", Sniffed(format=None, what="a GIF picture, not a model")),
+    (0, b"%PDF", Sniffed(format=None, what="a PDF document, not a model")),
+    (0, b"\x7fELF", Sniffed(format=None, what="a program or shared library, not a model")),
+    (0, b"\x93NUMPY", Sniffed(format=None, what="a numpy array, not a model")),
+    (0, b"\x80\x02", Sniffed(format=None, what="a Python pickle (PyTorch?)")),
+)
+_TABLE_FOOTER = bytes.fromhex("57fb808b247547db")
+_TEXT_KEYS = (
+    ("saved_model_text", ("saved_model_schema_version", "meta_graphs"), "a SavedModel as text"),
+    ("meta_graph_text", ("meta_info_def", "graph_def"), "a MetaGraph as text"),
+    ("graph_def_text", ("node {", "node{", "versions", "library"), "a GraphDef as text"),
+)
+_NOT_READ = "this version reads binary GraphDefs and SavedModels"
+
+
+def sniff(source: ByteSource, limits: Limits) -> Sniffed:
+    """Say what ``source`` is. Raises FormatError where it is nothing that we know."""
+    if source.size == 0:
+        raise FormatError("is empty (0 bytes)", where=source.name, hint="copy it again")
+    head = source.read(0, min(source.size, _HEAD))
+    for offset, magic, found in _MAGIC:
+        if head[offset : offset + len(magic)] == magic:
+            return found if found.hint or not found.format else _unread(found)
+    # Where a flatbuffer's root lies comes first; in a GraphDef a node may be called TFL3.
+    if head[4:8] == b"TFL3" and int.from_bytes(head[:4], "little") < source.size:
+        return _unread(Sniffed(format="tflite", what="a TFLite model"))
+    if b"brain.Event:" in head[:64] and head[4:8] == bytes(4):
+        return Sniffed(format=None, what="a TensorBoard event file, not a model")
+    if head.startswith(b"version https://git-lfs"):
+        raise FormatError(
+            "is a Git-LFS pointer, not the model itself",
+            where=source.name,
+            hint="run `git lfs pull` in its repository",
+        )
+    if source.size >= 48 and source.read(source.size - 8, 8) == _TABLE_FOOTER:
+        return _unread(Sniffed(format="checkpoint", what="a checkpoint (index of its variables)"))
+    if head == b"\x08\x03":
+        return _unread(Sniffed(format="hub_module", what="the marker of a TF1 hub module"))
+    text = _as_text(head)
+    if text is not None:
+        return _text(source, text)
+    return _binary(source, limits)
+
+
+def _unread(found: Sniffed) -> Sniffed:
+    return Sniffed(format=found.format, what=found.what, hint=_NOT_READ)
+
+
+def _as_text(head: bytes) -> str | None:
+    try:
+        text = head.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        if error.start < len(head) - 4:  # else: cut inside the last character
+            return None
+        text = head[: error.start].decode("utf-8")
+    printable = all(char.isprintable() or char in "\t\r\n\f" for char in text)
+    return text if printable else None
+
+
+def _text(source: ByteSource, text: str) -> Sniffed:
+    lines = [
+        line.strip()
+        for line in text.splitlines()
+        if line.strip() and not line.lstrip().startswith("#")
+    ]
+    for name, keys, what in _TEXT_KEYS:
+        if any(line.startswith(keys) for line in lines[:1]):
+            return _unread(Sniffed(format=name, what=f"{what} (.pbtxt)"))
+    start = ascii(text[:40])
+    raise FormatError(
+        f"is a text file, starting {start}",
+        where=source.name,
+        hint="a model is binary: was a web page or an error message saved in its place?",
+    )
+
+
+def _binary(source: ByteSource, limits: Limits) -> Sniffed:
+    try:
+        fields = _top_fields(source, 0, source.size)
+    except FormatError as error:
+        # Damaged in its first fields. Its parser tells where, if it looks like a model at all.
+        if _looks_like_node(source):
+            return Sniffed(format="graph_def", what="a GraphDef")
+        if source.read(0, min(2, source.size)) in (b"\x08\x01", b"\x08"):
+            return Sniffed(format="saved_model", what="a SavedModel")
+        raise FormatError(
+            "is neither a GraphDef nor a SavedModel, nor anything else that is known here",
+            where=source.name,
+            hint=error.what,
+        ) from None
+    numbers = [(number, wire) for number, wire, _, _ in fields]
+    first = fields[0]
+    if (1, 0) in numbers[:2] or (numbers[0] == (2, 2) and _is_meta_graph(source, *fields[0][2:])):
+        if (2, 2) in numbers or source.size <= 2:
+            return Sniffed(format="saved_model", what="a SavedModel")
+        if len(numbers) > 1 and all(wire == 0 for _, wire in numbers[:3]):
+            return Sniffed(format=None, what="a SavedModel's fingerprint.pb", hint=_beside())
+    if first[:2] == (1, 2):
+        if _looks_like_node(source):
+            return Sniffed(format="graph_def", what="a GraphDef")
+        if any((number, wire) == (2, 2) for number, wire in numbers):
+            inner = next(item for item in fields if item[:2] == (2, 2))
+            if _inner_is_node(source, inner[2], inner[3]):
+                return _unread(Sniffed(format="meta_graph", what="a MetaGraph (.meta)"))
+        if all(number == 1 for number, _ in numbers):
+            return Sniffed(
+                format=None, what="not a model (keras_metadata.pb looks like this)", hint=_beside()
+            )
+    if first[0] == 1 and first[1] == 1:
+        return Sniffed(format=None, what="not a model (an event file starts like this)")
+    if {number for number, _ in numbers} <= {1, 2, 3, 4, 5} and all(
+        wire == (0 if number == 3 else 2) for number, wire in numbers
+    ):
+        node = next((item for item in fields if item[0] == 1), None)
+        if node is None:
+            return Sniffed(format="graph_def", what="a GraphDef without nodes")
+        if _inner_is_node(source, node[2], node[3], direct=True):
+            return Sniffed(format="graph_def", what="a GraphDef")
+    raise FormatError(
+        "is neither a GraphDef nor a SavedModel, nor anything else that is known here",
+        where=source.name,
+        hint=f"its first bytes are {source.read(0, min(8, source.size)).hex(' ')}",
+    )
+
+
+def _beside() -> str:
+    return "name the folder or its saved_model.pb"
+
+
+def _top_fields(source: ByteSource, start: int, end: int) -> list[tuple[int, int, int, int]]:
+    """(field, wire type, payload start, payload end) of the first fields in [start, end).
+
+    Raises FormatError where the bytes are no protobuf encoding.
+    """
+    fields: list[tuple[int, int, int, int]] = []
+    position = window = start
+    data = b""
+    while position < end and len(fields) < _TOP_FIELDS:
+        if position + 24 > window + len(data):
+            window = position
+            data = source.read(position, min(_HEAD, end - position))
+        tag, after = _varint(data, position - window)
+        number, wire = tag >> 3, tag & 7
+        if number == 0 or wire in (3, 4, 6, 7):
+            raise FormatError(f"byte {position:,} starts no protobuf field")
+        if wire == 0:
+            _, after = _varint(data, after)
+            begin = stop = window + after
+        elif wire == 2:
+            length, after = _varint(data, after)
+            begin = window + after
+            stop = begin + length
+        else:
+            begin = window + after
+            stop = begin + (8 if wire == 1 else 4)
+        if stop > end:
+            raise FormatError(f"the field at byte {position:,} passes the end")
+        fields.append((number, wire, begin, stop))
+        position = stop
+    if not fields:
+        raise FormatError("no field")
+    return fields
+
+
+def _varint(data: bytes, index: int) -> tuple[int, int]:
+    value = 0
+    for shift, after in enumerate(range(index, min(index + 10, len(data)))):
+        value |= (data[after] & 127) << 7 * shift
+        if data[after] < 128:
+            return value, after + 1
+    raise FormatError("no number where one should be")
+
+
+def _looks_like_node(source: ByteSource) -> bool:
+    """True where field 1 of the file starts as a NodeDef does: printable name, then op.
+
+    Also where the node itself is cut off, so that a truncated graph is told as one.
+    """
+    try:
+        head = source.read(0, min(source.size, 24))
+        tag, after = _varint(head, 0)
+        if tag != 10:
+            return False
+        length, after = _varint(head, after)
+        return _inner_is_node(source, after, after + length, whole=False, direct=True)
+    except MigratorError:
+        return False
+
+
+def _inner_is_node(
+    source: ByteSource, start: int, stop: int, *, whole: bool = True, direct: bool = False
+) -> bool:
+    """True where [start, stop) is a NodeDef (``direct``) or a GraphDef that starts with one."""
+    stop = min(stop, source.size)
+    try:
+        if not direct:
+            data = source.read(start, min(24, stop - start))
+            tag, after = _varint(data, 0)
+            if tag not in (10, 18, 34):
+                return False
+            if tag != 10:
+                return True
+            length, after = _varint(data, after)
+            start, stop = start + after, min(start + after + length, source.size)
+        data = source.read(start, min(1 << 16, stop - start))
+        names: dict[int, bytes] = {}
+        index = 0
+        while index < len(data) and not {1, 2} <= names.keys():
+            tag, index = _varint(data, index)
+            if tag & 7 != 2:
+                return False
+            length, index = _varint(data, index)
+            names.setdefault(tag >> 3, data[index : index + length])
+            index += length
+        if not whole and names.keys() == {1} and index >= len(data):
+            return _is_name(names[1])
+        return {1, 2} <= names.keys() and _is_op(names[2])
+    except MigratorError:
+        return not whole and stop == source.size
+
+
+def _is_name(raw: bytes) -> bool:
+    try:
+        return bool(raw.decode("utf-8"))
+    except UnicodeDecodeError:
+        return False
+
+
+def _is_op(raw: bytes) -> bool:
+    """Op names are ASCII identifiers, with ``>`` between a package and its op."""
+    return bool(raw) and all(
+        48 <= byte <= 57 or 65 <= byte <= 90 or 97 <= byte <= 122 or byte in b"_>.-" for byte in raw
+    )
+
+
+def _is_meta_graph(source: ByteSource, start: int, stop: int) -> bool:
+    """True where [start, stop) holds a MetaInfoDef and a GraphDef, as a meta graph does."""
+    try:
+        fields = _top_fields(source, start, stop)
+    except FormatError:
+        return False
+    numbers = {number for number, wire, _, _ in fields if wire == 2}
+    return 2 in numbers and len(numbers & {1, 3, 4, 5, 7}) > 0

@@ -1,0 +1,99 @@
+"""Positioned reads from a file. Pages that are mapped count as resident memory; these do not."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+import threading
+
+from migrator.errors import FormatError, MigratorError
+
+
+class _File:
+    """An open file that warns nobody when the garbage collector is what closes it.
+
+    Python's own does, where it is collected before its owner in a cycle with an exception.
+    """
+
+    __slots__ = ("_position", "descriptor")
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+        self._position = 0
+
+    def seek(self, position: int) -> None:
+        self._position = position
+
+    def read(self, count: int) -> bytes:
+        found = os.pread(self.descriptor, count, self._position)
+        self._position += len(found)
+        return found
+
+    def close(self) -> None:
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+            self.descriptor = -1
+
+    __del__ = close
+
+
+class ByteSource:
+    """Bytes at positions of one regular file, held open until the last tensor lets go of it."""
+
+    __slots__ = ("_file", "_lock", "name", "size")
+
+    def __init__(self, file: io.BytesIO | _File, *, name: str, size: int) -> None:
+        self._file = file
+        self._lock = threading.Lock()
+        self.name = name
+        self.size = size
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> ByteSource:
+        """Open ``path``. Raises MigratorError for what is missing, unreadable or not a file."""
+        name = os.fspath(path)
+        try:
+            mode = os.stat(name).st_mode
+            if not stat.S_ISREG(mode):  # before opening: a pipe would wait forever
+                raise MigratorError("is not a regular file", where=name)
+            file = _File(os.open(name, os.O_RDONLY | os.O_CLOEXEC))
+        except OSError as error:
+            raise MigratorError(
+                f"cannot be read: {error.strerror or error}", where=name, hint="check the path"
+            ) from None
+        except ValueError as error:  # a NUL in the path
+            raise MigratorError(f"is not a path: {error}", where=ascii(name)) from None
+        return cls(file, name=name, size=os.fstat(file.descriptor).st_size)
+
+    @classmethod
+    def of_bytes(cls, data: bytes, *, name: str = "<bytes>") -> ByteSource:
+        return cls(io.BytesIO(data), name=name, size=len(data))
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Exactly ``length`` bytes from ``offset``. Raises FormatError when they are not there."""
+        if offset < 0 or length < 0 or offset + length > self.size:
+            raise FormatError(
+                f"{length:,} bytes at byte {offset:,} pass the end of the file "
+                f"({self.size:,} bytes)",
+                where=self.name,
+            )
+        parts: list[bytes] = []
+        with self._lock:
+            self._file.seek(offset)
+            left = length
+            while left:
+                part = self._file.read(left)
+                if not part:
+                    raise FormatError(
+                        f"shrank while it was read (byte {offset + length - left:,} is gone)",
+                        where=self.name,
+                    )
+                parts.append(part)
+                left -= len(part)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def __del__(self) -> None:
+        file = getattr(self, "_file", None)
+        if file is not None:
+            file.close()

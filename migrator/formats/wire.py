@@ -1,0 +1,38 @@
+"""Writing protobuf's wire format: the few primitives that our encoders need.
+
+Source: protobuf's public encoding guide.
+"""
+
+from __future__ import annotations
+
+VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
+"""Wire types in use; 3 and 4 (groups) are not."""
+
+_U64 = (1 << 64) - 1
+
+
+def varint(value: int) -> bytes:
+    """``value`` in base 128, least significant group first; negative ones as 64-bit."""
+    value &= _U64
+    out = bytearray()
+    while value > 127:
+        out.append(value & 127 | 128)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def tag(number: int, wire_type: int = LENGTH) -> bytes:
+    return varint(number << 3 | wire_type)
+
+
+def number_field(number: int, value: int) -> bytes:
+    return tag(number, VARINT) + varint(value)
+
+
+def bytes_field(number: int, payload: bytes) -> bytes:
+    return tag(number) + varint(len(payload)) + payload
+
+
+def text_field(number: int, text: str) -> bytes:
+    return bytes_field(number, text.encode())

@@ -1,0 +1,113 @@
+"""Who feeds whom, by node number: the adjacency that our own algorithms run on.
+
+Building it and every walk on it are linear in nodes and edges.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+
+from migrator.model.graph import Graph, Node
+from migrator.model.tensors import TensorRef
+
+
+class Wiring:
+    """Edges of one top-level graph. Dangling inputs are left out; duplicates resolve to the first.
+
+    ``inputs[i]`` lists (producer, port) by slot, ``controls[i]`` the producers of control edges,
+    ``consumers[i]`` and ``control_consumers[i]`` the ways back.
+    """
+
+    __slots__ = ("consumers", "control_consumers", "controls", "index", "inputs", "nodes")
+
+    def __init__(self, graph: Graph) -> None:
+        nodes: Sequence[Node] = graph.nodes
+        self.nodes = nodes
+        self.index: dict[str, int] = {}
+        for number, node in enumerate(nodes):
+            self.index.setdefault(node.name, number)
+        self.inputs: list[list[tuple[int, int]]] = [[] for _ in nodes]
+        self.controls: list[list[int]] = [[] for _ in nodes]
+        self.consumers: list[list[int]] = [[] for _ in nodes]
+        self.control_consumers: list[list[int]] = [[] for _ in nodes]
+        index = self.index
+        for number, node in enumerate(nodes):
+            for text in node.inputs:
+                producer = index.get(text)  # "x" is "x:0", and most inputs are written so
+                port = 0
+                if producer is None:
+                    ref = TensorRef.parse(text)
+                    producer, port = index.get(ref.node), ref.port
+                    if producer is None:
+                        continue
+                    if ref.control:
+                        self.controls[number].append(producer)
+                        self.control_consumers[producer].append(number)
+                        continue
+                self.inputs[number].append((producer, port))
+                self.consumers[producer].append(number)
+
+    def backward(self, starts: Iterable[int], *, cut: Collection[tuple[int, int]] = ()) -> set[int]:
+        """Every node that ``starts`` need, control edges included, themselves too.
+
+        ``cut`` holds tensors (producer, port) that are given: edges from them are not followed.
+        """
+        seen = set(starts)
+        stack = list(seen)
+        while stack:
+            number = stack.pop()
+            for edge in self.inputs[number]:
+                producer = edge[0]
+                if producer not in seen and edge not in cut:
+                    seen.add(producer)
+                    stack.append(producer)
+            for producer in self.controls[number]:
+                # To wait for a source that is given is to wait for nothing.
+                given = (producer, 0) in cut and not self.inputs[producer]
+                if producer not in seen and not given:
+                    seen.add(producer)
+                    stack.append(producer)
+        return seen
+
+    def forward(
+        self,
+        starts: Iterable[int],
+        *,
+        stop: Callable[[int], bool] | None = None,
+        most: int | None = None,
+    ) -> set[int]:
+        """Every node that takes data from ``starts``, directly or not, themselves too.
+
+        Gives up where it has found more than ``most``.
+        """
+        seen = set(starts)
+        stack = list(seen)
+        while stack and (most is None or len(seen) <= most):
+            number = stack.pop()
+            if stop is not None and stop(number):
+                continue
+            for consumer in self.consumers[number]:
+                if consumer not in seen:
+                    seen.add(consumer)
+                    stack.append(consumer)
+        return seen
+
+    def tensor(self, name: str) -> tuple[int, int] | None:
+        """(producer, port) of the tensor called ``name``, None where there is none."""
+        ref = TensorRef.parse(name)
+        number = self.index.get(ref.node)
+        return None if number is None else (number, ref.port)
+
+    def cut_at(self, names: Iterable[str]) -> frozenset[tuple[int, int]]:
+        """What ``backward`` takes as ``cut`` for tensors by name."""
+        return frozenset(found for name in names if (found := self.tensor(name)) is not None)
+
+    def needed_for(self, outputs: Iterable[str], given: Iterable[str]) -> set[int]:
+        """Every node that tensors ``outputs`` need when tensors ``given`` are given."""
+        cut = self.cut_at(given)
+        ends = [found for found in map(self.tensor, outputs) if found is not None]
+        return self.backward([end[0] for end in ends if end not in cut], cut=cut)
+
+    def edge_counts(self) -> tuple[int, int]:
+        """Number of data edges and of control edges."""
+        return sum(map(len, self.inputs)), sum(map(len, self.controls))
