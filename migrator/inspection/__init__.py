@@ -1,0 +1,1 @@
+"""What is in a model: counts, sizes, signatures, and which tensors are its endpoints."""

@@ -1,0 +1,57 @@
+"""Which tensors are the inputs and outputs of a graph that does not say.
+
+Scored rules, each with its reason. First the outputs (``outputs``), then the inputs that they
+need (``inputs``). Where the choice of outputs would change what has to be fed, or a control such
+as ``is_training`` must be set, the answer is "undecided" and never a guess.
+
+Background on what others do and where it fails: docs/endpoints.md.
+"""
+
+from __future__ import annotations
+
+from migrator.graph.wiring import Wiring
+from migrator.inspection import inputs, outputs
+from migrator.inspection.candidates import Candidate, Control, Endpoints
+from migrator.model.model import MetaGraph
+
+__all__ = ["Candidate", "Control", "Endpoints", "find_endpoints"]
+
+
+def find_endpoints(meta: MetaGraph, wiring: Wiring | None = None) -> Endpoints:
+    """The endpoints of ``meta``: from its signatures where it has some, else by the rules."""
+    if meta.signatures:
+        return _from_signatures(meta)
+    wiring = wiring or Wiring(meta.graph)
+    found = outputs.find(meta.graph, wiring)
+    needed = inputs.find(meta.graph, wiring, [item.tensor for item in found.chosen])
+    questions = [*found.questions, *needed.questions]
+    if not found.chosen:
+        questions.insert(0, "no tensor looks like an output")
+    return Endpoints(
+        inputs=needed.data,
+        outputs=found.chosen,
+        controls=needed.controls,
+        options=needed.options,
+        alternatives=found.alternatives,
+        decided=not questions,
+        questions=tuple(questions),
+    )
+
+
+def _from_signatures(meta: MetaGraph) -> Endpoints:
+    key = "serving_default" if "serving_default" in meta.signatures else next(iter(meta.signatures))
+    signature = meta.signatures[key]
+
+    def candidates(side: str) -> tuple[Candidate, ...]:
+        return tuple(
+            Candidate(
+                tensor=spec.tensor or spec.parts[0] if spec.tensor or spec.parts else name,
+                dtype=spec.dtype,
+                shape=spec.shape,
+                score=1.0,
+                reasons=(f"{name!r} of signature {key!r}",),
+            )
+            for name, spec in getattr(signature, side).items()
+        )
+
+    return Endpoints(inputs=candidates("inputs"), outputs=candidates("outputs"), decided=True)

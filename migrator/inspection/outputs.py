@@ -1,0 +1,357 @@
+"""The rules for outputs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from migrator.graph.wiring import Wiring
+from migrator.inspection import vocabulary as words
+from migrator.inspection.candidates import Candidate
+from migrator.inspection.sources import find_sources
+from migrator.model.graph import Graph, declared_shape
+from migrator.model.tensors import UNKNOWN_SHAPE, LazyTensor
+from migrator.ops.registry import op_facts, output_dtype
+
+ACCEPT = 0.6
+REJECT = 0.3
+"""A candidate between the two is plausible: alone it is the answer, beside others a question."""
+
+_MOST_ENDS = 64
+"""So many loose ends get their share of the weights measured (a walk each)."""
+_MOST_SOURCES = 64
+_POST_PROCESSING = 12
+"""A named tensor whose consumers, all told, are so few and weightless is an output as well."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundOutputs:
+    chosen: tuple[Candidate, ...]
+    alternatives: tuple[Candidate, ...]
+    questions: tuple[str, ...]
+
+
+def find(graph: Graph, wiring: Wiring) -> FoundOutputs:
+    """Chosen outputs (all plausible ones, where that is open), alternatives, open questions."""
+    finder = _Finder(graph, wiring)
+    scored = [finder.score_end(number) for number in finder.ends]
+    accepted = [item for item in scored if item.score >= ACCEPT]
+    plausible = [item for item in scored if REJECT <= item.score < ACCEPT]
+    consumed = finder.consumed_outputs()
+    named = [item for item in consumed if item.score >= ACCEPT]
+    judged = finder.judged_outputs()
+    plausible += [item for item in judged if item.score >= REJECT]
+    taken = {item.tensor for item in (*accepted, *named, *plausible)}
+    others = list(
+        {item.tensor: item for item in (*judged, *consumed) if item.tensor not in taken}.values()
+    )
+    if not accepted and len(plausible) == 1 and not named:
+        return _found(plausible, others)
+    if plausible:
+        chosen = sorted([*accepted, *plausible, *named], key=_by_score)
+        weak = ", ".join(item.tensor for item in sorted(plausible, key=_by_score)[:4])
+        more = f" and {len(plausible) - 4:,} more" if len(plausible) > 4 else ""
+        verb = "may be outputs" if len(plausible) > 1 else "may be an output"
+        return _found(chosen, others, f"{weak}{more} {verb}, or left over")
+    return _found([*accepted, *named], others)
+
+
+def _by_score(item: Candidate) -> tuple[float, str]:
+    return (-item.score, item.tensor)
+
+
+def _found(chosen: list[Candidate], others: list[Candidate], *questions: str) -> FoundOutputs:
+    return FoundOutputs(
+        chosen=tuple(chosen),
+        alternatives=tuple(sorted(others, key=_by_score)[:8]),
+        questions=questions,
+    )
+
+
+class _Finder:
+    def __init__(self, graph: Graph, wiring: Wiring) -> None:
+        self.graph = graph
+        self.wiring = wiring
+        self.sources = find_sources(graph, wiring)
+        nodes = wiring.nodes
+        self.weights = {
+            number
+            for number, node in enumerate(nodes)
+            if node.op == "Const" and _is_weight(node.attrs.get("value"))
+        }
+        self.weight_bytes = {number: self._bytes(number) for number in self.weights}
+        self.total = sum(self.weight_bytes.values())
+        self.junk = self._find_junk()
+        # Loss, gradients or savers: nobody cut this graph down to what its outputs need.
+        self.littered = any(
+            words.in_training_scope(nodes[number].name) or nodes[number].op in words.LOSS_OPS
+            for number in self.junk
+        )
+        # Which data sources' values reach which nodes; shapes do not count as values.
+        by_shape = [node.op in words.SHAPE_OPS for node in nodes]
+        numbers = [source.number for source in self.sources]
+        groups = [[number] for number in numbers[: _MOST_SOURCES - 1]]
+        if numbers[_MOST_SOURCES - 1 :]:
+            groups.append(numbers[_MOST_SOURCES - 1 :])
+        self.reached = [wiring.forward(group, stop=lambda n: by_shape[n]) for group in groups]
+        self.shape_only = by_shape
+        self.ends = ends = self._find_ends()
+        self.few = len(ends) <= _MOST_ENDS
+        live = [end for end in ends if self._depends(end)]
+        self.live_groups = [
+            index for index, reach in enumerate(self.reached) if any(end in reach for end in live)
+        ]
+        self.only_end = len(live) == 1
+
+    def _bytes(self, number: int) -> int:
+        value = self.wiring.nodes[number].attrs.get("value")
+        return value.nbytes if isinstance(value, LazyTensor) else 0
+
+    def _find_junk(self) -> set[int]:
+        """Nodes that only judge, train, save or report."""
+        nodes, wiring = self.wiring.nodes, self.wiring
+        losses = [
+            number
+            for number, node in enumerate(nodes)
+            if node.op in words.LOSS_OPS and not words.in_training_scope(node.name)
+        ]
+        junk = {
+            number
+            for number, node in enumerate(nodes)
+            if node.op in words.SINKS
+            or words.in_training_scope(node.name)
+            or node.op.startswith(("Apply", "ResourceApply", "SparseApply", "ResourceSparseApply"))
+        }
+        return junk | wiring.forward(losses)
+
+    def _find_ends(self) -> list[int]:
+        """Nodes with outputs that nothing but junk consumes, and that are no known leftovers."""
+        found = []
+        for number, node in enumerate(self.wiring.nodes):
+            if number in self.junk or self.graph.by_name.get(node.name) is not node:
+                continue
+            if any(consumer not in self.junk for consumer in self.wiring.consumers[number]):
+                continue
+            facts = op_facts(node.op)
+            if facts is not None and not facts.outputs:
+                continue
+            if not self._is_leftover(number):
+                found.append(number)
+        return found
+
+    def _is_leftover(self, number: int) -> bool:
+        """True for the loose ends that control flow, training and freezing leave behind."""
+        node = self.wiring.nodes[number]
+        if words.is_lowered(node.name) or words.is_variable_read(node.name):
+            return True
+        if node.op in ("Exit", "RefExit"):  # a loop variable that nobody reads
+            return not words.is_given_name(node.name, node.op)
+        if node.op == "Identity" and self._reads_switch(number):  # marks a branch of tf.cond
+            return True
+        if node.op in words.RESHAPING and self._from_source(number):  # hands an input on
+            return True
+        consumers = self.wiring.consumers[number]
+        return any(self.wiring.nodes[item].op in words.STATE_WRITES for item in consumers)
+
+    def _depends(self, number: int) -> bool:
+        if self.wiring.nodes[number].op in words.NO_OUTPUT:
+            return False
+        return any(number in reach for reach in self.reached)
+
+    def score_end(self, number: int) -> Candidate:
+        """Score a loose end of the graph."""
+        node = self.wiring.nodes[number]
+        reasons: list[str] = ["nothing consumes it"]
+        if not self._depends(number) or self.shape_only[number]:
+            return self._valueless_end(number)
+        score = 0.35
+        if self.only_end and not words.judging_word(node.name):
+            score += 0.4
+            reasons.append("the only end that data reaches")
+        share = self._share(number)
+        if share is not None:
+            score += 0.2 * share
+            if share:
+                reasons.append(f"depends on {share:.0%} of the weights")
+        reaching = [group for group in self.live_groups if number in self.reached[group]]
+        telling = words.is_given_name(node.name, node.op) or not self.littered
+        if len(reaching) == len(self.live_groups) and share != 0 and telling:
+            score += 0.25
+            reasons.append("depends on every input")
+        delta, more = _by_name_and_op(node.name, node.op)
+        score += delta
+        reasons += more
+        if share == 0 and self.total and not self.only_end:
+            score -= 0.35
+            reasons.append("depends on no weights")
+        return self._candidate(number, score, reasons)
+
+    def _from_source(self, number: int) -> bool:
+        """True where nothing but reshaping lies between an input and this node."""
+        sources = {source.number for source in self.sources}
+        while self.wiring.nodes[number].op in words.RESHAPING and self.wiring.inputs[number]:
+            number = self.wiring.inputs[number][0][0]
+        return number in sources
+
+    def _valueless_end(self, number: int) -> Candidate:
+        """An end that no input's values reach: left over, but for two kinds.
+
+        A matrix of weights that nothing consumes at all may be wanted for its values; what
+        somebody named may count something (how many boxes are left) and follow from a shape only.
+        """
+        node = self.wiring.nodes[number]
+        if node.op == "Identity" and words.is_given_name(node.name, node.op):
+            delta, reasons = _by_name_and_op(node.name, node.op)
+            if number in self.wiring.forward(source.number for source in self.sources):
+                return self._candidate(number, 0.35 + delta, ["nothing consumes it", *reasons])
+        if self.wiring.consumers[number]:
+            return self._candidate(number, 0.0, ["a variable that only training reads"])
+        source = node
+        if node.op == "Identity" and self.wiring.inputs[number]:
+            source = self.wiring.nodes[self.wiring.inputs[number][0][0]]
+        value = source.attrs.get("value") if source.op == "Const" else None
+        if (
+            isinstance(value, LazyTensor)
+            and value.dtype.is_floating
+            and (value.shape.rank or 0) > 1
+        ):
+            reasons = [
+                "nothing consumes it",
+                "a constant matrix: kept for its values, or left over",
+            ]
+            return self._candidate(number, 0.4, reasons)
+        if not self.sources and node.op not in words.NO_OUTPUT and number not in self.weights:
+            return self._candidate(number, 0.35, ["nothing consumes it", "the graph has no input"])
+        return self._candidate(number, 0.0, ["nothing consumes it", "no input reaches it"])
+
+    def consumed_outputs(self) -> list[Candidate]:
+        """Tensors that look like outputs although something goes on from them."""
+        found = []
+        for number in self._near_ends():
+            node = self.wiring.nodes[number]
+            consumers = [c for c in self.wiring.consumers[number] if c not in self.junk]
+            if not consumers or number in self.junk or not self._depends(number):
+                continue
+            word = words.output_word(node.name)
+            final = node.op in words.FINAL_OPS
+            named = word and (node.op == "Identity" or words.is_given_name(node.name, node.op))
+            if not named and not final:
+                continue
+            after = self.wiring.forward(
+                [number], stop=self.junk.__contains__, most=_POST_PROCESSING
+            )
+            if len(after) > _POST_PROCESSING or self._weights_join(number, after):
+                continue
+            delta, reasons = _by_name_and_op(node.name, node.op)
+            if node.op == "Identity" and words.is_given_name(node.name, node.op):
+                delta += 0.1
+                reasons.append("an identity that is there to give a name")
+            if all(self.wiring.nodes[item].op in words.RESHAPING for item in after - {number}):
+                delta -= 0.4
+                reasons.append("what follows holds the same values")
+            candidate = self._candidate(
+                number, 0.25 + delta, [*reasons, "only weightless post-processing follows"]
+            )
+            found.append(candidate)
+        return found
+
+    def judged_outputs(self) -> list[Candidate]:
+        """What another input is compared with: a prediction, if what follows is a loss.
+
+        Plausible where the ends behind have no names of their own, else an alternative.
+        """
+        found = []
+        for number in self._near_ends():
+            if number in self.junk or not self._depends(number):
+                continue
+            own = {index for index, reach in enumerate(self.reached) if number in reach}
+            joins = any(
+                producer != number and self._brings_input(producer, own)
+                for consumer in self.wiring.consumers[number]
+                for producer, _ in self.wiring.inputs[consumer]
+            )
+            if not joins or not self._share(number):
+                continue
+            after = self.wiring.forward(
+                [number], stop=self.junk.__contains__, most=_POST_PROCESSING
+            )
+            if len(after) > _POST_PROCESSING or self._weights_join(number, after):
+                continue
+            behind = [self.wiring.nodes[end] for end in self.ends if end in after]
+            unnamed = bool(behind) and not any(
+                words.is_given_name(node.name, node.op) for node in behind
+            )
+            reasons = ["another input joins behind it, and no weights: what follows may be a loss"]
+            found.append(self._candidate(number, 0.45 if unnamed else 0.25, reasons))
+        return found
+
+    def _brings_input(self, producer: int, own: set[int]) -> bool:
+        """True where ``producer`` hands on an input that is not among ``own``, and no weights."""
+        others = {index for index, reach in enumerate(self.reached) if producer in reach}
+        return bool(others - own) and not self._share(producer)
+
+    def _near_ends(self) -> list[int]:
+        """Nodes that have an end within as many steps as post-processing may take."""
+        seen: set[int] = set()
+        layer = {end for end in self.ends if self._depends(end)}
+        for _ in range(_POST_PROCESSING):
+            layer = {edge[0] for number in layer for edge in self.wiring.inputs[number]} - seen
+            seen |= layer
+        return sorted(seen)
+
+    def _weights_join(self, number: int, after: set[int]) -> bool:
+        """True where what follows ``number`` brings weights of its own."""
+        own = self.wiring.backward([number])
+        return bool((self.wiring.backward(after) - own) & self.weights)
+
+    def _share(self, number: int) -> float | None:
+        """Share of the weights' bytes that ``number`` depends on, None where not measured."""
+        if not self.total or not self.few:
+            return None
+        cone = self.wiring.backward([number])
+        return sum(self.weight_bytes[item] for item in cone & self.weights) / self.total
+
+    def _reads_switch(self, number: int) -> bool:
+        return any(
+            self.wiring.nodes[producer].op in ("Switch", "RefSwitch")
+            for producer, _ in self.wiring.inputs[number]
+        )
+
+    def _candidate(self, number: int, score: float, reasons: list[str]) -> Candidate:
+        node = self.wiring.nodes[number]
+        return Candidate(
+            tensor=f"{node.name}:0",
+            dtype=output_dtype(node, 0),
+            shape=declared_shape(node) or UNKNOWN_SHAPE,
+            score=round(min(max(score, 0.0), 1.0), 2),
+            reasons=tuple(reasons),
+        )
+
+
+def _by_name_and_op(name: str, op: str) -> tuple[float, list[str]]:
+    score, reasons = 0.0, []
+    word, judging = words.output_word(name), words.judging_word(name)
+    if op in words.FINAL_OPS and word:
+        judging = None  # "labels_softmax" are no labels to learn from
+    if op in words.FINAL_OPS:
+        score += 0.15
+        reasons.append(f"{op} often ends a model")
+    scope = words.judging_scope(name)
+    if judging or scope:
+        score -= 0.5
+        reasons.append(f"its name says {judging or scope!r}")
+    elif words.is_given_name(name, op):
+        score += 0.3
+        reasons.append("somebody gave it its name")
+    if word and not judging and not scope:
+        score += 0.1
+        reasons.append(f"its name says {word!r}")
+    return score, reasons
+
+
+def _is_weight(value: object) -> bool:
+    return (
+        isinstance(value, LazyTensor)
+        and value.dtype.kind in "fcq"
+        and bool(value.shape.rank)
+        and value.elements > 1
+    )
