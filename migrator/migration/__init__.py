@@ -1,0 +1,1 @@
+"""Plan a migration without TensorFlow, then have it done and verified."""

@@ -1,0 +1,186 @@
+"""Cut a graph down to what its outputs need, with the plan's changes made.
+
+Done on the graph before TensorFlow sees it: unreachable nodes, known or not, then do no harm,
+and TensorFlow's own costly pruning is not needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from migrator.formats.tensors import constant_tensor
+from migrator.graph.wiring import Wiring
+from migrator.inspection.vocabulary import DEFAULTED
+from migrator.migration.fold import fold_switches
+from migrator.migration.plan import Feed, Step, Subgraph
+from migrator.migration.resolve import Resolved
+from migrator.model.dtypes import BOOL
+from migrator.model.graph import Function, Graph, Node, index_nodes
+from migrator.model.tensors import LazyTensor, TensorRef
+
+COLOCATION = "_class"
+
+
+def cut_subgraph(graph: Graph, resolved: Resolved) -> tuple[Subgraph, tuple[Step, ...]]:
+    """The nodes that the result will hold, and the steps that led there.
+
+    A node that only makes inputs is not among them: the importer maps its tensors.
+    """
+    steps: list[Step] = []
+    inputs = [item.tensor for item in resolved.inputs]
+    outputs = [item.tensor for item in resolved.outputs]
+    fed = [feed.tensor for feed in resolved.feeds]
+    needed = _needed(graph, outputs, [*inputs, *fed])
+    kept = _as_graph(graph, _with_feeds(needed, resolved.feeds))
+    values = _fixed_bools(kept, resolved)
+    folded = fold_switches(kept, values)
+    if folded.switches:
+        steps.append(
+            Step(
+                code="fold_branches",
+                text="branches that a fixed predicate never takes are cut",
+                count=folded.switches,
+            )
+        )
+    kept = _as_graph(graph, folded.nodes)
+    nodes = _needed(kept, outputs, inputs)
+    names = {node.name for node in nodes}
+    nodes = tuple(_cleaned(node, names) for node in nodes)
+    for feed in resolved.feeds:
+        steps.append(Step(code="fold_feed", text=f"{feed.tensor} is fixed to {feed.value!r}"))
+    for option in resolved.options:
+        node = TensorRef.parse(option.tensor).node
+        if node in names:
+            steps.append(
+                Step(code="keep_default", text=f"{option.tensor} {option.reasons[0]} and keeps it")
+            )
+    steps += _count_steps(graph, nodes, inputs)
+    functions = _called_functions(graph, nodes)
+    size = sum(
+        value.stored_bytes
+        for node in nodes
+        if isinstance(value := node.attrs.get("value"), LazyTensor)
+    )
+    subgraph = Subgraph(
+        nodes=nodes, functions=functions, versions=graph.versions, constant_bytes=size
+    )
+    return subgraph, tuple(steps)
+
+
+def _needed(graph: Graph, outputs: Sequence[str], given: Sequence[str]) -> tuple[Node, ...]:
+    """Nodes that tensors ``outputs`` need when ``given`` ones are, in the order of the graph.
+
+    Every node of a needed name, so that a second one is seen for what it is.
+    """
+    cone = Wiring(graph).needed_for(outputs, given)
+    if not graph.duplicates:
+        return tuple(graph.nodes[number] for number in sorted(cone))
+    names = {graph.nodes[number].name for number in cone}
+    return tuple(node for node in graph.nodes if node.name in names)
+
+
+def _as_graph(graph: Graph, nodes: Sequence[Node]) -> Graph:
+    by_name, duplicates = index_nodes(nodes)
+    return replace(graph, nodes=nodes, by_name=by_name, duplicates=duplicates)
+
+
+def _with_feeds(nodes: Sequence[Node], feeds: Sequence[Feed]) -> tuple[Node, ...]:
+    """Let a constant take the place of each fed tensor.
+
+    It takes the node's name too, where nothing else of that node is needed.
+    """
+    names = {node.name for node in nodes}
+    constants = []
+    moved: dict[str, str] = {}
+    for feed in feeds:
+        ref = TensorRef.parse(feed.tensor)
+        name = ref.node if ref.node not in names and not ref.port else _free_name(feed, names)
+        attrs = {"dtype": feed.dtype, "value": constant_tensor(feed.value, feed.dtype)}
+        constants.append(Node(name, "Const", (), "", attrs))
+        if name != ref.node:
+            moved |= dict.fromkeys(_spellings(ref), name)
+    if moved:
+        nodes = [
+            replace(node, inputs=tuple(moved.get(text, text) for text in node.inputs))
+            if any(text in moved for text in node.inputs)
+            else node
+            for node in nodes
+        ]
+    return (*constants, *nodes)
+
+
+def _free_name(feed: Feed, names: set[str]) -> str:
+    name = f"{TensorRef.parse(feed.tensor).node}/fed_{TensorRef.parse(feed.tensor).port}"
+    while name in names:
+        name += "_"
+    return name
+
+
+def _spellings(ref: TensorRef) -> list[str]:
+    """The ways in which a NodeDef may write a tensor."""
+    return [str(ref)] if ref.port else [str(ref), ref.node]
+
+
+def _fixed_bools(graph: Graph, resolved: Resolved) -> dict[str, bool]:
+    """Scalar bools whose value is settled: feeds, and defaults that stand."""
+    values: dict[str, bool] = {}
+    for feed in resolved.feeds:
+        if feed.dtype == BOOL and isinstance(feed.value, bool):
+            values[TensorRef.parse(feed.tensor).node] = feed.value
+    for option in resolved.options:
+        node = graph.by_name.get(TensorRef.parse(option.tensor).node)
+        if node is None or node.op != DEFAULTED or option.dtype != BOOL:
+            continue
+        source = graph.by_name.get(node.data_refs[0].node) if node.data_refs else None
+        value = source.attrs.get("value") if source is not None else None
+        if isinstance(value, LazyTensor) and value.dtype == BOOL and value.shape.rank == 0:
+            values[node.name] = bool(value.numpy())
+    return values
+
+
+def _cleaned(node: Node, names: set[str]) -> Node:
+    """Without device and colocation, without control edges to what was cut."""
+    inputs = node.inputs
+    if any(text.startswith("^") and text[1:] not in names for text in inputs):
+        inputs = tuple(text for text in inputs if not text.startswith("^") or text[1:] in names)
+    attrs = node.attrs
+    if COLOCATION in attrs:
+        attrs = {key: attrs[key] for key in attrs if key != COLOCATION}
+    if inputs is node.inputs and attrs is node.attrs and not node.device:
+        return node
+    return replace(node, device="", inputs=inputs, attrs=attrs)
+
+
+def _count_steps(graph: Graph, nodes: Sequence[Node], inputs: Sequence[str]) -> list[Step]:
+    by_name = graph.by_name
+    originals = [by_name[node.name] for node in nodes if node.name in by_name]
+    steps = []
+    kept = {node.name for node in nodes} | {TensorRef.parse(tensor).node for tensor in inputs}
+    gone = sum(1 for node in graph.nodes if node.name not in kept)
+    if gone:
+        steps.append(
+            Step(code="prune", text="nodes that the outputs do not need are left out", count=gone)
+        )
+    devices = sum(1 for node in originals if node.device)
+    if devices:
+        steps.append(Step(code="strip_devices", text="device strings are removed", count=devices))
+    colocated = sum(1 for node in originals if COLOCATION in node.attrs)
+    if colocated:
+        steps.append(Step(code="strip_colocation", text="colocation is removed", count=colocated))
+    return steps
+
+
+def _called_functions(graph: Graph, nodes: Sequence[Node]) -> tuple[Function, ...]:
+    """The library functions that ``nodes`` call, directly or not. Safe on recursion."""
+    found: dict[str, Function] = {}
+    stack = [name for node in nodes for name in (*node.called, node.op)]
+    while stack:
+        name = stack.pop()
+        function = graph.functions.get(name)
+        if function is None or name in found:
+            continue
+        found[name] = function
+        stack.append(function.gradient)
+        stack += [called for node in function.nodes for called in (*node.called, node.op)]
+    return tuple(function for name, function in graph.functions.items() if name in found)

@@ -1,0 +1,1 @@
+"""Do two models compute the same? Inputs that fit, runs in separate processes, a comparison."""
