@@ -1,0 +1,1 @@
+"""What runs TensorFlow: each action composes planning, child processes and verification."""

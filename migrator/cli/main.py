@@ -1,0 +1,75 @@
+"""``migrator VERB ...``: parse, hand over to the verb, turn errors into messages and exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+
+from migrator._version import __version__
+from migrator.cli import inspect, migrate, plan, verify
+from migrator.cli.complain import complain
+from migrator.errors import EXIT_CANNOT, EXIT_INTERRUPTED, EXIT_YES, MigratorError
+
+_VERBS = (inspect, plan, migrate, verify)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    parser = argparse.ArgumentParser(
+        prog="migrator",
+        description="Read legacy TensorFlow models without TensorFlow, and bring them to "
+        "TensorFlow 2, proven to compute the same.",
+    )
+    parser.add_argument("--version", action="version", version=f"migrator {__version__}")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    for verb in _VERBS:
+        verb.configure_parser(verbs)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code (see ``errors.EXIT_*``)."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that knows ASCII only is no error
+            stream.reconfigure(errors="backslashreplace")
+    args = build_parser().parse_args(argv)
+    _unwind_on_terminate()
+    try:
+        code: int = args.execute(args)
+        sys.stdout.flush()
+        return code
+    except MigratorError as error:
+        complain(error, verbose=getattr(args, "verbose", 0))
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("migrator: interrupted", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader went away (`| head`): nothing is wrong, and nobody listens.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_YES
+    except OSError as error:  # writing the result: a full disk, most likely
+        print(f"migrator: error: {error.strerror or error}", file=sys.stderr)
+        return EXIT_CANNOT
+    except MemoryError:
+        print("migrator: error: out of memory", file=sys.stderr)
+        return EXIT_CANNOT
+
+
+def _unwind_on_terminate() -> None:
+    """Let SIGTERM unwind like an exception, so that children and half-made folders go."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _terminate)
+
+
+def _terminate(number: int, frame: object) -> None:
+    raise SystemExit(128 + number)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,42 @@
+"""``migrator plan``: what migrating would do; runs nothing."""
+
+from __future__ import annotations
+
+import argparse
+
+from migrator.cli import options
+from migrator.cli.output import write_result
+from migrator.errors import EXIT_CANNOT, EXIT_YES, NeedsDecision
+
+
+def configure_parser(verbs: options.Verbs) -> None:
+    parser = verbs.add_parser(
+        "plan",
+        help="what migrate would do, and what stands in the way; runs nothing",
+        description="Work out a migration without TensorFlow: endpoints, what is cut, fixed and "
+        "renamed, and what blocks. Exit code 0: ready; 2: blocked; 3: needs a decision.",
+    )
+    parser.add_argument("source", metavar="SOURCE", help="a frozen graph (.pb)")
+    options.add_endpoints(parser)
+    options.add_output(parser, short=False)
+    options.add_overwrite(parser, "the output file")
+    options.add_common(parser)
+    parser.set_defaults(execute=execute)
+
+
+def execute(args: argparse.Namespace) -> int:
+    from migrator.migration.planning import plan
+    from migrator.report.json_record import decision_result, plan_result
+    from migrator.report.json_v1 import dumps
+    from migrator.report.text_record import plan_text
+
+    try:
+        found = plan(args.source, inputs=args.input, outputs=args.output, feeds=args.feed)
+    except NeedsDecision as decision:
+        if args.format == "json":
+            result = decision_result("plan", args.source, decision.what, decision.options)
+            write_result(dumps(result), args)
+        raise
+    text = dumps(plan_result(found)) if args.format == "json" else plan_text(found)
+    write_result(text, args)
+    return EXIT_CANNOT if found.blockers else EXIT_YES

@@ -1,0 +1,35 @@
+"""Names from a file, made harmless for where they are shown."""
+
+from __future__ import annotations
+
+_MOST = 200
+
+
+def shown(name: str, most: int = _MOST) -> str:
+    """``name`` with everything that does not print written as an escape, cut when very long.
+
+    Keeps terminal sequences, line breaks, bidirectional marks and the like from acting.
+    """
+    text = "".join(char if char.isprintable() else _escape(char) for char in name)
+    if len(text) > most:
+        note = f"...({len(name):,} characters)..."
+        tail = most // 4  # the end of a name, or of an error, tells the most
+        text = text[: most - tail - len(note)] + note + text[-tail:]
+    return text
+
+
+def _escape(char: str) -> str:
+    code = ord(char)
+    if code < 256:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 65536 else f"\\U{code:08x}"
+
+
+def size(count: int) -> str:
+    """Bytes for a reader: ``3.4 MB`` (decimal units)."""
+    value = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1000 or unit == "GB":
+            return f"{count:,} B" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1000
+    raise AssertionError("unreachable")

@@ -1,0 +1,150 @@
+"""Plans, migrations and verifications as JSON objects by the contract."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from migrator.migration.plan import Blocker, Endpoint, Feed, Plan, Step
+from migrator.migration.record import MigrationRecord
+from migrator.report.json_v1 import Json, envelope, source
+from migrator.verification.result import CaseResult, OutputComparison, Verification
+
+
+def plan_result(plan: Plan) -> Json:
+    """What ``migrator plan`` tells. ``outcome`` is ``ready`` or ``blocked``."""
+    return {
+        **envelope("plan"),
+        "outcome": "blocked" if plan.blockers else "ready",
+        "source": source(plan.source),
+        "signatures": {
+            "serving_default": {
+                "method_name": "tensorflow/serving/predict",
+                "inputs": {item.name: _endpoint(item) for item in plan.inputs},
+                "outputs": {item.name: _endpoint(item) for item in plan.outputs},
+            }
+        },
+        "feeds": _feeds(plan.feeds),
+        "weights": plan.weights,
+        "steps": _steps(plan.steps),
+        "blockers": [_blocker(item) for item in plan.blockers],
+        "notes": list(plan.notes),
+        "nodes": {"source": plan.nodes, "kept": len(plan.subgraph.nodes)},
+    }
+
+
+def decision_result(verb: str, path: str, what: str, options: Iterable[str]) -> Json:
+    """An open question as a result: what is open, and the options to paste."""
+    return {
+        **envelope(verb),
+        "outcome": "needs_decision",
+        "source": {"path": path},
+        "reason": what,
+        "options": list(options),
+    }
+
+
+def migrate_result(record: MigrationRecord) -> Json:
+    """What ``migrator migrate`` tells, and keeps inside of the result."""
+    return {
+        **envelope("migrate"),
+        "outcome": record.outcome,
+        "source": {**source(record.source), "sha256": record.sha256},
+        "dest": record.dest or None,
+        "signatures": {
+            key: {
+                "method_name": item.method_name,
+                "inputs": _endpoints(item.inputs),
+                "outputs": _endpoints(item.outputs),
+            }
+            for key, item in record.signatures.items()
+        },
+        "feeds": _feeds(record.feeds),
+        "steps": _steps(record.steps),
+        "notes": list(record.notes),
+        "verification": verification(record.verification),
+        "seconds": record.seconds,
+        "peak_rss_bytes": record.peak_rss_bytes,
+        "versions": dict(record.versions),
+    }
+
+
+def verify_result(reference: str, candidate: str, found: Verification) -> Json:
+    """What ``migrator verify`` tells."""
+    return {
+        **envelope("verify"),
+        "reference": reference,
+        "candidate": candidate,
+        **verification(found),
+    }
+
+
+def verification(found: Verification) -> Json:
+    return {
+        "verdict": found.verdict,
+        "max_abs": number(found.max_abs),
+        "max_rel": number(found.max_rel),
+        "reason": found.reason,
+        "cases": [_case(case) for case in found.cases],
+    }
+
+
+def number(value: float | None) -> float | None:
+    """JSON has no infinity; a difference that is not finite has no number either."""
+    return value if value is None or math.isfinite(value) else None
+
+
+def _case(case: CaseResult) -> Json:
+    return {
+        "name": case.name,
+        "about": case.about,
+        "verdict": case.verdict,
+        "reason": case.reason,
+        "inputs": {name: list(shape) for name, shape in case.inputs.items()},
+        "outputs": {name: _output(item) for name, item in case.outputs.items()},
+    }
+
+
+def _output(item: OutputComparison) -> Json:
+    return {
+        "verdict": item.verdict,
+        "max_abs": number(item.max_abs),
+        "max_rel": number(item.max_rel),
+        "reason": item.reason,
+    }
+
+
+def _endpoints(items: Mapping[str, Endpoint]) -> Json:
+    return {name: _endpoint(item) for name, item in items.items()}
+
+
+def _endpoint(item: Endpoint) -> Json:
+    return {
+        "tensor": item.tensor,
+        "source_tensor": item.tensor,
+        "dtype": item.dtype.name if item.dtype is not None else None,
+        "shape": item.shape.as_list(),
+    }
+
+
+def _feeds(feeds: Iterable[Feed]) -> list[dict[str, Any]]:
+    return [
+        {"tensor": feed.tensor, "dtype": feed.dtype.name, "value": _value(feed.value)}
+        for feed in feeds
+    ]
+
+
+def _value(value: Any) -> Any:
+    """A fed value; JSON has no word for what is not finite, so these are strings."""
+    if isinstance(value, list):
+        return [_value(item) for item in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _steps(steps: Iterable[Step]) -> list[Json]:
+    return [{"code": step.code, "text": step.text, "count": step.count} for step in steps]
+
+
+def _blocker(item: Blocker) -> Json:
+    return {"code": item.code, "text": item.text, "node": item.node, "fix": item.fix}

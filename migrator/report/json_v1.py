@@ -1,0 +1,142 @@
+"""Results as JSON objects by the contract, version 1 of each schema.
+
+The only place that knows the keys: result classes may change, these stay.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from migrator._version import __version__
+from migrator.inspection.candidates import Candidate, Control, Endpoints
+from migrator.inspection.summary import GraphSummary, MetaGraphSummary, Summary
+from migrator.model.model import Signature, Source
+from migrator.model.tensors import TensorSpec
+
+Json = dict[str, Any]
+_LARGEST_WEIGHTS = 20
+
+
+def envelope(verb: str) -> Json:
+    """The keys that every result starts with."""
+    return {"schema": f"migrator.{verb}/1", "migrator": __version__}
+
+
+def dumps(result: Mapping[str, Any]) -> str:
+    """ASCII-only text of a result: control characters of a name stay escaped."""
+    return json.dumps(result, indent=2, allow_nan=False) + "\n"
+
+
+def inspect_result(summaries: Sequence[Summary], *, several: bool = False) -> Json:
+    """One summary as the object itself, several (or one of several asked for) as ``results``."""
+    if len(summaries) == 1 and not several:
+        return {**envelope("inspect"), **_summary(summaries[0])}
+    return {
+        **envelope("inspect"),
+        "results": [{**envelope("inspect"), **_summary(item)} for item in summaries],
+    }
+
+
+def source(item: Source) -> Json:
+    return {"path": item.path, "bytes": item.bytes, "format": item.format}
+
+
+def _summary(summary: Summary) -> Json:
+    return {
+        "source": source(summary.source),
+        "meta_graphs": [_meta_graph(meta) for meta in summary.meta_graphs],
+        "warnings": list(summary.warnings),
+    }
+
+
+def _meta_graph(meta: MetaGraphSummary) -> Json:
+    return {
+        "tags": list(meta.tags),
+        "tensorflow_version": meta.tensorflow_version,
+        "signatures": {key: signature(item) for key, item in meta.signatures.items()},
+        "assets": list(meta.assets),
+        "objects": dict(meta.objects),
+        "graph": _graph(meta.graph),
+    }
+
+
+def signature(item: Signature) -> Json:
+    return {
+        "method_name": item.method_name,
+        "inputs": {name: tensor(spec) for name, spec in item.inputs.items()},
+        "outputs": {name: tensor(spec) for name, spec in item.outputs.items()},
+    }
+
+
+def tensor(spec: TensorSpec) -> Json:
+    found: Json = {
+        "tensor": spec.tensor,
+        "dtype": spec.dtype.name,
+        "shape": spec.shape.as_list(),
+    }
+    if spec.encoding != "dense":
+        found["encoding"] = spec.encoding
+        found["parts"] = list(spec.parts)
+    return found
+
+
+def _graph(graph: GraphSummary) -> Json:
+    return {
+        "nodes": graph.nodes,
+        "edges": graph.edges,
+        "control_edges": graph.control_edges,
+        "functions": graph.functions,
+        "function_nodes": graph.function_nodes,
+        "ops": dict(graph.ops),
+        "parameters": graph.parameters,
+        "weight_bytes": graph.weight_bytes,
+        "largest_weights": [
+            {
+                "name": weight.name,
+                "op": weight.op,
+                "dtype": weight.dtype.name,
+                "shape": weight.shape.as_list(),
+                "bytes": weight.bytes,
+            }
+            for weight in graph.weights[:_LARGEST_WEIGHTS]
+        ],
+        "producer": graph.producer,
+        "min_consumer": graph.min_consumer,
+        "control_flow": graph.control_flow,
+        "devices": list(graph.devices),
+        "endpoints": endpoints(graph.endpoints),
+    }
+
+
+def endpoints(found: Endpoints) -> Json:
+    return {
+        "inputs": [_candidate(item) for item in found.inputs],
+        "outputs": [_candidate(item) for item in found.outputs],
+        "decided": found.decided,
+        "controls": [_control(item) for item in found.controls],
+        "options": [_candidate(item) for item in found.options],
+        "alternatives": [_candidate(item) for item in found.alternatives],
+        "questions": list(found.questions),
+    }
+
+
+def _candidate(item: Candidate) -> Json:
+    return {
+        "tensor": item.tensor,
+        "dtype": item.dtype.name if item.dtype is not None else None,
+        "shape": item.shape.as_list(),
+        "score": item.score,
+        "reasons": list(item.reasons),
+    }
+
+
+def _control(item: Control) -> Json:
+    return {
+        "tensor": item.tensor,
+        "dtype": item.dtype.name if item.dtype is not None else None,
+        "shape": item.shape.as_list(),
+        "suggested": item.suggested,
+        "reasons": list(item.reasons),
+    }

@@ -1,0 +1,195 @@
+"""The summary of a model as text: what a person wants first is on top."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from migrator.inspection.candidates import Candidate, Control, Endpoints
+from migrator.inspection.notable import notable
+from migrator.inspection.summary import GraphSummary, MetaGraphSummary, Summary
+from migrator.model.tensors import TensorSpec
+from migrator.report.escape import shown, size
+
+_FORMATS = {"graph_def": "GraphDef", "saved_model": "SavedModel"}
+_OPS = 12
+_WEIGHTS = 5
+_SIGNATURE_TENSORS = 24
+_LAST_COLUMN = 48
+"""Characters in a table's last column, where reasons stand."""
+
+
+def inspect_text(summary: Summary) -> str:
+    """One model for the terminal."""
+    parts = [_headline(summary)]
+    for index, meta in enumerate(summary.meta_graphs):
+        if len(summary.meta_graphs) > 1:
+            tags = ", ".join(map(shown, meta.tags)) or "none"
+            parts.append(f"Meta graph {index + 1} of {len(summary.meta_graphs)}, tags: {tags}")
+        parts += _meta_graph(meta)
+    if summary.warnings:
+        parts.append(bullets("Warnings", map(shown, summary.warnings)))
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _headline(summary: Summary) -> str:
+    meta = summary.meta_graphs[0]
+    graph = meta.graph
+    kind = _FORMATS.get(summary.source.format, summary.source.format)
+    if summary.source.format == "graph_def":
+        has_variables = any(weight.op != "Const" for weight in graph.weights)
+        kind = "GraphDef with variables (not frozen)" if has_variables else "frozen GraphDef"
+    elif meta.objects:
+        kind = "TensorFlow 2 SavedModel"
+    elif meta.tensorflow_version and meta.tensorflow_version.startswith("1"):
+        kind = "TensorFlow 1 SavedModel"
+    lines = [f"{shown(summary.source.path)}: {kind}, {size(summary.source.bytes)}"]
+    if meta.tensorflow_version:
+        lines.append(f"written by TensorFlow {shown(meta.tensorflow_version)}")
+    return "\n".join(lines)
+
+
+def _meta_graph(meta: MetaGraphSummary) -> list[str]:
+    graph = meta.graph
+    flow = {
+        "none": "no control flow",
+        "v1": "TF1 control flow",
+        "functional": "functional control flow",
+        "both": "TF1 and functional control flow",
+    }
+    counts = [
+        f"{graph.nodes:,} nodes",
+        f"{graph.edges:,} edges",
+        *(
+            [f"{graph.functions:,} functions ({graph.function_nodes:,} nodes)"]
+            if graph.functions
+            else []
+        ),
+        f"{graph.parameters:,} parameters ({size(graph.weight_bytes)})",
+        flow[graph.control_flow],
+    ]
+    parts = [", ".join(counts)]
+    if meta.signatures:
+        parts += [_signature(key, meta) for key in meta.signatures]
+    else:
+        parts += endpoint_sections(graph.endpoints)
+    parts.append(bullets("Stands out", notable(meta)))
+    parts.append(_ops(graph.ops))
+    parts.append(_weights(graph))
+    if meta.assets:
+        parts.append(bullets("Assets", map(shown, meta.assets)))
+    return parts
+
+
+def _signature(key: str, meta: MetaGraphSummary) -> str:
+    signature = meta.signatures[key]
+    rows = [
+        *_specs("in", signature.inputs),
+        *_specs("out", signature.outputs),
+    ]
+    method = f" ({shown(signature.method_name)})" if signature.method_name else ""
+    more = len(rows) - _SIGNATURE_TENSORS
+    text = f"Signature {shown(key)}{method}\n" + table(
+        rows[:_SIGNATURE_TENSORS], ("", "name", "tensor", "dtype", "shape")
+    )
+    return f"{text}\n  and {more} more" if more > 0 else text
+
+
+def _specs(side: str, specs: Mapping[str, TensorSpec]) -> list[tuple[str, ...]]:
+    return [
+        (
+            side,
+            shown(name),
+            shown(spec.tensor or ", ".join(spec.parts))
+            + ("" if spec.encoding == "dense" else f" ({spec.encoding})"),
+            spec.dtype.name,
+            str(spec.shape),
+        )
+        for name, spec in specs.items()
+    ]
+
+
+def endpoint_sections(found: Endpoints) -> list[str]:
+    """Inputs, controls, outputs, and what is open about them."""
+    state = "" if found.decided else " (candidates)"
+    parts = [
+        _candidates(f"Inputs{state}", found.inputs),
+        _controls(found.controls),
+        _candidates("Options that keep their default", found.options),
+        _candidates(f"Outputs{state}", found.outputs),
+        _candidates("Also possible as outputs (--output)", found.alternatives),
+    ]
+    if not found.decided:
+        asked = [*map(shown, found.questions), "`migrator plan` prints the options to paste"]
+        parts.append(bullets("To decide", asked))
+    return [part for part in parts if part]
+
+
+def _candidates(title: str, items: Sequence[Candidate]) -> str:
+    rows = [
+        (
+            shown(item.tensor),
+            item.dtype.name if item.dtype is not None else "?",
+            str(item.shape),
+            f"{item.score:.2f}",
+            "; ".join(item.reasons),
+        )
+        for item in items
+    ]
+    return (
+        f"{title}\n{table(rows, ('tensor', 'dtype', 'shape', 'score', 'because'))}" if rows else ""
+    )
+
+
+def _controls(items: Sequence[Control]) -> str:
+    rows = [
+        (
+            shown(item.tensor),
+            item.dtype.name if item.dtype is not None else "?",
+            str(item.shape),
+            item.suggested or "?",
+            "; ".join(item.reasons),
+        )
+        for item in items
+    ]
+    header = ("tensor", "dtype", "shape", "for inference", "because")
+    return f"Controls (to be fed)\n{table(rows, header)}" if rows else ""
+
+
+def _ops(ops: Mapping[str, int]) -> str:
+    items = list(ops.items())
+    text = ", ".join(f"{shown(op)} {count:,}" for op, count in items[:_OPS])
+    more = f", and {len(items) - _OPS} more kinds" if len(items) > _OPS else ""
+    return f"Ops ({len(items)} kinds)\n  {text}{more}" if items else ""
+
+
+def _weights(graph: GraphSummary) -> str:
+    rows = [
+        (shown(weight.name), weight.dtype.name, str(weight.shape), size(weight.bytes))
+        for weight in graph.weights[:_WEIGHTS]
+    ]
+    if not rows:
+        return ""
+    count = len(graph.weights)
+    title = f"Largest of {count:,} weights" if count > 1 else "Weights"
+    return f"{title}\n{table(rows, ('name', 'dtype', 'shape', 'size'))}"
+
+
+def table(rows: Iterable[Sequence[str]], headers: Sequence[str]) -> str:
+    """Rows as an aligned table, indented by two; the last column is wrapped."""
+    from tabulate import tabulate
+
+    widths = [None] * (len(headers) - 1) + [_LAST_COLUMN]
+    text = tabulate(
+        list(rows),
+        headers=headers,
+        tablefmt="simple",
+        disable_numparse=True,
+        maxcolwidths=widths,
+    )
+    return "\n".join(f"  {line}".rstrip() for line in text.splitlines())
+
+
+def bullets(title: str, lines: Iterable[str]) -> str:
+    """A titled list, empty where there is nothing to list."""
+    found = [f"  - {line}" for line in lines]
+    return "\n".join([title, *found]) if found else ""
