@@ -1,0 +1,148 @@
+"""Nothing here needs TensorFlow, and importing the package costs nothing."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import migrator
+from tests.commands import environment
+from tests.corpus import FROZEN, PROTOBUF, sample
+
+_FORBID = """
+import sys
+class Forbidden:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {"tensorflow", "tf_keras", "keras", "jax", "torch"}:
+            raise AssertionError(f"{name} was imported")
+sys.meta_path.insert(0, Forbidden())
+"""
+
+
+def python(code: str, *words: str, cwd: Path) -> Any:
+    """Run code that prints JSON, in a process where TensorFlow cannot be imported."""
+    done = subprocess.run(
+        [sys.executable, "-c", _FORBID + code, *words],
+        capture_output=True,
+        text=True,
+        env=environment(),
+        cwd=cwd,
+        timeout=50,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return json.loads(done.stdout)
+
+
+def test_the_python_calls_work_without_tensorflow(tmp_path: Path) -> None:
+    code = """
+import json, migrator
+found = []
+for path in sys.argv[1:]:
+    model = migrator.load(path)
+    summary = migrator.summarize(model)
+    view = migrator.to_networkx(model)
+    arrays = sum(node.attrs["value"].numpy().size for node in model.graph if node.op == "Const")
+    found.append([len(summary.meta_graphs), view.number_of_nodes(), arrays >= 0])
+print(json.dumps(found))
+"""
+    paths = [str(item.path) for item in PROTOBUF]
+    found = python(code, *paths, cwd=tmp_path)
+    assert [row[:2] for row in found] == [
+        [len(item.described), item.described[0]["nodes"]] for item in PROTOBUF
+    ]
+
+
+def test_plans_work_without_tensorflow(tmp_path: Path) -> None:
+    code = """
+import json, migrator
+found = {}
+for path in sys.argv[1:]:
+    try:
+        found[path] = len(migrator.plan(path).blockers)
+    except migrator.NeedsDecision as question:
+        found[path] = "open"
+print(json.dumps(found))
+"""
+    found = python(code, *(str(item.path) for item in FROZEN), cwd=tmp_path)
+    for item in FROZEN:
+        expected = "open" if item.feeds or not item.record["decidable"] else 0
+        assert found[str(item.path)] == expected
+
+
+@pytest.mark.parametrize("verb", ["inspect", "plan"])
+def test_the_commands_work_without_tensorflow(verb: str, tmp_path: Path) -> None:
+    code = """
+from migrator.cli.main import main
+sys.exit(main(sys.argv[1:]))
+"""
+    found = python(code, verb, str(sample("tf1.15.5/mlp").path), "--format", "json", cwd=tmp_path)
+    assert found["schema"] == f"migrator.{verb}/1"
+
+
+def loaded(code: str, tmp_path: Path) -> set[str]:
+    """The top-level packages that ``code`` imports."""
+    tail = "\nimport json\nprint(json.dumps(sorted({name.split('.')[0] for name in sys.modules})))"
+    return set(python(code + tail, cwd=tmp_path))
+
+
+HEAVY = {"numpy", "networkx", "google", "ml_dtypes", "tabulate", "tensorflow"}
+
+
+def test_importing_the_package_imports_nothing_heavy(tmp_path: Path) -> None:
+    assert not loaded("import migrator", tmp_path) & HEAVY
+
+
+def test_asking_for_version_and_help_imports_nothing_heavy(tmp_path: Path) -> None:
+    assert not loaded("import migrator.cli.main as m; m.build_parser()", tmp_path) & HEAVY
+
+
+def test_inspecting_in_text_imports_no_numpy_and_no_networkx(tmp_path: Path) -> None:
+    code = f"""
+import contextlib, io
+from migrator.cli.main import main
+with contextlib.redirect_stdout(io.StringIO()):
+    assert main(["inspect", {str(sample("tf1.15.5/mlp").path)!r}]) == 0
+"""
+    assert not loaded(code, tmp_path) & {"numpy", "networkx", "ml_dtypes"}
+
+
+def test_public_names_are_all_there_and_listed() -> None:
+    expected = {
+        "load", "Model", "Graph", "Node", "to_networkx", "summarize", "plan", "migrate", "verify",
+        "MigratorError", "NeedsDecision", "__version__",
+    }  # fmt: skip
+    assert expected <= set(dir(migrator))
+    assert expected <= set(migrator.__all__)
+    for name in migrator.__all__:
+        assert getattr(migrator, name) is not None
+
+
+def test_a_name_that_is_none_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        migrator.nonsense  # noqa: B018
+
+
+def test_the_package_is_marked_as_typed() -> None:
+    assert (Path(migrator.__file__).parent / "py.typed").exists()
+
+
+def test_reading_needs_no_pool_of_tensorflows(tmp_path: Path) -> None:
+    """Our messages are in a pool of their own: TensorFlow's names stay free."""
+    code = f"""
+import json
+from google.protobuf import descriptor_pool, descriptor_pb2
+import migrator
+migrator.load({str(sample("tf1.15.5/mlp").path)!r})
+name = "tensorflow/core/framework/graph.proto"
+file = descriptor_pb2.FileDescriptorProto(name=name, package="tensorflow")
+file.message_type.add(name="GraphDef")
+descriptor_pool.Default().AddSerializedFile(file.SerializeToString())
+print(json.dumps("apart"))
+"""
+    assert python(code, cwd=tmp_path) == "apart"

@@ -1,0 +1,240 @@
+"""What a file is, is told from its content and never from its name."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import pickle
+import tarfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from migrator.errors import MigratorError, UnsupportedFormat
+from migrator.formats.load import load
+from migrator.formats.sniff import Sniffed, sniff
+from migrator.formats.source import ByteSource
+from migrator.limits import DEFAULT_LIMITS
+from tests import wire
+from tests.corpus import FROZEN, PROTOBUF, Sample, sample
+
+_NAMES = ("saved_model.pb", "frozen.pb", "model.h5", "picture.jpg", "notes.txt", "x.index", "model")
+
+
+def told(data: bytes) -> Sniffed:
+    return sniff(ByteSource.of_bytes(data), DEFAULT_LIMITS)
+
+
+def packed(kind: str) -> bytes:
+    """An archive with one small file."""
+    file = io.BytesIO()
+    if kind == "zip":
+        with zipfile.ZipFile(file, "w") as archive:
+            archive.writestr("config.json", "{}")
+    else:
+        with tarfile.open(fileobj=file, mode="w") as archive:
+            archive.addfile(tarfile.TarInfo("empty"))
+    return file.getvalue()
+
+
+def event_file() -> bytes:
+    """A record of TensorFlow's event log: length, its CRC, then an Event."""
+    event = wire.double(1, 1.5e9) + wire.block(3, "brain.Event:2")
+    return len(event).to_bytes(8, "little") + b"\x12\x34\x56\x78" + event + b"\x00\x11\x22\x33"
+
+
+def keras_metadata() -> bytes:
+    """The keras_metadata.pb of TensorFlow 2.5 to 2.15: SavedMetadata{1 nodes*}."""
+    version = wire.number(1, 1) + wire.number(2, 1)
+    node = (
+        wire.number(2, 0)
+        + wire.block(3, "root")
+        + wire.block(4, "_tf_keras_sequential")
+        + wire.block(5, '{"name": "sequential", "trainable": true}')
+        + wire.block(6, version)
+    )
+    return wire.block(1, node) * 3
+
+
+MAGIC = {
+    "hdf5": (b"\x89HDF\r\n\x1a\n" + bytes(100), "keras_h5", "Keras"),
+    "zip": (packed("zip"), "keras_zip", "zip"),
+    "tflite": (b"\x1c\0\0\0TFL3" + bytes(100), "tflite", "TFLite"),
+    "gzip": (gzip.compress(b"x" * 100), None, "gzip"),
+    "tar": (packed("tar"), None, "tar"),
+    "jpeg": (b"\xff\xd8\xff\xe0\x00\x10JFIF" + bytes(60), None, "JPEG"),
+    "png": (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + bytes(60), None, "PNG"),
+    "pickle": (pickle.dumps({"w": [1, 2]}, protocol=2), None, "pickle"),
+    "numpy": (b"\x93NUMPY\x01\x00" + bytes(80), None, "numpy"),
+    "checkpoint": (bytes(80) + bytes.fromhex("57fb808b247547db"), "checkpoint", "checkpoint"),
+    "hub": (b"\x08\x03", "hub_module", "hub"),
+    "events": (event_file(), None, "event file"),
+    "keras_metadata": (keras_metadata(), None, "keras_metadata"),
+    "saved_model_text": (b"saved_model_schema_version: 1\n", "saved_model_text", "text"),
+    "meta_graph_text": (b"meta_info_def {\n}\n", "meta_graph_text", "text"),
+    "graph_def_text": (b'# made by hand\nnode {\n  name: "x"\n}\n', "graph_def_text", "text"),
+    "versions_text": (b"versions {\n  producer: 21\n}\n", "graph_def_text", "text"),
+}
+
+
+@pytest.mark.parametrize("name", sorted(MAGIC))
+def test_formats_that_are_not_read_are_recognised(name: str) -> None:
+    data, expected, word = MAGIC[name]
+    found = told(data)
+    assert found.format == expected
+    assert word in found.what
+
+
+@pytest.mark.parametrize("name", sorted(MAGIC))
+def test_formats_that_are_not_read_give_one_error_under_any_name(name: str, tmp_path: Path) -> None:
+    data, _, word = MAGIC[name]
+    messages = set()
+    for index, other in enumerate(_NAMES):
+        folder = tmp_path / str(index)
+        folder.mkdir()
+        path = folder / other
+        path.write_bytes(data)
+        with pytest.raises(MigratorError, match=word) as caught:
+            load(path)
+        assert str(caught.value).startswith(str(path))
+        assert "\n" not in str(caught.value)
+        messages.add(str(caught.value).removeprefix(str(path)))
+    assert len(messages) == 1
+
+
+@pytest.mark.parametrize("item", PROTOBUF, ids=str)
+def test_models_are_told_by_content_under_any_name(item: Sample, tmp_path: Path) -> None:
+    for name in _NAMES:
+        path = tmp_path / name
+        path.write_bytes(item.file.read_bytes())
+        model = load(path)
+        assert model.source.format == item.kind
+        path.unlink()
+
+
+def test_a_frozen_graph_named_saved_model_in_a_folder_is_a_graph(tmp_path: Path) -> None:
+    (tmp_path / "saved_model.pb").write_bytes(FROZEN[0].file.read_bytes())
+    assert load(tmp_path).source.format == "graph_def"
+
+
+@pytest.mark.parametrize("name", ["tf2.21.0/keras_export", "tf2.21.0/sm_functions"])
+def test_the_fingerprint_beside_a_saved_model_is_told_as_one(name: str) -> None:
+    with pytest.raises(UnsupportedFormat, match="fingerprint") as caught:
+        load(sample(name).path / "fingerprint.pb")
+    assert "saved_model.pb" in caught.value.hint
+
+
+def test_a_checkpoint_beside_a_saved_model_is_told_as_one() -> None:
+    path = sample("tf1.15.5/sm_variables").path / "variables" / "variables.index"
+    with pytest.raises(UnsupportedFormat, match="checkpoint"):
+        load(path)
+
+
+def test_keras_files_are_told_by_content(tmp_path: Path) -> None:
+    for name, word in (("tf2.21.0/keras_h5", "HDF5"), ("tf2.21.0/keras_zip", "zip")):
+        path = tmp_path / "frozen.pb"
+        path.write_bytes(sample(name).path.read_bytes())
+        with pytest.raises(UnsupportedFormat, match=word):
+            load(path)
+
+
+def test_a_binary_meta_graph_is_told_as_one() -> None:
+    data = wire.meta_graph(wire.graph([wire.node("n", "NoOp")]))
+    assert told(data).format == "meta_graph"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        wire.graph([]),
+        wire.block(4, wire.number(1, 21)) + wire.block(1, wire.node("late", "NoOp")),
+        wire.block(2, wire.block(1, wire.function("f", {}, {}))) + wire.block(4, b""),
+        wire.graph([wire.node("n" * 200, "NoOp")]),
+        wire.graph([wire.node("n", "Vendor>Custom_Op.v2-x")]),
+        wire.graph([wire.block(2, "NoOp") + wire.block(1, "n")]),
+    ],
+    ids=["versions", "versions-first", "library-first", "long-name", "odd-op", "op-first"],
+)
+def test_unusual_graphs_are_graphs(data: bytes) -> None:
+    assert told(data).format == "graph_def"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        wire.saved_model(wire.meta_graph(wire.graph([wire.node("n", "NoOp")]))),
+        wire.saved_model(wire.meta_graph(b"")),
+        wire.block(2, wire.meta_graph(wire.graph([wire.node("n", "NoOp")]))),
+    ],
+    ids=["plain", "empty-graph", "without-version"],
+)
+def test_unusual_saved_models_are_saved_models(data: bytes) -> None:
+    assert told(data).format == "saved_model"
+
+
+@pytest.mark.parametrize("name", ["TFL3_input", "TFL3"])
+def test_a_node_that_is_called_like_a_magic_number_stays_a_node(name: str) -> None:
+    """Bytes 4 to 8 of a GraphDef are the first letters of its first node's name."""
+    assert told(wire.graph([wire.node(name, "NoOp")])).format == "graph_def"
+
+
+def test_a_name_with_ustar_at_byte_257_stays_a_node() -> None:
+    data = wire.graph([wire.node("n" * 300, "NoOp")])
+    data = data[:257] + b"ustar" + data[262:]
+    assert told(data).format == "graph_def"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "hello\n",
+        "<!DOCTYPE html>\n<html><head><title>404 Not Found</title></head></html>",
+        '{"error": "not found"}',
+        "\N{LATIN SMALL LETTER E WITH ACUTE}" * 3000,
+        "\n\n  \n",
+        "\ufeffnode",
+    ],
+)
+def test_text_is_called_text(text: str) -> None:
+    with pytest.raises(MigratorError, match="text file"):
+        told(text.encode())
+
+
+def test_text_that_is_cut_inside_a_character_is_still_text() -> None:
+    text = ("x" + "\N{SNOWMAN}" * 4000).encode()
+    with pytest.raises(MigratorError, match="text file"):
+        told(text)
+
+
+def test_a_git_lfs_pointer_says_how_to_get_the_file() -> None:
+    pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"
+    with pytest.raises(MigratorError, match="Git-LFS pointer") as caught:
+        told(pointer)
+    assert "git lfs pull" in caught.value.hint
+
+
+@pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
+def test_pickles_of_every_protocol_are_an_error(protocol: int) -> None:
+    try:
+        found = told(pickle.dumps({"w": np.zeros(3)}, protocol=protocol))
+    except MigratorError:
+        return
+    assert found.format is None
+
+
+@pytest.mark.parametrize("data", [b"\0", b"\xff", b"\x0a", b"\x08", bytes(5000), b"\xff" * 5000])
+def test_bytes_that_are_nothing_give_one_error(data: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "what.pb"
+    path.write_bytes(data)
+    with pytest.raises(MigratorError) as caught:
+        load(path)
+    assert str(path) in str(caught.value)
+
+
+def test_an_empty_file_is_called_empty(tmp_path: Path) -> None:
+    path = tmp_path / "model.pb"
+    path.touch()
+    with pytest.raises(MigratorError, match=r"is empty \(0 bytes\)"):
+        load(path)

@@ -1,0 +1,69 @@
+"""What damaged files may lead to: a model that everything works on, or a MigratorError."""
+
+from __future__ import annotations
+
+import json
+import os
+
+from migrator.errors import MigratorError
+from migrator.formats import graph_def, saved_model
+from migrator.formats.load import load
+from migrator.formats.sniff import sniff
+from migrator.formats.source import ByteSource
+from migrator.graph.build import to_networkx
+from migrator.inspection.summary import summarize
+from migrator.limits import DEFAULT_LIMITS
+from migrator.model.model import Model
+from migrator.report import json_v1
+from migrator.report.text import inspect_text
+
+
+def outcome_of_file(path: str | os.PathLike[str]) -> str:
+    """``model``, or the name of the error's class; anything else is raised."""
+    try:
+        model = load(path)
+    except MigratorError as error:
+        assert_clear(error)
+        return type(error).__name__
+    use(model)
+    return "model"
+
+
+def outcome_of_bytes(data: bytes) -> str:
+    """The same without a file, read as ``load`` reads: thousands of times a second."""
+    source = ByteSource.of_bytes(data, name="mutant.pb")
+    readers = {"graph_def": graph_def.read, "saved_model": saved_model.read}
+    try:
+        found = sniff(source, DEFAULT_LIMITS)
+        reader = readers.get(found.format or "")
+        if reader is None:
+            return "UnsupportedFormat"
+        model = reader(source, DEFAULT_LIMITS)
+    except MigratorError as error:
+        assert_clear(error)
+        return type(error).__name__
+    use(model)
+    return "model"
+
+
+def use(model: Model) -> None:
+    """All that inspect does, and the graph of every meta graph."""
+    summary = summarize(model)
+    for index in range(len(model.meta_graphs)):
+        to_networkx(model, meta_graph=index)
+    text = inspect_text(summary)
+    assert_harmless(text)
+    json.loads(json_v1.dumps(json_v1.inspect_result([summary])))
+
+
+def assert_clear(error: MigratorError) -> None:
+    """It says what and where."""
+    assert error.what
+    assert error.where
+    assert "Traceback" not in str(error)
+
+
+def assert_harmless(text: str) -> None:
+    """Nothing in it moves a cursor, starts a line of its own or turns the writing direction."""
+    odd = {char for char in text if char != "\n" and not char.isprintable()}
+    assert not odd, sorted(map(ascii, odd))

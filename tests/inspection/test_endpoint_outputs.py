@@ -1,0 +1,154 @@
+"""Each rule for outputs on the smallest graph that needs it."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests import wire
+from tests.handmade import const, dense, op, placeholder, text_const, unary
+from tests.inspection.rules import endpoints, expect, net, tensors
+
+# -- what is no output
+
+
+def test_a_leaf_of_a_switch_is_no_output() -> None:
+    found = endpoints(
+        placeholder("x"),
+        *net(),
+        op("flag", "Greater", "x", "x", T=wire.F),
+        op("switch", "Switch", "flag", "flag", T=wire.B),
+    )
+    assert tensors(found.outputs) == ["probabilities:0"]
+
+
+def test_a_branch_marker_of_cond_is_no_output() -> None:
+    found = endpoints(
+        placeholder("x"),
+        *net(),
+        op("flag", "Greater", "x", "x", T=wire.F),
+        op("cond/Switch", "Switch", "flag", "flag", T=wire.B),
+        unary("cond/switch_t", "Identity", "cond/Switch:1", wire.B),
+        unary("cond/switch_f", "Identity", "cond/Switch:0", wire.B),
+    )
+    expect(found, ["x:0"], ["probabilities:0"])
+
+
+def test_loop_variables_that_nobody_reads_are_no_outputs() -> None:
+    found = endpoints(
+        placeholder("x"),
+        const("zero", 0, "int32"),
+        const("ten", 10, "int32"),
+        op("loop/Enter", "Enter", "zero", T=wire.I32, frame_name=b"loop"),
+        op("loop/Enter_1", "Enter", "x", T=wire.F, frame_name=b"loop"),
+        op("loop/Merge", "Merge", "loop/Enter", "loop/NextIteration", T=wire.I32, N=2),
+        op("loop/Merge_1", "Merge", "loop/Enter_1", "loop/NextIteration_1", T=wire.F, N=2),
+        op("loop/Less", "Less", "loop/Merge", "ten", T=wire.I32),
+        op("loop/LoopCond", "LoopCond", "loop/Less"),
+        op("loop/Switch", "Switch", "loop/Merge", "loop/LoopCond", T=wire.I32),
+        op("loop/Switch_1", "Switch", "loop/Merge_1", "loop/LoopCond", T=wire.F),
+        op("loop/Exit", "Exit", "loop/Switch", T=wire.I32),
+        op("loop/Exit_1", "Exit", "loop/Switch_1", T=wire.F),
+        op("loop/Add", "Add", "loop/Switch:1", "loop/Switch:1", T=wire.I32),
+        unary("loop/Tanh", "Tanh", "loop/Switch_1:1"),
+        op("loop/NextIteration", "NextIteration", "loop/Add", T=wire.I32),
+        op("loop/NextIteration_1", "NextIteration", "loop/Tanh", T=wire.F),
+        *net("loop/Exit_1"),
+    )
+    expect(found, ["x:0"], ["probabilities:0"])
+
+
+def test_an_assignment_left_over_is_no_output() -> None:
+    found = endpoints(
+        placeholder("x"),
+        *net(),
+        const("moving_mean", [0.0, 0.0, 0.0]),
+        unary("delta", "Neg", "MatMul"),
+        op("AssignMovingAvg", "AssignSub", "moving_mean", "delta", T=wire.F),
+    )
+    expect(found, ["x:0"], ["probabilities:0"])
+
+
+def test_a_constant_that_nothing_consumes_is_no_output() -> None:
+    found = endpoints(
+        placeholder("x"), *net(), const("global_step", 7, "int64"), const("name", [1.0])
+    )
+    expect(found, ["x:0"], ["probabilities:0"])
+
+
+def test_an_island_of_constants_is_no_output() -> None:
+    found = endpoints(
+        placeholder("x"), *net(), const("a", [1.0, 2.0]), unary("island", "Sqrt", "a")
+    )
+    expect(found, ["x:0"], ["probabilities:0"])
+
+
+@pytest.mark.parametrize("sink", ["ScalarSummary", "HistogramSummary", "CheckNumerics", "Assert"])
+def test_what_only_a_report_consumes_is_an_output_still(sink: str) -> None:
+    found = endpoints(
+        placeholder("x"),
+        *net(),
+        text_const("tag", b"t"),
+        op("report", sink, "tag", "probabilities", T=wire.F),
+    )
+    expect(found, ["x:0"], ["probabilities:0"])
+
+
+def test_a_no_op_behind_the_output_does_not_hide_it() -> None:
+    found = endpoints(placeholder("x"), *net(), op("init", "NoOp", "^probabilities"))
+    expect(found, ["x:0"], ["probabilities:0"])
+
+
+def test_saver_nodes_are_no_outputs() -> None:
+    found = endpoints(
+        placeholder("x"),
+        *net(),
+        text_const("save/Const", b"model"),
+        text_const("save/names", b"w"),
+        text_const("save/slices", b""),
+        op(
+            "save/SaveV2",
+            "SaveV2",
+            "save/Const",
+            "save/names",
+            "save/slices",
+            "MatMul/weights",
+            dtypes=[wire.F],
+        ),
+        op("save/Identity", "Identity", "save/Const", "^save/SaveV2", T=wire.S),
+    )
+    expect(found, ["x:0"], ["probabilities:0"])
+
+
+# -- several ends
+
+
+def test_several_named_ends_of_one_input_are_all_outputs() -> None:
+    found = endpoints(
+        placeholder("x"),
+        *dense("hidden", "x", 4, 4),
+        *dense("age_score", "hidden", 4, 1),
+        *dense("gender_score", "hidden", 4, 2),
+    )
+    expect(found, ["x:0"], ["age_score:0", "gender_score:0"])
+
+
+def test_two_ends_with_inputs_of_their_own_are_a_question() -> None:
+    found = endpoints(
+        placeholder("Placeholder"),
+        placeholder("Placeholder_1"),
+        *dense("MatMul", "Placeholder"),
+        *dense("MatMul_1", "Placeholder_1"),
+    )
+    assert not found.decided
+    assert set(tensors(found.outputs)) == {"MatMul:0", "MatMul_1:0"}
+
+
+def test_a_named_logit_before_a_softmax_is_an_output_too() -> None:
+    found = endpoints(
+        placeholder("x"),
+        *dense("dense", "x"),
+        unary("logits", "Identity", "dense"),
+        unary("probabilities", "Softmax", "logits"),
+    )
+    assert "probabilities:0" in tensors(found.outputs)
+    assert "logits:0" in tensors((*found.outputs, *found.alternatives))
