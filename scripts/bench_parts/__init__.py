@@ -1,0 +1,1 @@
+"""The rooms of the benchmark, see ../bench.py."""
