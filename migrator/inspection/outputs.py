@@ -19,6 +19,10 @@ REJECT = 0.3
 _MOST_ENDS = 64
 """So many loose ends get their share of the weights measured (a walk each)."""
 _MOST_SOURCES = 64
+_MOST_SHARES = 256
+"""So many nodes get their share of the weights measured (a walk each)."""
+_MOST_CONSUMED = 64
+"""So many consumed tensors are looked at for being outputs too (two walks each)."""
 _POST_PROCESSING = 12
 """A named tensor whose consumers, all told, are so few and weightless is an output as well."""
 
@@ -101,6 +105,8 @@ class _Finder:
             index for index, reach in enumerate(self.reached) if any(end in reach for end in live)
         ]
         self.only_end = len(live) == 1
+        self.asked = 0
+        self.shares: dict[int, float] = {}
 
     def _bytes(self, number: int) -> int:
         value = self.wiring.nodes[number].attrs.get("value")
@@ -299,7 +305,11 @@ class _Finder:
         return sorted(seen)
 
     def _weights_join(self, number: int, after: set[int]) -> bool:
-        """True where what follows ``number`` brings weights of its own."""
+        """True where what follows ``number`` brings weights of its own, or where it was asked
+        so often that nobody could have meant all of these as outputs."""
+        self.asked += 1
+        if self.asked > _MOST_CONSUMED:
+            return True
         own = self.wiring.backward([number])
         return bool((self.wiring.backward(after) - own) & self.weights)
 
@@ -307,8 +317,13 @@ class _Finder:
         """Share of the weights' bytes that ``number`` depends on, None where not measured."""
         if not self.total or not self.few:
             return None
-        cone = self.wiring.backward([number])
-        return sum(self.weight_bytes[item] for item in cone & self.weights) / self.total
+        if number not in self.shares:
+            if len(self.shares) >= _MOST_SHARES:
+                return None
+            cone = self.wiring.backward([number])
+            found = sum(self.weight_bytes[item] for item in cone & self.weights)
+            self.shares[number] = found / self.total
+        return self.shares[number]
 
     def _reads_switch(self, number: int) -> bool:
         return any(

@@ -43,7 +43,8 @@ class ChildLimits:
 
 def require_tensorflow() -> None:
     """Raise TensorFlowMissing where there is none to import. Imports nothing."""
-    if importlib.util.find_spec("tensorflow") is None:
+    spec = importlib.util.find_spec("tensorflow")
+    if spec is None or spec.origin is None:  # a plain folder of that name has no origin
         raise TensorFlowMissing(
             "TensorFlow is not installed, and this needs it",
             hint="pip install 'migrator[tensorflow]' (inspect and plan work without)",

@@ -8,7 +8,30 @@ from tests import wire
 from tests.handmade import const, dense, op, placeholder, text_const, unary
 from tests.inspection.rules import endpoints, expect, net, tensors
 
-# -- what is no output
+# -- what is no output, and what is a question
+
+
+def test_what_an_unnamed_end_compares_with_another_input_is_a_question() -> None:
+    """``Mean((y - target) ** 2)`` may be a loss; then ``y`` is the output."""
+    found = endpoints(
+        placeholder("x"),
+        placeholder("other", dims=(-1, 3)),
+        *dense("net/MatMul", "x"),
+        op("Sub", "Sub", "net/MatMul", "other", T=wire.F),
+        unary("Square", "Square", "Sub"),
+    )
+    assert not found.decided
+    assert set(tensors(found.outputs)) == {"Square:0", "net/MatMul:0"}
+
+
+def test_a_named_end_behind_two_inputs_is_the_output() -> None:
+    found = endpoints(
+        placeholder("x"),
+        placeholder("other", dims=(-1, 3)),
+        *dense("net/MatMul", "x"),
+        op("masked", "Mul", "net/MatMul", "other", T=wire.F),
+    )
+    expect(found, ["other:0", "x:0"], ["masked:0"])
 
 
 def test_a_leaf_of_a_switch_is_no_output() -> None:

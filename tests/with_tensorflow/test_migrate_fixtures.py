@@ -15,6 +15,7 @@ from migrator.migration.record import MigrationRecord
 from migrator.report.json_record import migrate_result
 from migrator.runtime.client import Child
 from migrator.verification.compare import compare_arrays
+from tests.schemas import validate
 
 from .conftest import Fixture, frozen_fixtures, load_fixture
 
@@ -112,6 +113,7 @@ def test_unknown_dimensions_stay_unknown(migrated: Migrated) -> None:
 def test_record_lies_in_the_result(migrated: Migrated) -> None:
     _, record, dest = migrated
     kept = json.loads((dest / "assets.extra" / "migrator.json").read_text())
+    validate(kept)
     assert kept == json.loads(json.dumps(migrate_result(record)))
 
 

@@ -16,6 +16,7 @@ from migrator.errors import UsageError
 from migrator.formats.encode import write_graph
 from migrator.formats.load import load
 from migrator.formats.tensors import constant_tensor
+from tests.schemas import validate
 
 from .conftest import load_fixture
 
@@ -91,9 +92,12 @@ def test_exit_codes_and_json(mlp: Path, tmp_path: Path, capsys: pytest.CaptureFi
     other = _nudged(source, tmp_path / "other.pb", "logits/bias", 0.01)
     assert main(["verify", str(source), str(mlp), "--format", "json"]) == 0
     result = json.loads(capsys.readouterr().out)
+    validate(result)
     assert result["schema"] == "migrator.verify/1" and result["verdict"] == "bitwise"
     assert main(["verify", str(other), str(mlp), "--format", "json"]) == 1
-    assert json.loads(capsys.readouterr().out)["verdict"] == "mismatch"
+    result = json.loads(capsys.readouterr().out)
+    validate(result)
+    assert result["verdict"] == "mismatch"
 
 
 def test_data_of_the_user(mlp: Path, tmp_path: Path) -> None:
