@@ -28,7 +28,9 @@ def save_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
             items = [_bytes(item) for item in array.ravel()]
             note |= {"strings": [len(item) for item in items], "shape": list(array.shape)}
             array = np.frombuffer(b"".join(items), dtype=np.uint8)
-        elif not np.issubdtype(array.dtype, np.number) and array.dtype != bool:
+        elif not (
+            np.issubdtype(array.dtype, np.number) or array.dtype == bool or array.dtype.names
+        ):
             note["dtype"] = array.dtype.name  # of ml_dtypes, which numpy's own files do not know
             array = array.view(f"u{array.dtype.itemsize}")
         key = f"a{number}"

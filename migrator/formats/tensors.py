@@ -113,6 +113,9 @@ def _values(message: Any, dtype: DType, numpy_type: Any) -> Any:
         part = np.float32 if name == "scomplex_val" else np.float64
         flat = np.array(raw, dtype=part)
         return flat[: len(flat) // 2 * 2].view(numpy_type)
+    if dtype.kind == "q":
+        base = numpy_type[0]
+        return np.array(raw, dtype=np.int32).astype(base).view(numpy_type)
     if name == "int_val":  # narrower types keep the low bits
         wide = np.array(raw, dtype=np.int32)
         return (

@@ -114,12 +114,14 @@ class DType(int):
         return self.kind in "iu"
 
     def numpy(self) -> Any:
-        """The ``numpy.dtype`` of decoded arrays. Raises TypeError where there is none."""
+        """The ``numpy.dtype`` of decoded arrays, TensorFlow's own. Raises TypeError for none."""
         import numpy as np
 
         row = self._row
         if row is None or row.numpy is None:
             raise TypeError(f"{self.name} has no array form")
+        if row.kind == "q":  # one named field, so that no integer is mistaken for it
+            return np.dtype([(row.name, row.numpy)])
         if row.numpy.startswith("ml_dtypes."):
             import ml_dtypes
 
