@@ -22,7 +22,8 @@ def save_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
     notes: dict[str, dict[str, Any]] = {}
     stored: Any = {}
     for number, (name, value) in enumerate(arrays.items()):
-        array = np.asarray(value)
+        # numpy's own string types drop NULs at the end
+        array = np.asarray(value, dtype=object if isinstance(value, (bytes, str)) else None)
         note: dict[str, Any] = {"name": name}
         if array.dtype.kind in "OSU":
             items = [_bytes(item) for item in array.ravel()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -104,3 +105,9 @@ class NeedsDecision(MigratorError):
     ) -> None:
         super().__init__(what, where=where, hint=hint)
         self.options = tuple(options)
+
+
+def paste_option(name: str, value: str) -> str:
+    """An option to paste, as a shell takes it; for values that look like options too."""
+    joint = "=" if value.startswith("-") else " "
+    return f"{name}{joint}{shlex.quote(value)}"

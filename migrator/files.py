@@ -72,19 +72,26 @@ def put_in_place(made: Path, target: Path, *, overwrite: bool) -> None:
             return
         if not overwrite:
             raise exists(target)
-        old = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".old", dir=target.parent))
-        target.rename(old / "was")
-        try:
-            made.rename(target)
-        except OSError:
-            (old / "was").rename(target)
-            old.rmdir()
-            raise
-        shutil.rmtree(old, ignore_errors=True)
+        _swap(made, target)
     except OSError as error:
         raise DestinationError(
             f"cannot be put in place: {error.strerror or error}", where=str(target)
         ) from None
+
+
+def _swap(made: Path, target: Path) -> None:
+    """Put ``made`` where ``target`` stands; the old one comes back whatever interrupts."""
+    old = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".old", dir=target.parent))
+    try:
+        target.rename(old / "was")
+        made.rename(target)
+    except BaseException:
+        if (old / "was").exists() and not target.exists():
+            (old / "was").rename(target)
+        raise
+    finally:
+        if target.exists():
+            shutil.rmtree(old, ignore_errors=True)
 
 
 def exists(target: Path) -> DestinationError:

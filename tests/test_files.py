@@ -159,3 +159,21 @@ def test_a_destination_in_no_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DestinationError, match="cannot be put in place"):
         put_in_place(made(tmp_path / "made"), tmp_path / "no" / "dest", overwrite=False)
     assert (tmp_path / "made" / "file").read_text() == "new"
+
+
+def test_an_interruption_between_the_renames_brings_the_old_one_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target, new = made(tmp_path / "target", "old"), made(tmp_path / "new")
+    rename = Path.rename
+
+    def interrupted(self: Path, other: Path) -> Path:
+        if self == new:
+            raise SystemExit(143)
+        return rename(self, other)
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    with pytest.raises(SystemExit):
+        put_in_place(new, target, overwrite=True)
+    assert (target / "file").read_text() == "old"
+    assert listing(tmp_path) == ["new", "target"]

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from migrator.errors import NeedsDecision, UsageError
+from migrator.errors import NeedsDecision, UsageError, paste_option
 from migrator.formats.encode import write_graph
 from migrator.formats.tensors import constant_tensor
 from migrator.graph.wiring import Wiring
-from migrator.inspection.inputs import control_value
+from migrator.inspection.inputs import control_values
 from migrator.migration.plan import Plan, Subgraph
 from migrator.model.dtypes import FLOAT32
 from migrator.model.graph import Graph
@@ -43,15 +43,16 @@ def graph_face(model: Model, plan: Plan, fallback: Path) -> Face:
         fixed={feed.tensor: constant_tensor(feed.value, feed.dtype).numpy() for feed in plan.feeds},
         fallback=str(fallback),
     )
+    controls = control_values(model.graph, wiring, [item.tensor for item in plan.inputs])
     inputs = tuple(
         InputSpec(
             name=item.name,
             tensor=item.tensor,
             dtype=item.dtype or FLOAT32,
             shape=item.shape,
-            fixed=control_value(model.graph, wiring, item.tensor),
+            fixed=fixed,
         )
-        for item in plan.inputs
+        for item, fixed in zip(plan.inputs, controls, strict=True)
     )
     outputs = tuple(item.name for item in plan.outputs)
     return Face(graph=model.graph, inputs=inputs, outputs=outputs, side=side)
@@ -84,7 +85,8 @@ def saved_model_face(
     side = SavedModelSide(
         path=str(Path(model.source.path).parent),
         signature=key,
-        names={name: name for name in (*found.inputs, *found.outputs)},
+        inputs={name: name for name in found.inputs},
+        outputs={name: name for name in found.outputs},
         tags=meta.tags,
         # TensorFlow 2 cannot load every SavedModel of its own past.
         loaders=("tf1",) if meta.object_graph is None else ("tf2", "tf1"),
@@ -111,7 +113,7 @@ def choose_meta_graph(model: Model, tag_set: Sequence[str] | None) -> MetaGraph:
         raise NeedsDecision(
             f"holds {len(tags)} meta graphs",
             where=model.source.path,
-            options=[f"--tag-set {','.join(item)}" for item in tags],
+            options=[paste_option("--tag-set", ",".join(item)) for item in tags],
             hint="choose one of:",
         )
     if wanted not in tags:
@@ -147,6 +149,6 @@ def choose_signature(model: Model, meta: MetaGraph, key: str | None) -> str:
     raise NeedsDecision(
         f"has {len(keys)} signatures and none is the default",
         where=model.source.path,
-        options=[f"--signature {name}" for name in keys],
+        options=[paste_option("--signature", name) for name in keys],
         hint="choose one of:",
     )

@@ -140,8 +140,12 @@ def _rewrite_task(plan: Plan, pruned: Path, made: Path) -> dict[str, Any]:
 
 
 def _result_side(plan: Plan, made: Path) -> SavedModelSide:
-    names = {item.name: item.name for item in (*plan.inputs, *plan.outputs)}
-    return SavedModelSide(path=str(made), signature=SIGNATURE, names=names)
+    return SavedModelSide(
+        path=str(made),
+        signature=SIGNATURE,
+        inputs={item.name: item.name for item in plan.inputs},
+        outputs={item.name: item.name for item in plan.outputs},
+    )
 
 
 class _Digest:

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 
 from migrator.actions.faces import Face
+from migrator.errors import UsageError
 from migrator.runtime.client import ChildLimits
 from migrator.verification.cases import Case, make_cases, tamer_cases
 from migrator.verification.data import data_case
@@ -27,6 +28,13 @@ class Check:
     rtol: float = 1e-5
     atol: float = 1e-6
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, value in (("rtol", self.rtol), ("atol", self.atol)):
+            if not 0 <= value < float("inf"):
+                raise UsageError(f"--{name} {value}", hint="a tolerance is zero or more")
+        if self.seed < 0:
+            raise UsageError(f"--seed {self.seed}", hint="a seed is zero or more")
 
 
 class Proof:
@@ -46,7 +54,11 @@ class Proof:
         cases = self._cases()
         self._process = SideProcess(reference.side, work, "reference", limits)
         self._stack.enter_context(self._process)
-        self._process.start(cases)
+        try:
+            self._process.start(cases)
+        except BaseException:
+            self._stack.close()
+            raise
 
     def __enter__(self) -> Proof:
         return self

@@ -12,7 +12,7 @@ from typing import Any
 
 from migrator.actions.faces import Face, graph_face, saved_model_face, write_subgraph
 from migrator.actions.proof import Check, Proof
-from migrator.errors import NoSuchTensor, UsageError
+from migrator.errors import MigratorError, UsageError
 from migrator.formats.load import load
 from migrator.limits import DEFAULT_LIMITS, Limits
 from migrator.migration.naming import usable
@@ -92,11 +92,12 @@ def _from_record(candidate: str | os.PathLike[str], left: Model, named: _Named) 
             for side in ("inputs", "outputs")
         ]
         feeds = [f"{item['tensor']}={_text(item['value'])}" for item in record["feeds"]]
+        feeds = [feed for feed in feeds if feed not in named.feeds]
         found = _Named(
             inputs=tuple(sides[0]), outputs=tuple(sides[1]), feeds=(*feeds, *named.feeds)
         )
         make_plan(left, inputs=found.inputs, outputs=found.outputs, feeds=found.feeds)
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, NoSuchTensor, UsageError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, MigratorError):
         return None  # no record, or one of another model: the names must do
     return found
 
@@ -127,7 +128,7 @@ def _matched(first: Face, second: Face) -> Side:
     outputs = _pair(first.outputs, second.outputs, "out")
     side = second.side
     if isinstance(side, SavedModelSide):
-        return replace(side, names={**inputs, **outputs})
+        return replace(side, inputs=inputs, outputs=outputs)
     moved: Mapping[str, Any] = {
         "feeds": {name: side.feeds[own] for name, own in inputs.items()},
         "dtypes": {name: side.dtypes[own] for name, own in inputs.items()},

@@ -19,7 +19,7 @@ def complain(error: MigratorError, *, verbose: int = 0) -> None:
             print(f"  - {shown(blocker, 1000)}", file=sys.stderr)
     if isinstance(error, NeedsDecision) and error.options:
         for option in error.options:
-            print(f"  {shown(option, 2000)}", file=sys.stderr)
+            print(f"  {shown(option, 100_000)}", file=sys.stderr)
     if isinstance(error, WorkerError) and error.log:
         lines = error.log.splitlines()
         for line in lines if verbose else lines[-_LOG_LINES:]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from migrator.cli import options
 from migrator.cli.complain import complain
-from migrator.cli.output import write_result
+from migrator.cli.output import check_output, write_result
 from migrator.errors import EXIT_CANNOT, EXIT_YES, MigratorError, UsageError
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def execute(args: argparse.Namespace) -> int:
     from migrator.formats.load import load
     from migrator.inspection.summary import summarize
 
+    check_output(args)
     summaries: list[Summary] = []
     errors: list[MigratorError] = []
     for path in args.paths:

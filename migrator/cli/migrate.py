@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 
 from migrator.cli import options
-from migrator.cli.output import write_result
+from migrator.cli.output import check_output, write_result
 from migrator.cli.progress import Progress
-from migrator.errors import EXIT_NO, EXIT_YES, NeedsDecision
+from migrator.errors import EXIT_CANNOT, EXIT_NO, EXIT_YES, NeedsDecision
 
 
 def configure_parser(verbs: options.Verbs) -> None:
@@ -44,7 +44,9 @@ def execute(args: argparse.Namespace) -> int:
     from migrator.report.json_record import decision_result, migrate_result
     from migrator.report.json_v1 import dumps
     from migrator.report.text_record import migrate_text
+    from migrator.verification.result import MISMATCH
 
+    check_output(args)
     try:
         with Progress(args) as progress:
             record = migrate(
@@ -71,4 +73,6 @@ def execute(args: argparse.Namespace) -> int:
         raise
     text = dumps(migrate_result(record)) if args.format == "json" else migrate_text(record)
     write_result(text, args)
-    return EXIT_YES if record.passed else EXIT_NO
+    if record.passed:
+        return EXIT_YES
+    return EXIT_NO if record.verification.verdict == MISMATCH else EXIT_CANNOT

@@ -9,6 +9,16 @@ from pathlib import Path
 from migrator.errors import DestinationError
 
 
+def check_output(args: argparse.Namespace) -> None:
+    """Refuse a file that exists before any work is done. Raises DestinationError."""
+    if args.output_file in (None, "-") or args.overwrite:
+        return
+    if Path(args.output_file).exists():
+        raise DestinationError(
+            "exists", where=args.output_file, hint="add --overwrite to replace it"
+        )
+
+
 def write_result(text: str, args: argparse.Namespace) -> None:
     """Write ``text`` to ``--output``. Raises DestinationError for a file that exists."""
     if args.output_file in (None, "-"):
@@ -17,6 +27,5 @@ def write_result(text: str, args: argparse.Namespace) -> None:
     from migrator.files import write_whole  # brings tempfile and shutil along
 
     target = Path(args.output_file)
-    if target.exists() and not args.overwrite:
-        raise DestinationError("exists", where=str(target), hint="add --overwrite to replace it")
+    check_output(args)
     write_whole(target, text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from migrator.cli import options
-from migrator.cli.output import write_result
+from migrator.cli.output import check_output, write_result
 from migrator.errors import EXIT_CANNOT, EXIT_YES, NeedsDecision
 
 
@@ -30,6 +30,7 @@ def execute(args: argparse.Namespace) -> int:
     from migrator.report.json_v1 import dumps
     from migrator.report.text_record import plan_text
 
+    check_output(args)
     try:
         found = plan(args.source, inputs=args.input, outputs=args.output, feeds=args.feed)
     except NeedsDecision as decision:

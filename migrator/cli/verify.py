@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from migrator.cli import options
-from migrator.cli.output import write_result
+from migrator.cli.output import check_output, write_result
 from migrator.cli.progress import Progress
 from migrator.errors import EXIT_CANNOT, EXIT_NO, EXIT_YES
 
@@ -37,6 +37,7 @@ def execute(args: argparse.Namespace) -> int:
     from migrator.report.text_record import verify_text
     from migrator.verification.result import MISMATCH
 
+    check_output(args)
     with Progress(args) as progress:
         found = verify(
             args.reference,
@@ -45,7 +46,7 @@ def execute(args: argparse.Namespace) -> int:
             outputs=args.output,
             feeds=args.feed,
             signature=args.signature,
-            tag_set=args.tag_set.split(",") if args.tag_set else None,
+            tag_set=None if args.tag_set is None else [*filter(None, args.tag_set.split(","))],
             data=args.data,
             rtol=args.rtol,
             atol=args.atol,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from migrator.graph.wiring import Wiring
@@ -13,7 +13,7 @@ from migrator.inspection.sources import (
     feeder_specs,
     find_sources,
     placeholder_spec,
-    source_kind,
+    source_kinds,
 )
 from migrator.model.dtypes import BOOL, DType
 from migrator.model.graph import Graph
@@ -32,14 +32,18 @@ class FoundInputs:
 
 
 def find(
-    graph: Graph, wiring: Wiring, outputs: Sequence[str], *, cut: frozenset[str] = frozenset()
+    graph: Graph,
+    wiring: Wiring,
+    outputs: Sequence[str],
+    *,
+    cut: frozenset[str] = frozenset(),
+    named: bool = False,
 ) -> FoundInputs:
     """The inputs that ``outputs`` (tensor names) need.
 
     ``cut`` holds tensors that are given already (fed, or named as inputs): what lies behind them
-    is not needed.
+    is not needed. ``named``: the user has named inputs, so none has to be found.
     """
-    given = bool(cut)
     cone = wiring.needed_for(outputs, cut)
     present = [source for source in find_sources(graph, wiring) if source.number in cone]
     # A placeholder whose default a pipeline gives stands for the pipeline: cut there.
@@ -66,7 +70,7 @@ def find(
             continue
         control = None
         if source.kind == "placeholder":
-            control = _as_control(graph, wiring, source, alone=not any(tensors) and not given)
+            control = _as_control(graph, wiring, source, alone=not any(tensors) and not named)
         if control is not None:
             controls.append(control)
         else:
@@ -75,12 +79,12 @@ def find(
         flag = _default_control(graph, source)
         if flag is not None:
             controls.append(flag)
-        elif not data and not given and placeholder_spec(graph, source.node)[1].rank != 0:
+        elif not data and not named and placeholder_spec(graph, source.node)[1].rank != 0:
             data.append(_as_data(graph, source))
         else:
             options.append(_as_option(graph, source))
     questions = [f"{item.tensor} must be set: {item.reasons[0]}" for item in controls]
-    if outputs and not data and not given:
+    if outputs and not data and not named:
         questions.insert(0, "no placeholder, queue or iterator feeds the outputs")
     return FoundInputs(
         data=tuple(data),
@@ -236,10 +240,19 @@ def _divides(wiring: Wiring, source: DataSource) -> bool:
     return False
 
 
-def control_value(graph: Graph, wiring: Wiring, tensor: str) -> bool | float | None:
-    """What a control should be for inference; None where ``tensor`` is data or nothing is known."""
+def control_values(
+    graph: Graph, wiring: Wiring, tensors: Sequence[str]
+) -> list[bool | float | None]:
+    """What each control should be for inference; None for data and where nothing is known."""
+    kinds = source_kinds(wiring)
+    return [_control_value(graph, wiring, kinds, tensor) for tensor in tensors]
+
+
+def _control_value(
+    graph: Graph, wiring: Wiring, kinds: Mapping[int, str], tensor: str
+) -> bool | float | None:
     number = wiring.index.get(TensorRef.parse(tensor).node)
-    if number is None or (kind := source_kind(number, wiring)) not in ("placeholder", "default"):
+    if number is None or (kind := kinds.get(number)) not in ("placeholder", "default"):
         return None
     source = DataSource(number=number, node=wiring.nodes[number], kind=kind)
     if kind == "placeholder":

@@ -23,6 +23,7 @@ _MOST_SHARES = 256
 """So many nodes get their share of the weights measured (a walk each)."""
 _MOST_CONSUMED = 64
 """So many consumed tensors are looked at for being outputs too (two walks each)."""
+_FEW = 8
 _POST_PROCESSING = 12
 """A named tensor whose consumers, all told, are so few and weightless is an output as well."""
 
@@ -76,6 +77,7 @@ class _Finder:
         self.graph = graph
         self.wiring = wiring
         self.sources = find_sources(graph, wiring)
+        self.source_numbers = {source.number for source in self.sources}
         nodes = wiring.nodes
         self.weights = {
             number
@@ -193,10 +195,13 @@ class _Finder:
 
     def _from_source(self, number: int) -> bool:
         """True where nothing but reshaping lies between an input and this node."""
-        sources = {source.number for source in self.sources}
+        seen: set[int] = set()
         while self.wiring.nodes[number].op in words.RESHAPING and self.wiring.inputs[number]:
+            if number in seen:
+                return False  # a cycle of a broken graph
+            seen.add(number)
             number = self.wiring.inputs[number][0][0]
-        return number in sources
+        return number in self.source_numbers
 
     def _valueless_end(self, number: int) -> Candidate:
         """An end that no input's values reach: left over, but for two kinds.
@@ -272,7 +277,8 @@ class _Finder:
             own = {index for index, reach in enumerate(self.reached) if number in reach}
             joins = any(
                 producer != number and self._brings_input(producer, own)
-                for consumer in self.wiring.consumers[number]
+                for consumer in self.wiring.consumers[number][:_FEW]
+                if len(self.wiring.inputs[consumer]) <= _FEW  # a comparison, not a long sum
                 for producer, _ in self.wiring.inputs[consumer]
             )
             if not joins or not self._share(number):
@@ -351,9 +357,13 @@ def _by_name_and_op(name: str, op: str) -> tuple[float, list[str]]:
         score += 0.15
         reasons.append(f"{op} often ends a model")
     scope = words.judging_scope(name)
+    doubtful = None if op in words.FINAL_OPS else words.doubtful_word(name)
     if judging or scope:
         score -= 0.5
         reasons.append(f"its name says {judging or scope!r}")
+    elif doubtful:
+        score -= 0.25
+        reasons.append(f"its name says {doubtful!r}")
     elif words.is_given_name(name, op):
         score += 0.3
         reasons.append("somebody gave it its name")

@@ -32,10 +32,10 @@ def find_sources(graph: Graph, wiring: Wiring) -> list[DataSource]:
     decoder reads is one: the graphs of 2015 were fed there.
     """
     found = [
-        DataSource(number=number, node=node, kind=kind)
-        for number, node in enumerate(wiring.nodes)
-        if graph.by_name.get(node.name) is node
-        and (kind := source_kind(number, wiring)) in ("placeholder", "default", "feeder")
+        DataSource(number=number, node=wiring.nodes[number], kind=kind)
+        for number, kind in source_kinds(wiring).items()
+        if kind != "computed"
+        and graph.by_name.get(wiring.nodes[number].name) is wiring.nodes[number]
     ]
     if any(source.kind != "default" for source in found):
         return found
@@ -46,34 +46,33 @@ def find_sources(graph: Graph, wiring: Wiring) -> list[DataSource]:
     ]
 
 
-def source_kind(number: int, wiring: Wiring) -> str | None:
-    """What kind of source a node is, None for the others."""
-    node = wiring.nodes[number]
-    if node.op in words.PLACEHOLDERS:
-        return "placeholder"
-    if node.op in words.FEEDERS:
-        return "feeder"
-    if node.op == words.DEFAULTED:
-        return _default_kind(number, wiring)
-    return None
+def source_kinds(wiring: Wiring) -> dict[int, str]:
+    """Node number -> kind, for each node that data may enter by. Linear.
 
-
-def _default_kind(number: int, wiring: Wiring) -> str:
-    """A default that is a constant, comes from a pipeline, or is computed from other data."""
-    feeders = False
-    seen = {number}
-    stack = [number]
-    while stack:
-        item = stack.pop()
-        for producer in (*(edge[0] for edge in wiring.inputs[item]), *wiring.controls[item]):
-            op = wiring.nodes[producer].op
-            if producer != number and (op in words.PLACEHOLDERS or op == words.DEFAULTED):
-                return "computed"  # at the first one: chains of defaults stay linear
-            feeders = feeders or op in words.FEEDERS
-            if producer not in seen:
-                seen.add(producer)
-                stack.append(producer)
-    return "feeder" if feeders else "default"
+    A placeholder with a default is ``computed`` where its default comes from another placeholder,
+    ``feeder`` where it comes from a pipeline, ``default`` where it is a constant.
+    """
+    kinds: dict[int, str] = {}
+    defaulted = []
+    for number, node in enumerate(wiring.nodes):
+        if node.op in words.PLACEHOLDERS:
+            kinds[number] = "placeholder"
+        elif node.op in words.FEEDERS:
+            kinds[number] = "feeder"
+        elif node.op == words.DEFAULTED:
+            kinds[number] = "default"
+            defaulted.append(number)
+    if not defaulted:
+        return kinds
+    from_pipeline = wiring.forward([n for n, kind in kinds.items() if kind == "feeder"])
+    from_data = wiring.forward([n for n, kind in kinds.items() if kind != "feeder"])
+    for number in defaulted:
+        producers = {producer for producer, _ in wiring.inputs[number]} - {number}
+        if producers & from_data:
+            kinds[number] = "computed"
+        elif producers & from_pipeline:
+            kinds[number] = "feeder"
+    return kinds
 
 
 def _is_fed_constant(number: int, wiring: Wiring) -> bool:
@@ -108,22 +107,30 @@ def feeder_specs(graph: Graph, node: Node) -> list[tuple[DType, Shape]]:
     types = types or node.attrs.get("dtypes") or ([node.attrs["T"]] if "T" in node.attrs else [])
     if not isinstance(types, list):
         return []
-    shapes = node.attrs.get("output_shapes") or []
+    shapes = _shapes(node, "output_shapes")
     if not shapes and node.data_refs:
         queue = graph.by_name.get(node.data_refs[0].node)
-        shapes = (queue.attrs.get("shapes") if queue is not None else None) or []
-        many = "Many" in node.op or "UpTo" in node.op
-        shapes = [_batched(shape) if many else shape for shape in shapes]
-    declared = node.attrs.get("_output_shapes") or []
+        shapes = _shapes(queue, "shapes") if queue is not None else []
+        if "Many" in node.op or "UpTo" in node.op:
+            shapes = [_batched(shape) for shape in shapes]
+    declared = _shapes(node, "_output_shapes")
     specs = []
     for port, dtype in enumerate(types):
         shape = UNKNOWN_SHAPE
         for given in (declared, shapes):
-            if port < len(given) and isinstance(given[port], Shape):
+            if port < len(given):
                 shape = given[port]
                 break
         specs.append((dtype if isinstance(dtype, DType) else DType(0), shape))
     return specs
+
+
+def _shapes(node: Node, attr: str) -> list[Shape]:
+    """A list of shapes from an attribute, empty where it holds anything else."""
+    value = node.attrs.get(attr)
+    if not isinstance(value, list) or not all(isinstance(item, Shape) for item in value):
+        return []
+    return value
 
 
 def _batched(shape: Shape) -> Shape:

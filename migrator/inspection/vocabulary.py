@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 PLACEHOLDERS = frozenset(("Placeholder", "PlaceholderV2"))
 DEFAULTED = "PlaceholderWithDefault"
@@ -169,12 +170,11 @@ _OUTPUT_WORDS = frozenset(
     ).split()
 )
 _JUDGING_WORDS = frozenset(
-    (
-        "loss losses cost accuracy acc metric metrics correct precision recall auc error "
-        "perplexity lr learning rate step global regularizer regularization summary summaries "
-        "labels target targets"
-    ).split()
+    "loss losses accuracy acc metric metrics auc perplexity lr regularizer regularization summary "
+    "summaries".split()
 )
+_JUDGING_PAIRS = frozenset(("global_step", "learning_rate", "correct_prediction"))
+_DOUBTFUL_WORDS = frozenset("cost error precision recall correct labels target targets".split())
 _TRAINING_SCOPES = re.compile(
     r"(?:^|/)(?:gradients|save|report_uninitialized_variables|init)(?:_\d+)?(?:/|$)"
 )
@@ -209,7 +209,15 @@ def output_word(name: str) -> str | None:
 def judging_word(name: str) -> str | None:
     """The word of ``name`` that speaks for a loss, a metric or training state."""
     found = words(name)
-    return next((word for word in found if word in _JUDGING_WORDS), None)
+    pairs = {f"{first}_{second}" for first, second in pairwise(found)}
+    return next(iter(sorted(pairs & _JUDGING_PAIRS)), None) or next(
+        (word for word in found if word in _JUDGING_WORDS), None
+    )
+
+
+def doubtful_word(name: str) -> str | None:
+    """A word of ``name`` that speaks against an output, but not for sure."""
+    return next((word for word in words(name) if word in _DOUBTFUL_WORDS), None)
 
 
 def judging_scope(name: str) -> str | None:

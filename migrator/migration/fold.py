@@ -29,12 +29,15 @@ class Folded:
     removed: int
 
 
-def fold_switches(graph: Graph, values: Mapping[str, bool]) -> Folded:
+def fold_switches(
+    graph: Graph, values: Mapping[str, bool], *, given: Set[str] = frozenset()
+) -> Folded:
     """Fold every Switch whose predicate follows from ``values`` (node name -> bool).
 
-    Linear. Node names are kept: a Merge with one live input becomes an Identity.
+    Nothing follows through the nodes ``given``: an input stands in their place. Linear. Node names
+    are kept: a Merge with one live input becomes an Identity.
     """
-    known = _propagate(graph, values)
+    known = _propagate(graph, values, given)
     decided = {
         node.name: known[ref.node]
         for node in graph.nodes
@@ -68,12 +71,12 @@ def fold_switches(graph: Graph, values: Mapping[str, bool]) -> Folded:
     return Folded(nodes=tuple(nodes), switches=len(decided), removed=max(removed, 0))
 
 
-def _propagate(graph: Graph, values: Mapping[str, bool]) -> dict[str, bool]:
+def _propagate(graph: Graph, values: Mapping[str, bool], given: Set[str]) -> dict[str, bool]:
     """Bools that follow through Identity, Switch, NOT, AND and OR. Linear in any order."""
-    known = dict(values)
+    known = {name: value for name, value in values.items() if name not in given}
     readers: dict[str, list[Node]] = {}
     for node in graph.nodes:
-        if node.op in _LOGIC:
+        if node.op in _LOGIC and node.name not in given:
             for ref in node.data_refs:
                 readers.setdefault(ref.node, []).append(node)
     settled = list(known)

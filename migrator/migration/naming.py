@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import keyword
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 from migrator.errors import UsageError
@@ -59,9 +60,8 @@ def name_endpoints(
             )
         taken.add(name.lower())
     short = [_short(tensor, op) for tensor, op in zip(tensors, ops, strict=True)]
-    clashing = {
-        name.lower() for name in short if [s.lower() for s in short].count(name.lower()) > 1
-    }
+    counts = Counter(name.lower() for name in short)
+    clashing = {name for name, count in counts.items() if count > 1}
     names = []
     for tensor, name, candidate in zip(tensors, given, short, strict=True):
         if not name:

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
+from migrator.errors import paste_option
 from migrator.inspection.summary import VARIABLE_OPS
 from migrator.inspection.vocabulary import FEEDERS, PLACEHOLDERS
 from migrator.migration.plan import Blocker, Endpoint, Subgraph
 from migrator.model.checks import dangling_inputs, find_cycle
 from migrator.model.graph import Graph, Node, Versions, index_nodes
 from migrator.model.tensors import TensorRef
-from migrator.ops.registry import covered_releases, op_facts
+from migrator.ops.registry import covered_releases, op_facts, output_dtypes
 
 PRODUCER = 2474
 """GraphDef version that TensorFlow 2.21 writes, and the highest ``min_consumer`` it takes."""
@@ -43,7 +44,9 @@ def find_blockers(
         *_versions(subgraph.versions),
         *_structure(graph, {item.tensor for item in inputs}),
         *_first_of_each_op(subgraph.nodes, graph),
+        *_inputs(inputs),
         *_outputs(outputs),
+        *_lost(graph, outputs, {item.tensor for item in inputs}),
         *_size(subgraph),
     ]
     for function in subgraph.functions:
@@ -92,7 +95,7 @@ def _structure(graph: Graph, given: set[str]) -> Iterator[Blocker]:
             text=f"node {node.name!r} takes {text!r}, which does not exist",
             node=node.name,
             fix="the file is cut off or was pruned too far; get it whole, or name the tensor: "
-            f"--input {text}",
+            f"{paste_option('--input', text)}",
         )
     cycle = find_cycle(graph)
     if cycle:
@@ -189,7 +192,7 @@ def _pipeline(node: Node) -> Found:
         return (
             "pipeline",
             f"{node.op} waits for a training pipeline that is not in the file",
-            f"name its results as --input, e.g. --input {node.name}:0",
+            f"name its results as --input, e.g. {paste_option('--input', f'{node.name}:0')}",
         )
     return None
 
@@ -200,7 +203,8 @@ def _placeholder(node: Node) -> Found:
     return (
         "unfed",
         f"the placeholder {node.name!r} is neither an input nor fed",
-        f"add --input {node.name}:0 or --feed {node.name}:0=VALUE",
+        f"add {paste_option('--input', f'{node.name}:0')} or "
+        f"{paste_option('--feed', f'{node.name}:0=VALUE')}",
     )
 
 
@@ -259,6 +263,17 @@ _OP_RULES: tuple[Callable[[Node], Found], ...] = (
 )
 
 
+def _inputs(inputs: Iterable[Endpoint]) -> Iterator[Blocker]:
+    for item in inputs:
+        if item.dtype is not None and item.dtype.kind in "h?":
+            yield Blocker(
+                code="handle_input",
+                text=f"the input {item.tensor} is of type {item.dtype}, which no array holds",
+                node=TensorRef.parse(item.tensor).node,
+                fix="name a tensor behind it that holds values",
+            )
+
+
 def _outputs(outputs: Iterable[Endpoint]) -> Iterator[Blocker]:
     for item in outputs:
         if item.dtype is not None and item.dtype.kind == "h":
@@ -267,6 +282,22 @@ def _outputs(outputs: Iterable[Endpoint]) -> Iterator[Blocker]:
                 text=f"the output {item.tensor} is a {item.dtype} handle, not data",
                 node=TensorRef.parse(item.tensor).node,
                 fix="name a tensor that holds values",
+            )
+
+
+def _lost(graph: Graph, outputs: Iterable[Endpoint], given: set[str]) -> Iterator[Blocker]:
+    """Outputs in branches that a feed rules out."""
+    for item in outputs:
+        ref = TensorRef.parse(item.tensor)
+        node = graph.by_name.get(ref.node)
+        types = output_dtypes(node) if node is not None else None
+        gone = node is None or (types is not None and ref.port >= len(types))
+        if gone and item.tensor not in given:
+            yield Blocker(
+                code="output_lost",
+                text=f"the output {item.tensor} lies in a branch that the feeds rule out",
+                node=ref.node,
+                fix="feed the switch the other way, or name an output outside of the branch",
             )
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import difflib
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
-from migrator.errors import NeedsDecision, NoSuchTensor, UsageError
+from migrator.errors import NeedsDecision, NoSuchTensor, UsageError, paste_option
 from migrator.formats.tensors import constant_tensor
 from migrator.graph.wiring import Wiring
 from migrator.inspection import inputs as input_rules
@@ -64,14 +64,14 @@ def resolve(graph: Graph, wiring: Wiring, choice: Choice) -> Resolved:
         if not found.chosen:
             questions.append("no tensor looks like an output")
     cut = frozenset([tensor for _, tensor in inputs] + [feed.tensor for feed in feeds])
-    needed = input_rules.find(graph, wiring, output_names, cut=cut)
+    needed = input_rules.find(graph, wiring, output_names, cut=cut, named=bool(inputs))
     # Without any --input the rules choose the inputs; with one, what is missing is asked for.
     input_names = [tensor for _, tensor in inputs] or [item.tensor for item in needed.data]
     controls = list(needed.controls)
     if inputs:
         questions += [f"{item.tensor} reaches the outputs and is not fed" for item in needed.data]
     questions += [f"{item.tensor} must be set: {item.reasons[0]}" for item in controls]
-    if not input_names and not outputs:
+    if not input_names and (not outputs or needed.options):
         questions.append("no placeholder, queue or iterator feeds the outputs")
     if questions:
         names = [*input_names, *([item.tensor for item in needed.data] if inputs else [])]
@@ -100,16 +100,12 @@ def _paste(
     choice: Choice,
 ) -> list[str]:
     """The options to paste, one a line, with a guess at the value of each control."""
-    lines = [_option("--input", name) for name in inputs]
-    lines += [_option("--feed", text) for text in choice.feeds]
-    lines += [_option("--feed", f"{item.tensor}={item.suggested or 'VALUE'}") for item in controls]
-    return lines + [_option("--output", name) for name in outputs]
-
-
-def _option(option: str, value: str) -> str:
-    """An option as a shell takes it, for values that look like options too."""
-    joint = "=" if value.startswith("-") else " "
-    return f"{option}{joint}{shlex.quote(value)}"
+    lines = [paste_option("--input", name) for name in inputs]
+    lines += [paste_option("--feed", text) for text in choice.feeds]
+    lines += [
+        paste_option("--feed", f"{item.tensor}={item.suggested or 'VALUE'}") for item in controls
+    ]
+    return lines + [paste_option("--output", name) for name in outputs]
 
 
 def _split(graph: Graph, text: str, option: str) -> tuple[str, str]:
@@ -190,14 +186,20 @@ def tensor_dtype(graph: Graph, ref: TensorRef) -> DType | None:
 
 
 def _asked_for(graph: Graph, ref: TensorRef) -> DType | None:
-    """The type that the first consumer takes ``ref`` as: all there is behind an unknown op."""
+    """The type that a consumer takes ``ref`` as: all there is behind an unknown op."""
+    found = _consumer_types(graph)
+    return found.get((ref.node, ref.port))
+
+
+@lru_cache(maxsize=1)
+def _consumer_types(graph: Graph) -> dict[tuple[str, int], DType]:
+    """Tensor -> the type that its first consumer takes it as. Linear, made once for a graph."""
+    found: dict[tuple[str, int], DType] = {}
     for node in graph.nodes:
-        for slot, found in enumerate(node.data_refs):
-            if (found.node, found.port) == (ref.node, ref.port):
-                types = input_dtypes(node)
-                if types is not None and slot < len(types):
-                    return types[slot]
-    return None
+        types = input_dtypes(node) or ()
+        for ref, dtype in zip(node.data_refs, types, strict=False):
+            found.setdefault((ref.node, ref.port), dtype)
+    return found
 
 
 def _no_contradiction(

@@ -6,7 +6,7 @@ and TensorFlow's own costly pruning is not needed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from migrator.formats.tensors import constant_tensor
@@ -32,9 +32,10 @@ def cut_subgraph(graph: Graph, resolved: Resolved) -> tuple[Subgraph, tuple[Step
     outputs = [item.tensor for item in resolved.outputs]
     fed = [feed.tensor for feed in resolved.feeds]
     needed = _needed(graph, outputs, [*inputs, *fed])
-    kept = _as_graph(graph, _with_feeds(needed, resolved.feeds))
-    values = _fixed_bools(kept, resolved)
-    folded = fold_switches(kept, values)
+    fixed, constants = _with_feeds(needed, resolved.feeds)
+    kept = _as_graph(graph, fixed)
+    given = {TensorRef.parse(tensor).node for tensor in inputs}
+    folded = fold_switches(kept, _fixed_bools(kept, resolved, constants), given=given)
     if folded.switches:
         steps.append(
             Step(
@@ -85,19 +86,23 @@ def _as_graph(graph: Graph, nodes: Sequence[Node]) -> Graph:
     return replace(graph, nodes=nodes, by_name=by_name, duplicates=duplicates)
 
 
-def _with_feeds(nodes: Sequence[Node], feeds: Sequence[Feed]) -> tuple[Node, ...]:
-    """Let a constant take the place of each fed tensor.
+def _with_feeds(
+    nodes: Sequence[Node], feeds: Sequence[Feed]
+) -> tuple[tuple[Node, ...], dict[str, str]]:
+    """Let a constant take the place of each fed tensor; also gives tensor -> constant's name.
 
     It takes the node's name too, where nothing else of that node is needed.
     """
     names = {node.name for node in nodes}
     constants = []
+    named: dict[str, str] = {}
     moved: dict[str, str] = {}
     for feed in feeds:
         ref = TensorRef.parse(feed.tensor)
         name = ref.node if ref.node not in names and not ref.port else _free_name(feed, names)
         attrs = {"dtype": feed.dtype, "value": constant_tensor(feed.value, feed.dtype)}
         constants.append(Node(name, "Const", (), "", attrs))
+        named[feed.tensor] = name
         if name != ref.node:
             moved |= dict.fromkeys(_spellings(ref), name)
     if moved:
@@ -107,7 +112,7 @@ def _with_feeds(nodes: Sequence[Node], feeds: Sequence[Feed]) -> tuple[Node, ...
             else node
             for node in nodes
         ]
-    return (*constants, *nodes)
+    return (*constants, *nodes), named
 
 
 def _free_name(feed: Feed, names: set[str]) -> str:
@@ -122,12 +127,12 @@ def _spellings(ref: TensorRef) -> list[str]:
     return [str(ref)] if ref.port else [str(ref), ref.node]
 
 
-def _fixed_bools(graph: Graph, resolved: Resolved) -> dict[str, bool]:
-    """Scalar bools whose value is settled: feeds, and defaults that stand."""
+def _fixed_bools(graph: Graph, resolved: Resolved, constants: Mapping[str, str]) -> dict[str, bool]:
+    """Scalar bools whose value is settled, by node: feeds, and defaults that stand."""
     values: dict[str, bool] = {}
     for feed in resolved.feeds:
         if feed.dtype == BOOL and isinstance(feed.value, bool):
-            values[TensorRef.parse(feed.tensor).node] = feed.value
+            values[constants[feed.tensor]] = feed.value
     for option in resolved.options:
         node = graph.by_name.get(TensorRef.parse(option.tensor).node)
         if node is None or node.op != DEFAULTED or option.dtype != BOOL:

@@ -10,18 +10,18 @@ import contextlib
 import importlib.util
 import json
 import os
-import select
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from migrator.errors import TensorFlowMissing, WorkerError
+from migrator.errors import TensorFlowMissing, UsageError, WorkerError
 
 _ROOT = str(Path(__file__).resolve().parent.parent.parent)
 # "-m" would put the current folder, where a hostile model's neighbours lie, first on the path.
@@ -39,6 +39,12 @@ class ChildLimits:
 
     timeout: float | None = 600.0
     memory: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.timeout is not None and not 0 < self.timeout < float("inf"):
+            raise UsageError(f"a timeout of {self.timeout} s", hint="give seconds above zero")
+        if self.memory is not None and self.memory <= 0:
+            raise UsageError(f"a memory limit of {self.memory} bytes", hint="give more than zero")
 
 
 def require_tensorflow() -> None:
@@ -80,6 +86,11 @@ class Child:
         self._out = ours_out
         self._buffer = b""
         self._open = True
+        self._deadline: float | None = None
+        self._broken: WorkerError | None = None
+        self._closing = threading.Event()
+        self._watch = threading.Thread(target=self._watch_limits, daemon=True)
+        self._watch.start()
 
     def __enter__(self) -> Child:
         return self
@@ -98,7 +109,12 @@ class Child:
         return self._process.pid
 
     def start(self, task: str, **arguments: Any) -> None:
-        """Hand over a task without waiting; ``finish`` waits for its outcome."""
+        """Hand over a task without waiting; ``finish`` waits for its outcome.
+
+        From here on the limits hold, whatever the parent does meanwhile.
+        """
+        if self._limits.timeout is not None:
+            self._deadline = time.monotonic() + self._limits.timeout
         line = json.dumps({"task": task, "arguments": arguments}) + "\n"
         with contextlib.suppress(BrokenPipeError):  # dead already: finish() says of what
             os.write(self._out, line.encode())
@@ -127,41 +143,43 @@ class Child:
         if not self._open:
             return
         self._open = False
+        self._closing.set()
         os.close(self._out)
         os.close(self._in)
         self._kill()
+        self._process.wait()
+        self._watch.join()
         self._log.close()
 
     def _kill(self) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
 
-    def _wait_for_line(self) -> bytes:
-        timeout, memory = self._limits.timeout, self._limits.memory
-        end = time.monotonic() + timeout if timeout is not None else None
-        while b"\n" not in self._buffer:
-            left = _POLL if end is None else min(_POLL, end - time.monotonic())
-            if left <= 0:
-                self._kill()
-                raise WorkerError(
-                    f"did not finish within {timeout:g} s and was stopped",
-                    log=self.log(),
+    def _watch_limits(self) -> None:
+        """End the child when it takes too long or grows too large; ``finish`` tells of it."""
+        while not self._closing.wait(_POLL):
+            memory, deadline = self._limits.memory, self._deadline
+            if deadline is not None and time.monotonic() > deadline:
+                self._broken = WorkerError(
+                    f"did not finish within {self._limits.timeout:g} s and was stopped",
                     hint="raise --timeout if the model is that large",
                 )
-            ready, _, _ = select.select([self._in], [], [], left)
-            if ready:
-                data = os.read(self._in, 1 << 20)
-                if not data:
-                    raise self._death()
-                self._buffer += data
             elif memory is not None and (used := self._resident()) > memory:
-                self._kill()
-                raise WorkerError(
+                self._broken = WorkerError(
                     f"grew to {used:,} bytes, past the limit of {memory:,}, and was stopped",
-                    log=self.log(),
                     hint="raise --memory-limit if the machine has more",
                 )
+            if self._broken is not None:
+                self._kill()
+                return
+
+    def _wait_for_line(self) -> bytes:
+        while b"\n" not in self._buffer:
+            data = os.read(self._in, 1 << 20)
+            if not data:
+                raise self._death()
+            self._buffer += data
+        self._deadline = None
         line, _, self._buffer = self._buffer.partition(b"\n")
         return line
 
@@ -175,6 +193,9 @@ class Child:
 
     def _death(self) -> WorkerError:
         code = self._process.wait()
+        if self._broken is not None:
+            self._broken.log = self.log()
+            return self._broken
         if code < 0:
             name = signal.Signals(-code).name
             what = f"was killed by {name}"

@@ -63,7 +63,8 @@ def run_saved_model(
     path: str,
     tags: list[str] | None,
     signature: str,
-    names: dict[str, str],
+    inputs: dict[str, str],
+    outputs: dict[str, str],
     loaders: list[str],
     cases: str,
     results: str,
@@ -71,7 +72,7 @@ def run_saved_model(
     """Load a SavedModel and call one signature.
 
     ``loaders`` are tried in turn: ``tf2`` (``tf.saved_model.load``), ``tf1`` (into a session).
-    ``names`` gives the signature's own name for the names of the cases and of the results.
+    ``inputs`` and ``outputs`` give the signature's own names for those of the cases and results.
     """
     import tensorflow as tf
 
@@ -80,7 +81,7 @@ def run_saved_model(
     for loader in loaders:
         run = {"tf2": _run_v2, "tf1": _run_v1}[loader]
         try:
-            outcome = run(tf, path, tags, signature, names, cases, results)
+            outcome = run(tf, path, tags, signature, inputs, outputs, cases, results)
         except Exception as error:
             if loader == loaders[-1]:
                 raise
@@ -95,7 +96,8 @@ def _run_v2(
     path: str,
     tags: list[str] | None,
     signature: str,
-    names: dict[str, str],
+    inputs: dict[str, str],
+    outputs: dict[str, str],
     cases: str,
     results: str,
 ) -> dict[str, Any]:
@@ -107,11 +109,11 @@ def _run_v2(
 
     def call(arguments: dict[str, Any]) -> dict[str, Any]:
         tensors = {
-            names[name]: tf.constant(value, dtype=types[names[name]])
+            inputs[name]: tf.constant(value, dtype=types[inputs[name]])
             for name, value in arguments.items()
         }
         found = call_signature(**tensors)
-        return {name: found[own].numpy() for name, own in names.items() if own in found}
+        return {name: found[own].numpy() for name, own in outputs.items() if own in found}
 
     return _each_case(call, cases, results)
 
@@ -121,7 +123,8 @@ def _run_v1(
     path: str,
     tags: list[str] | None,
     signature: str,
-    names: dict[str, str],
+    inputs: dict[str, str],
+    outputs: dict[str, str],
     cases: str,
     results: str,
 ) -> dict[str, Any]:
@@ -129,14 +132,14 @@ def _run_v1(
     with graph.as_default(), tf.compat.v1.Session(graph=graph) as session:
         meta = tf.compat.v1.saved_model.load(session, tags or [], path)
         found = meta.signature_def[signature]
-        inputs = {name: info.name for name, info in found.inputs.items()}
-        outputs = {
-            name: found.outputs[own].name for name, own in names.items() if own in found.outputs
+        feeds = {name: found.inputs[own].name for name, own in inputs.items()}
+        fetches = {
+            name: found.outputs[own].name for name, own in outputs.items() if own in found.outputs
         }
 
         def call(arguments: dict[str, Any]) -> dict[str, Any]:
-            feed = {inputs[names[name]]: value for name, value in arguments.items()}
-            got: dict[str, Any] = session.run(outputs, feed)
+            feed = {feeds[name]: value for name, value in arguments.items()}
+            got: dict[str, Any] = session.run(fetches, feed)
             return got
 
         return _each_case(call, cases, results)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from migrator.errors import UsageError
 from migrator.graph.wiring import Wiring
 from migrator.model.dtypes import BOOL, DType
 from migrator.model.graph import Graph
@@ -37,6 +39,8 @@ class Case:
 
 _SIZES = ((1, 5, 64), (2, 8, 96), (3, 12, 64))
 """(batch, length, image side) of the cases, where these are free."""
+_MOST_DIMENSIONS = 32
+_MOST_ELEMENTS = 1 << 27
 _FREE_FEATURES = 8
 """Size of an unknown last dimension that nothing tells about."""
 
@@ -106,7 +110,9 @@ def _case(
     }
     longest = _sequence_length(inputs, hints, shapes, length)
     arrays = {
-        item.name: _values(random, item, hints[item.name], shapes[item.name], longest, plain=plain)
+        item.name: _values(
+            random, item, hints[item.name], shapes[item.name], longest, index, plain=plain
+        )
         for item in inputs
     }
     about = f"batch {batch}, length {length}" + (", tame values" if plain else "")
@@ -171,15 +177,19 @@ def _values(
     hints: Hints,
     shape: tuple[int, ...],
     longest: int,
+    index: int,
     *,
     plain: bool,
 ) -> Any:
     import numpy as np
 
+    _check_size(item, shape)
     dtype = item.dtype
     if item.fixed is not None:
         return np.full(shape, item.fixed, dtype=dtype.numpy())
     if dtype == BOOL:
+        if shape == ():  # a switch: every second case takes the other way
+            return np.asarray(index % 2 == 0)
         return np.asarray(random.random(shape) < 0.5)
     if dtype.kind == "s":
         return _strings(random, hints, shape)
@@ -196,12 +206,22 @@ def _values(
     return np.asarray(values).astype(dtype.numpy())
 
 
+def _check_size(item: InputSpec, shape: tuple[int, ...]) -> None:
+    """Raise UsageError where no array of that shape can be made up here."""
+    if len(shape) > _MOST_DIMENSIONS or math.prod(shape) > _MOST_ELEMENTS:
+        raise UsageError(
+            f"no values are made up for input {item.name!r} of shape {list(shape)}",
+            hint="give real ones with --data, or a smaller shape",
+        )
+
+
 def _integers(
     random: Any, dtype: DType, hints: Hints, shape: tuple[int, ...], longest: int, *, plain: bool
 ) -> Any:
     import numpy as np
 
     if hints.is_length:
+        longest = max(longest, 1)
         values = random.integers(1, longest + 1, shape)
         if values.size:  # somebody uses the whole length
             values.reshape(-1)[0] = longest

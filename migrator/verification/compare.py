@@ -37,13 +37,12 @@ def compare_arrays(reference: Any, candidate: Any, *, rtol: float, atol: float) 
 def _compare_floats(left: Any, right: Any, rtol: float, atol: float) -> OutputComparison:
     import numpy as np
 
-    if left.dtype.kind != "c":
-        bits = f"u{left.dtype.itemsize}"
-        same = left.reshape(-1).view(bits) == right.reshape(-1).view(bits)
-        wide_left, wide_right = (a.reshape(-1).astype(np.float64) for a in (left, right))
-    else:
-        same = left.reshape(-1) == right.reshape(-1)
-        wide_left, wide_right = (a.reshape(-1).astype(np.complex128) for a in (left, right))
+    if left.dtype.kind == "c":  # real and imaginary parts, each for itself
+        part = f"f{left.dtype.itemsize // 2}"
+        left, right = (np.ascontiguousarray(a).reshape(-1).view(part) for a in (left, right))
+    bits = f"u{left.dtype.itemsize}"
+    same = left.reshape(-1).view(bits) == right.reshape(-1).view(bits)
+    wide_left, wide_right = (a.reshape(-1).astype(np.float64) for a in (left, right))
     both_nan = np.isnan(wide_left) & np.isnan(wide_right)
     if bool(np.all(same | both_nan)):
         return _equal()

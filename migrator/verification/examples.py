@@ -70,6 +70,8 @@ def _strings(wiring: Wiring, number: int) -> list[bytes]:
     value = wiring.nodes[number].attrs.get("value")
     if not isinstance(value, LazyTensor) or value.dtype != STRING:
         return []
+    if value.elements > _MOST_VALUES:
+        return []
     return [bytes(item) for item in value.numpy().reshape(-1)]
 
 

@@ -104,9 +104,11 @@ def _case(case: Case, reference: Outcomes, candidate: Outcomes, tolerance: Toler
 
 
 def _dull(reference: Outcomes) -> str:
-    """A warning where agreeing proves little: nothing but NaN came out."""
+    """A warning where agreeing proves little: nothing came out, or nothing but NaN."""
     import numpy as np
 
+    if not any(np.size(array) for array in reference.results.values()):
+        return "no output has a single element: give real inputs with --data"
     floats = [a for a in reference.results.values() if np.asarray(a).dtype.kind in "fc"]
     if floats and all(np.size(a) and bool(np.all(np.isnan(a))) for a in floats):
         return "every output is NaN: give real inputs with --data"

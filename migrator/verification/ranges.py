@@ -37,6 +37,7 @@ _LOOKUPS = {"Gather": 1, "GatherV2": 1, "ResourceGather": 1, "EmbeddingLookup": 
 """Op -> slot of its indices; slot 0 is the table."""
 _LENGTHS = {"ReverseSequence": 1, "SequenceMask": 0}
 _POSITIVE = frozenset(("Log", "Log1p", "Sqrt", "Rsqrt", "Reciprocal", "Pow"))
+_MOST_DIMENSIONS = 32
 _PIXEL_SCALE = 50.0
 """Dividing by (or subtracting) this much and more means pixels from 0 to 255."""
 
@@ -245,6 +246,8 @@ def _wanted(wiring: Wiring, consumer: int, slot: int) -> tuple[int | None, ...] 
             return (None, dims[2], None, None)
         return (None, None, None, dims[2])
     if node.op == "Reshape" and other is not None and dims is not None and len(dims) == 1:
+        if other.elements > _MOST_DIMENSIONS:  # a few bytes can claim millions
+            return None
         target = [int(size) for size in other.numpy()]
         if len(target) == 2 and target[1] > 0:
             return (None, target[1])

@@ -49,12 +49,13 @@ class GraphSide:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavedModelSide:
-    """A signature of a SavedModel. ``names`` maps this verification's input and output names
-    to the signature's own. ``loaders`` are tried in turn, ``tf2`` and ``tf1``."""
+    """A signature of a SavedModel. ``inputs`` and ``outputs`` map this verification's names to
+    the signature's own. ``loaders`` are tried in turn, ``tf2`` and ``tf1``."""
 
     path: str
     signature: str
-    names: Mapping[str, str]
+    inputs: Mapping[str, str]
+    outputs: Mapping[str, str]
     tags: tuple[str, ...] | None = None
     loaders: tuple[str, ...] = ("tf2",)
 
@@ -65,7 +66,8 @@ class SavedModelSide:
             path=self.path,
             tags=None if self.tags is None else list(self.tags),
             signature=self.signature,
-            names=dict(self.names),
+            inputs=dict(self.inputs),
+            outputs=dict(self.outputs),
             loaders=list(self.loaders),
             cases=str(cases),
             results=str(results),

@@ -175,3 +175,51 @@ def test_a_named_logit_before_a_softmax_is_an_output_too() -> None:
     )
     assert "probabilities:0" in tensors(found.outputs)
     assert "logits:0" in tensors((*found.outputs, *found.alternatives))
+
+
+# -- doubt, and hostile graphs
+
+
+@pytest.mark.parametrize(
+    "names", [("local_descriptors", "global_descriptors"), ("action", "cost_map")]
+)
+def test_no_head_is_dropped_without_a_word(names: tuple[str, str]) -> None:
+    found = endpoints(
+        placeholder("x"),
+        *dense("a", "x"),
+        *dense("b", "x"),
+        unary(names[0], "Identity", "a"),
+        unary(names[1], "Identity", "b"),
+    )
+    assert set(tensors(found.outputs)) == {f"{name}:0" for name in names}
+
+
+def test_a_cycle_of_identities_ends() -> None:
+    endpoints(
+        placeholder("x"),
+        *net(),
+        unary("a", "Identity", "b"),
+        unary("b", "Identity", "a"),
+        unary("c", "Identity", "a"),
+    )
+
+
+def test_a_sum_of_very_many_is_looked_at_in_linear_time() -> None:
+    count = 20_000
+    names = [f"n{number}" for number in range(count)]
+    endpoints(
+        placeholder("x"),
+        placeholder("z"),
+        *(unary(name, "Relu", "x") for name in names),
+        op("sum", "AddN", *names, "z", T=wire.F, N=count + 1),
+    )
+
+
+def test_defaults_on_one_long_chain_are_told_in_linear_time() -> None:
+    chain = [const("c0", [1.0])]
+    chain += [unary(f"c{number}", "Neg", f"c{number - 1}") for number in range(1, 4_000)]
+    defaults = [
+        op(f"d{number}", "PlaceholderWithDefault", "c3999", dtype=wire.F, shape=wire.Dims((1,)))
+        for number in range(4_000)
+    ]
+    endpoints(placeholder("x"), *net(), *chain, *defaults)

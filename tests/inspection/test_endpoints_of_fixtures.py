@@ -9,7 +9,7 @@ import pytest
 from migrator.formats.encode import encode_node
 from migrator.graph.wiring import Wiring
 from migrator.inspection.endpoints import Endpoints, find_endpoints
-from migrator.inspection.inputs import control_value
+from migrator.inspection.inputs import control_values
 from migrator.model.graph import Graph, Node
 from migrator.model.model import MetaGraph
 from tests import wire
@@ -73,14 +73,14 @@ def test_candidates_have_reasons_scores_and_types(item: Sample) -> None:
         assert candidate.tensor.rpartition(":")[0] in graph.by_name
     for control in found.controls:
         assert control.reasons
-        assert control_value(graph, Wiring(graph), control.tensor) is not None
+        assert control_values(graph, Wiring(graph), [control.tensor]) != [None]
 
 
 @pytest.mark.parametrize("item", FROZEN, ids=str)
 def test_no_data_input_has_a_value_for_inference(item: Sample) -> None:
     graph = item.model().graph
     for tensor in item.inputs.values():
-        assert control_value(graph, Wiring(graph), tensor) is None
+        assert control_values(graph, Wiring(graph), [tensor]) == [None]
 
 
 @pytest.mark.parametrize("item", SAVED, ids=str)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import networkx as nx
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -133,3 +134,74 @@ def test_what_is_kept_is_exactly_what_the_output_needs(
     planned = plan(found, inputs=[names[0]], outputs=[output])
     assert set(kept(planned)) | {names[0]} == needed
     assert planned.nodes == len(names)
+
+
+def _switched(predicate: str) -> list[bytes]:
+    """``final`` = x squared or x plus x, as ``predicate`` says."""
+    return [
+        op("sw", "Switch", "x", predicate, T=wire.F),
+        op("yes", "Square", "sw:1", T=wire.F),
+        op("no", "Add", "sw", "sw", T=wire.F),
+        op("final", "Merge", "no", "yes", T=wire.F, N=2),
+    ]
+
+
+def test_a_feed_of_one_port_decides_nothing_about_the_others() -> None:
+    found = model(
+        placeholder("v", wire.B, (2,)),
+        placeholder("x"),
+        op("flags", "Unpack", "v", T=wire.B, num=2, axis=0),
+        *_switched("flags"),
+        op("out", "Select", "flags:1", "final", "x", T=wire.F),
+    )
+    planned = plan(found, inputs=["v", "x"], outputs=["out"], feeds=["flags:1=false"])
+    ops = {node.name: node.op for node in planned.subgraph.nodes}
+    assert ops["sw"] == "Switch"
+    assert ops["flags/fed_1"] == "Const"
+
+
+def test_nothing_is_folded_through_an_input() -> None:
+    found = model(
+        placeholder("x"),
+        const("off", False, "bool"),
+        op("flag", "PlaceholderWithDefault", "off", dtype=wire.B, shape=wire.Dims(())),
+        op("p", "Identity", "flag", T=wire.B),
+        *_switched("p"),
+        op("out", "Identity", "final", "^p", T=wire.F),
+    )
+    planned = plan(found, inputs=["x", "p"], outputs=["out"])
+    assert {node.name: node.op for node in planned.subgraph.nodes}["sw"] == "Switch"
+
+
+def test_a_feed_does_not_hide_the_only_input() -> None:
+    found = model(
+        const("blank", np.zeros((1, 4))),
+        op("images", "PlaceholderWithDefault", "blank", dtype=wire.F, shape=wire.Dims((-1, 4))),
+        op("is_training", "Placeholder", dtype=wire.B, shape=wire.Dims(())),
+        op("sw", "Switch", "images", "is_training", T=wire.F),
+        op("no", "Square", "sw", T=wire.F),
+        op("yes", "Abs", "sw:1", T=wire.F),
+        op("probs", "Merge", "no", "yes", T=wire.F, N=2),
+    )
+    planned = plan(found, outputs=["probs"], feeds=["is_training=false"])
+    assert [item.tensor for item in planned.inputs] == ["images:0"]
+
+
+def test_an_output_in_a_branch_that_is_ruled_out_blocks() -> None:
+    found = model(
+        placeholder("x"),
+        op("flag", "Placeholder", dtype=wire.B, shape=wire.Dims(())),
+        *_switched("flag"),
+    )
+    planned = plan(found, inputs=["x"], outputs=["yes"], feeds=["flag=false"])
+    assert [item.code for item in planned.blockers] == ["output_lost"]
+
+
+def test_an_input_that_no_array_holds_blocks() -> None:
+    found = model(
+        op("x", "Placeholder", dtype=wire.Type(21), shape=wire.Dims(())),
+        op("y", "Identity", "x", T=wire.Type(21)),
+        op("z", "OptionalHasValue", "y"),
+    )
+    planned = plan(found, inputs=["x"], outputs=["z"])
+    assert "handle_input" in [item.code for item in planned.blockers]

@@ -54,10 +54,9 @@ def test_result_gives_what_tensorflow_1_gave(
     fixture, record, dest = migrated
     signature = record.signatures["serving_default"]
     names = {}
-    for side in (signature.inputs, signature.outputs):
+    for kind, side in (("inputs", signature.inputs), ("outputs", signature.outputs)):
         own = {item.tensor: name for name, item in side.items()}
-        kind = "inputs" if side is signature.inputs else "outputs"
-        names |= {name: own[tensor] for name, tensor in fixture.about[kind].items()}
+        names[kind] = {name: own[tensor] for name, tensor in fixture.about[kind].items()}
     cases = fixture.cases()
     found = _run(runner, dest, names, cases, tmp_path)
     tolerance = fixture.about.get("tolerance") or {}
@@ -75,7 +74,7 @@ def test_result_gives_what_tensorflow_1_gave(
 def _run(
     runner: Child,
     dest: Path,
-    names: dict[str, str],
+    names: dict[str, dict[str, str]],
     cases: dict[str, dict[str, dict[str, Any]]],
     folder: Path,
 ) -> dict[str, Any]:
@@ -88,7 +87,7 @@ def _run(
         path=str(dest),
         tags=None,
         signature="serving_default",
-        names=names,
+        **names,
         loaders=["tf2"],
         cases=str(folder / "cases.npz"),
         results=str(folder / "results.npz"),
