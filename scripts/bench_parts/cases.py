@@ -20,7 +20,7 @@ MB = 1e6
 class Row(NamedTuple):
     """One line of the table: a quantity of ours beside the peer's.
 
-    ``ratio`` is the peer's median by ours. ``met`` is None where the issue sets no target.
+    ``ratio`` is the peer's median by ours. ``met`` is None where there is no target.
     """
 
     what: str
