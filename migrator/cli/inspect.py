@@ -34,6 +34,7 @@ def configure_parser(verbs: options.Verbs) -> None:
 
 
 def execute(args: argparse.Namespace) -> int:
+    from migrator.collector import collector_paused
     from migrator.formats.load import load
     from migrator.inspection.summary import summarize
 
@@ -42,7 +43,8 @@ def execute(args: argparse.Namespace) -> int:
     errors: list[MigratorError] = []
     for path in args.paths:
         try:
-            summaries.append(_chosen(summarize(load(path)), args.tag_set, args.signature))
+            with collector_paused():  # a model and its summary: nothing to collect between
+                summaries.append(_chosen(summarize(load(path)), args.tag_set, args.signature))
         except MigratorError as error:
             if len(args.paths) == 1:
                 raise

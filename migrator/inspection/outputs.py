@@ -79,12 +79,17 @@ class _Finder:
         self.sources = find_sources(graph, wiring)
         self.source_numbers = {source.number for source in self.sources}
         nodes = wiring.nodes
-        self.weights = {
-            number
+        constants = (
+            (number, node.attrs.get("value"))
             for number, node in enumerate(nodes)
-            if node.op == "Const" and _is_weight(node.attrs.get("value"))
+            if node.op == "Const"
+        )
+        self.weight_bytes = {
+            number: value.nbytes
+            for number, value in constants
+            if isinstance(value, LazyTensor) and _is_weight(value)
         }
-        self.weight_bytes = {number: self._bytes(number) for number in self.weights}
+        self.weights = self.weight_bytes.keys()
         self.total = sum(self.weight_bytes.values())
         self.junk = self._find_junk()
         # Loss, gradients or savers: nobody cut this graph down to what its outputs need.
@@ -110,10 +115,6 @@ class _Finder:
         self.asked = 0
         self.shares: dict[int, float] = {}
 
-    def _bytes(self, number: int) -> int:
-        value = self.wiring.nodes[number].attrs.get("value")
-        return value.nbytes if isinstance(value, LazyTensor) else 0
-
     def _find_junk(self) -> set[int]:
         """Nodes that only judge, train, save or report."""
         nodes, wiring = self.wiring.nodes, self.wiring
@@ -134,10 +135,11 @@ class _Finder:
     def _find_ends(self) -> list[int]:
         """Nodes with outputs that nothing but junk consumes, and that are no known leftovers."""
         found = []
+        junk, consumers = self.junk, self.wiring.consumers
         for number, node in enumerate(self.wiring.nodes):
-            if number in self.junk or self.graph.by_name.get(node.name) is not node:
+            if consumers[number] and (not junk or not junk.issuperset(consumers[number])):
                 continue
-            if any(consumer not in self.junk for consumer in self.wiring.consumers[number]):
+            if number in junk or self.graph.by_name.get(node.name) is not node:
                 continue
             facts = op_facts(node.op)
             if facts is not None and not facts.outputs:

@@ -72,7 +72,7 @@ class DType(int):
 
     @property
     def _row(self) -> _Row | None:
-        return _ROWS.get(int(self.base))
+        return _ROWS.get(self - _REF_OFFSET if self > _REF_OFFSET else self)
 
     @property
     def known(self) -> bool:

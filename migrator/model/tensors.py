@@ -125,7 +125,8 @@ class LazyTensor:
     @property
     def nbytes(self) -> int:
         """Bytes of the decoded array; the stored size for strings and handles."""
-        return self.elements * self.dtype.itemsize if self.dtype.itemsize else self.stored_bytes
+        itemsize = self.dtype.itemsize
+        return self.elements * itemsize if itemsize else self.stored_bytes
 
     def numpy(self) -> Any:
         """Decode to a numpy array, equal to ``tf.make_ndarray``; strings as an object array.
