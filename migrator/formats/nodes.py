@@ -109,16 +109,14 @@ def _list(message: Any, spans: Spans, limits: Limits, where: str) -> list[AttrVa
 def read_nodes(messages: Any, spans: Spans, limits: Limits, *, where: str) -> tuple[Node, ...]:
     """The nodes of a graph or a function body."""
     limits.check("nodes", len(messages), where=spans.source.name)
-    return tuple(
-        Node(
-            message.name,
-            message.op,
-            tuple(message.input),
-            message.device,
-            WireAttrs(message.attr, spans, limits, where, index),
-        )
-        for index, message in enumerate(messages)
-    )
+    interned: dict[str, str] = {}  # a hundred thousand nodes have a few dozen ops
+    nodes = []
+    for index, message in enumerate(messages):
+        op = message.op
+        attrs = WireAttrs(message.attr, spans, limits, where, index)
+        op = interned.setdefault(op, op)
+        nodes.append(Node(message.name, op, tuple(message.input), message.device, attrs))
+    return tuple(nodes)
 
 
 def read_graph(

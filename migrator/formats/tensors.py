@@ -9,14 +9,15 @@ from migrator.formats.messages import message_class
 from migrator.formats.skeleton import Spans
 from migrator.limits import DEFAULT_LIMITS, Limits
 from migrator.model.dtypes import DType
-from migrator.model.tensors import LazyTensor, Shape
+from migrator.model.tensors import SCALAR, LazyTensor, Shape
 
 
 def read_shape(message: Any) -> Shape:
     """A TensorShapeProto; any negative size counts as unknown, as TensorFlow writes it."""
     if message.unknown_rank:
         return Shape(None)
-    return Shape(tuple(None if dim.size < 0 else dim.size for dim in message.dim))
+    dims = message.dim
+    return Shape(tuple([None if dim.size < 0 else dim.size for dim in dims])) if dims else SCALAR
 
 
 def lazy_tensor(message: Any, spans: Spans, limits: Limits, *, where: str) -> LazyTensor:
