@@ -35,16 +35,23 @@ def configure_parser(verbs: options.Verbs) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     from migrator.collector import collector_paused
+
+    check_output(args)
+    if len(args.paths) > 1:
+        return _inspect(args)
+    with collector_paused():  # one model and out: there is nothing to collect
+        return _inspect(args)
+
+
+def _inspect(args: argparse.Namespace) -> int:
     from migrator.formats.load import load
     from migrator.inspection.summary import summarize
 
-    check_output(args)
     summaries: list[Summary] = []
     errors: list[MigratorError] = []
     for path in args.paths:
         try:
-            with collector_paused():  # a model and its summary: nothing to collect between
-                summaries.append(_chosen(summarize(load(path)), args.tag_set, args.signature))
+            summaries.append(_chosen(summarize(load(path)), args.tag_set, args.signature))
         except MigratorError as error:
             if len(args.paths) == 1:
                 raise

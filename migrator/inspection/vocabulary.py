@@ -227,6 +227,8 @@ def judging_scope(name: str) -> str | None:
 
 def in_training_scope(name: str) -> bool:
     """True for nodes that gradients, savers and initialisers bring along."""
+    if "gradients" not in name and "save" not in name and "init" not in name:
+        return False  # most names, and several times faster than the pattern
     return _TRAINING_SCOPES.search(name) is not None
 
 
