@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -45,10 +46,22 @@ class WireAttrs(Mapping[str, AttrValue]):
             return self._cache[key]
         if key not in self._message:  # a protobuf map would make the entry
             raise KeyError(key)
-        owner = self._where if self._index is None else f"{self._where}[{self._index}]"
-        value = _attr(self._message[key], self.spans, self._limits, f"{owner}.attr[{key!r}]")
+        message = self._message[key]
+        kind = message.WhichOneof("value")
+        value: AttrValue
+        if kind == "type":  # the two kinds that large graphs have most of
+            value = DType(message.type)
+        elif kind == "tensor":
+            where = partial(self._place, key)
+            value = lazy_tensor(message.tensor, self.spans, self._limits, where=where)
+        else:
+            value = _attr(message, self.spans, self._limits, self._place(key))
         self._cache[key] = value
         return value
+
+    def _place(self, key: str) -> str:
+        owner = self._where if self._index is None else f"{self._where}[{self._index}]"
+        return f"{owner}.attr[{key!r}]"
 
     def get(self, key: str, default: Any = None) -> AttrValue:
         """As of a dict; most look-ups ask for what is not there, which an exception makes slow."""
@@ -87,7 +100,7 @@ def _scalar(kind: str, value: Any, spans: Spans, limits: Limits, where: str) -> 
     if kind == "shape":
         return read_shape(value)
     if kind == "tensor":
-        return lazy_tensor(value, spans, limits, where=where)
+        return lazy_tensor(value, spans, limits, where=lambda: where)
     if kind == "func":
         return FunctionRef(name=value.name, attrs=WireAttrs(value.attr, spans, limits, where))
     if kind == "placeholder":

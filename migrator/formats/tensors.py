@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from migrator.errors import FormatError, LimitError
@@ -20,8 +21,10 @@ def read_shape(message: Any) -> Shape:
     return Shape(tuple([None if dim.size < 0 else dim.size for dim in dims])) if dims else SCALAR
 
 
-def lazy_tensor(message: Any, spans: Spans, limits: Limits, *, where: str) -> LazyTensor:
-    """The tensor that ``message`` holds, or that its mark points to."""
+def lazy_tensor(
+    message: Any, spans: Spans, limits: Limits, *, where: Callable[[], str]
+) -> LazyTensor:
+    """The tensor that ``message`` holds, or that its mark points to. ``where`` is for errors."""
     found = spans.find(message.span) if message.span else None
     if found is None:
         stored = message.ByteSize()
@@ -36,7 +39,7 @@ def lazy_tensor(message: Any, spans: Spans, limits: Limits, *, where: str) -> La
             return spans.source.read(offset, stored)
 
     def decode(tensor: LazyTensor) -> Any:
-        return decode_tensor(tensor, limits, where=f"{spans.source.name}: {where}")
+        return decode_tensor(tensor, limits, where=f"{spans.source.name}: {where()}")
 
     return LazyTensor(
         dtype=DType(message.dtype),

@@ -155,19 +155,19 @@ def find_weights(graph: Graph) -> tuple[Weight, ...]:
 
 def _constant(node: Node) -> Weight | None:
     value = node.attrs.get("value")
-    if not isinstance(value, LazyTensor) or not value.shape.rank:
+    if not isinstance(value, LazyTensor) or not value.shape.dims:
         return None
-    if value.dtype.kind not in _WEIGHT_KINDS and (
-        not value.dtype.is_integer or value.nbytes < _LARGE_TABLE
-    ):
+    dtype, kind = value.dtype, value.dtype.kind
+    size = value.nbytes
+    if kind not in _WEIGHT_KINDS and (kind not in "iu" or size < _LARGE_TABLE):
         return None
     return Weight(
         name=node.name,
         op=node.op,
-        dtype=value.dtype,
+        dtype=dtype,
         shape=value.shape,
         elements=value.elements,
-        bytes=value.nbytes,
+        bytes=size,
     )
 
 
