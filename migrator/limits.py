@@ -15,6 +15,8 @@ class Limits:
     """All that is kept of a file in memory: everything but large tensor contents."""
     nodes: int = 5_000_000
     functions: int = 200_000
+    variables: int = 5_000_000
+    """Tensors and slices in one checkpoint."""
     depth: int = 64
     """Messages inside messages. Real models stay under 20; protobuf itself stops at 100."""
     tensor_bytes: int = 64 << 30

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, BinaryIO
 
 from migrator.formats.messages import message_class
@@ -19,7 +20,7 @@ from migrator.model.graph import (
     Node,
     Versions,
 )
-from migrator.model.tensors import LazyBytes, LazyTensor, Shape
+from migrator.model.tensors import LazyBytes, LazyTensor, Shape, TensorSpec
 
 
 def write_graph(
@@ -130,7 +131,12 @@ def encode_shape(shape: Shape) -> bytes:
 
 
 def _function(function: Function) -> bytes:
-    """A FunctionDef with its devices stripped and its large constants put back."""
+    """A FunctionDef with its devices stripped and its large constants put back.
+
+    One that a rewrite made has no definition to start from and is written from its parts.
+    """
+    if function.definition is None:
+        return _made_function(function)
     message = message_class("FunctionDef")()
     message.CopyFrom(function.definition)
     attrs = function.attrs
@@ -141,6 +147,38 @@ def _function(function: Function) -> bytes:
             _restore(value, attrs.spans)
     data: bytes = message.SerializeToString(deterministic=True)
     return data
+
+
+def _made_function(function: Function) -> bytes:
+    signature = [text_field(1, function.name)]
+    signature += [bytes_field(2, _argument(spec)) for spec in function.inputs]
+    signature += [bytes_field(3, _argument(spec)) for spec in function.outputs]
+    signature += [text_field(20, name) for name in sorted(function.control_returns)]
+    parts = [bytes_field(1, b"".join(signature))]
+    parts += [
+        bytes_field(3, encode_node(replace(node, device="") if node.device else node))
+        for node in function.nodes
+    ]
+    parts += [_text_entry(4, name, function.returns[name]) for name in sorted(function.returns)]
+    parts += [
+        bytes_field(5, text_field(1, key) + bytes_field(2, encode_attr(function.attrs[key])))
+        for key in sorted(function.attrs)
+    ]
+    parts += [
+        _text_entry(6, name, function.control_returns[name])
+        for name in sorted(function.control_returns)
+    ]
+    return b"".join(parts)
+
+
+def _argument(spec: TensorSpec) -> bytes:
+    """An ArgDef."""
+    return text_field(1, spec.tensor) + number_field(3, int(spec.dtype))
+
+
+def _text_entry(number: int, key: str, value: str) -> bytes:
+    """An entry of a map from string to string."""
+    return bytes_field(number, text_field(1, key) + text_field(2, value))
 
 
 def _restore(value: Any, spans: Spans) -> None:

@@ -53,6 +53,8 @@ _MESSAGES: dict[str, str] = {
     " | 6 tensorflow_git_version string",
     "CollectionDef": "1 node_list StringList/kind | 2 bytes_list BytesList/kind"
     " | 3 int64_list Int64List/kind | 4 float_list FloatList/kind | 5 any_list AnyList/kind",
+    "VariableDef": "1 variable_name string | 3 snapshot_name string | 5 is_resource bool"
+    " | 7 trainable bool",
     "StringList": "1 value string*",
     "BytesList": "1 value bytes*",
     "Int64List": "1 value int64*",
@@ -80,6 +82,17 @@ _MESSAGES: dict[str, str] = {
     " | 2 argument_keywords string* | 3 allowed_positional_arguments int64",
     "SavedVariable": "1 dtype int32 | 2 shape TensorShapeProto | 3 trainable bool | 6 name string",
     "Opaque": "",
+    "BundleHeader": "1 num_shards int32 | 2 endianness int32 | 3 version VersionDef",
+    "BundleEntryProto": "1 dtype int32 | 2 shape TensorShapeProto | 3 shard_id int32"
+    " | 4 offset int64 | 5 size int64 | 6 crc32c fixed32 | 7 slices TensorSliceProto*",
+    "TensorSliceProto": "1 extent Extent*",
+    "Extent": "1 start int64 | 2 length int64/has_length",
+    "TrackableObjectGraph": "1 nodes TrackableObject*",
+    "TrackableObject": "1 children ObjectReference* | 2 attributes SerializedTensor*"
+    " | 3 slot_variables SlotVariableReference*",
+    "SerializedTensor": "1 name string | 2 full_name string | 3 checkpoint_key string",
+    "SlotVariableReference": "1 original_variable_node_id int32 | 2 slot_name string"
+    " | 3 slot_variable_node_id int32",
 }
 
 _SCALARS = {
@@ -88,6 +101,7 @@ _SCALARS = {
     "int64": 3,
     "uint64": 4,
     "int32": 5,
+    "fixed32": 7,
     "bool": 8,
     "string": 9,
     "bytes": 12,

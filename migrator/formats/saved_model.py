@@ -24,7 +24,7 @@ from migrator.model.model import (
     Signature,
     Source,
 )
-from migrator.model.tensors import TensorSpec
+from migrator.model.tensors import Shape, TensorSpec
 
 _ASSETS = "saved_model_assets"
 
@@ -39,7 +39,7 @@ def read(source: ByteSource, limits: Limits) -> Model:
     warnings: list[str] = []
     metas = []
     for index, meta in enumerate(message.meta_graphs):
-        found, more = _meta_graph(meta, spans, limits, f"meta_graphs[{index}]")
+        found, more = read_meta_graph(meta, spans, limits, f"meta_graphs[{index}].")
         metas.append(found)
         warnings += more
     return Model(
@@ -49,16 +49,20 @@ def read(source: ByteSource, limits: Limits) -> Model:
     )
 
 
-def _meta_graph(
-    message: Any, spans: Spans, limits: Limits, where: str
+def read_meta_graph(
+    message: Any, spans: Spans, limits: Limits, where: str = ""
 ) -> tuple[MetaGraph, list[str]]:
+    """A parsed MetaGraphDef, and what is odd about it; ``where`` is the path to it, for errors.
+
+    Raises FormatError, LimitError.
+    """
     for index, node in enumerate(message.graph_def.node):
         if not node.name or not node.op:
             raise FormatError(
                 "a node without a name or an op",
-                where=f"{spans.source.name}: {where}.graph_def.node[{index}]",
+                where=f"{spans.source.name}: {where}graph_def.node[{index}]",
             )
-    graph, warnings = read_graph(message.graph_def, spans, limits, where=f"{where}.graph_def")
+    graph, warnings = read_graph(message.graph_def, spans, limits, where=f"{where}graph_def")
     warnings += graph_warnings(graph)
     info = message.meta_info_def
     saver = message.saver_def
@@ -127,7 +131,7 @@ def _tensor_info(message: Any) -> TensorSpec:
     return TensorSpec(
         tensor=message.name,
         dtype=DType(message.dtype),
-        shape=read_shape(message.tensor_shape),
+        shape=read_shape(message.tensor_shape) if message.HasField("tensor_shape") else Shape(None),
         encoding=encoding,
         parts=parts,
     )

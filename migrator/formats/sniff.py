@@ -22,9 +22,18 @@ class Sniffed:
     hint: str = ""
 
 
+_KERAS = "`migrator migrate`, verify, run, tflite and freeze take it: Keras exports it for them"
 _MAGIC: tuple[tuple[int, bytes, Sniffed], ...] = (
-    (0, b"\x89HDF\r\n\x1a\n", Sniffed(format="keras_h5", what="a Keras model in HDF5")),
-    (0, b"PK\x03\x04", Sniffed(format="keras_zip", what="a zip archive (a .keras model?)")),
+    (
+        0,
+        b"\x89HDF\r\n\x1a\n",
+        Sniffed(format="keras_h5", what="a Keras model in HDF5", hint=_KERAS),
+    ),
+    (
+        0,
+        b"PK\x03\x04",
+        Sniffed(format="keras_zip", what="a zip archive (a .keras model?)", hint=_KERAS),
+    ),
     (0, b"\x1f\x8b", Sniffed(format=None, what="gzip-compressed", hint="decompress it first")),
     (257, b"ustar\0", Sniffed(format=None, what="a tar archive", hint="unpack it first")),
     (257, b"ustar  ", Sniffed(format=None, what="a tar archive", hint="unpack it first")),
@@ -42,7 +51,7 @@ _TEXT_KEYS = (
     ("meta_graph_text", ("meta_info_def", "graph_def"), "a MetaGraph as text"),
     ("graph_def_text", ("node {", "node{", "versions", "library"), "a GraphDef as text"),
 )
-_NOT_READ = "this version reads binary GraphDefs and SavedModels"
+_NOT_READ = "this version reads binary GraphDefs, MetaGraphs, SavedModels and checkpoints"
 
 
 def sniff(source: ByteSource, limits: Limits) -> Sniffed:
@@ -65,9 +74,10 @@ def sniff(source: ByteSource, limits: Limits) -> Sniffed:
             hint="run `git lfs pull` in its repository",
         )
     if source.size >= 48 and source.read(source.size - 8, 8) == _TABLE_FOOTER:
-        return _unread(Sniffed(format="checkpoint", what="a checkpoint (index of its variables)"))
+        return Sniffed(format="checkpoint", what="a checkpoint (index of its variables)")
     if head == b"\x08\x03":
-        return _unread(Sniffed(format="hub_module", what="the marker of a TF1 hub module"))
+        what = "the marker of a TF1 hub module"
+        return Sniffed(format="hub_module", what=what, hint="name the folder that it lies in")
     text = _as_text(head)
     if text is not None:
         return _text(source, text)
@@ -133,7 +143,7 @@ def _binary(source: ByteSource, limits: Limits) -> Sniffed:
         if any((number, wire) == (2, 2) for number, wire in numbers):
             inner = next(item for item in fields if item[:2] == (2, 2))
             if _inner_is_node(source, inner[2], inner[3]):
-                return _unread(Sniffed(format="meta_graph", what="a MetaGraph (.meta)"))
+                return Sniffed(format="meta_graph", what="a MetaGraph (.meta)")
         if all(number == 1 for number, _ in numbers):
             return Sniffed(
                 format=None, what="not a model (keras_metadata.pb looks like this)", hint=_beside()

@@ -30,6 +30,11 @@ class _File:
         self._position += len(found)
         return found
 
+    def readinto(self, buffer: memoryview) -> int:
+        count = os.preadv(self.descriptor, [buffer], self._position)
+        self._position += count
+        return count
+
     def close(self) -> None:
         if self.descriptor >= 0:
             os.close(self.descriptor)
@@ -70,6 +75,11 @@ class ByteSource:
     def of_bytes(cls, data: bytes, *, name: str = "<bytes>") -> ByteSource:
         return cls(io.BytesIO(data), name=name, size=len(data))
 
+    @property
+    def in_file(self) -> bool:
+        """False for bytes in memory, whose ``name`` is no path."""
+        return isinstance(self._file, _File)
+
     def read(self, offset: int, length: int) -> bytes:
         """Exactly ``length`` bytes from ``offset``. Raises FormatError when they are not there."""
         if offset < 0 or length < 0 or offset + length > self.size:
@@ -92,6 +102,23 @@ class ByteSource:
                 parts.append(part)
                 left -= len(part)
         return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def read_into(self, offset: int, buffer: memoryview) -> None:
+        """Fill ``buffer`` from ``offset`` on, without a copy in between. Raises FormatError."""
+        if offset < 0 or offset + len(buffer) > self.size:
+            self.read(offset, len(buffer))  # which says what is wrong
+        left = buffer
+        with self._lock:
+            self._file.seek(offset)
+            while left:
+                count = self._file.readinto(left)
+                if not count:
+                    raise FormatError(
+                        "shrank while it was read "
+                        f"(byte {offset + len(buffer) - len(left):,} is gone)",
+                        where=self.name,
+                    )
+                left = left[count:]
 
     def __del__(self) -> None:
         file = getattr(self, "_file", None)

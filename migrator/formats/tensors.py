@@ -8,9 +8,11 @@ from typing import Any
 from migrator.errors import FormatError, LimitError
 from migrator.formats.messages import message_class
 from migrator.formats.skeleton import Spans
+from migrator.formats.source import ByteSource
+from migrator.formats.wire import LENGTH, VARINT, read_varint
 from migrator.limits import DEFAULT_LIMITS, Limits
 from migrator.model.dtypes import DType
-from migrator.model.tensors import SCALAR, LazyTensor, Shape
+from migrator.model.tensors import SCALAR, FileSpan, LazyTensor, Shape
 
 
 def read_shape(message: Any) -> Shape:
@@ -32,11 +34,17 @@ def lazy_tensor(
         def read() -> bytes:
             content: bytes = message.SerializeToString()
             return content
+
+        def place() -> FileSpan | None:
+            return None
     else:
         offset, stored = found
 
         def read() -> bytes:
             return spans.source.read(offset, stored)
+
+        def place() -> FileSpan | None:
+            return _content(spans.source, offset, stored)
 
     def decode(tensor: LazyTensor) -> Any:
         return decode_tensor(tensor, limits, where=f"{spans.source.name}: {where()}")
@@ -47,7 +55,45 @@ def lazy_tensor(
         stored_bytes=stored,
         read=read,
         decode=decode,
+        place=place,
     )
+
+
+_CONTENT = 4
+"""TensorProto.tensor_content: the array's own bytes."""
+_FEW_STRINGS = 1 << 16
+_HEADER_FIELDS = {1, 2, 3}
+"""TensorProto's dtype, shape and version."""
+_MOST_FIELDS = 8
+
+
+def _content(source: ByteSource, offset: int, stored: int) -> FileSpan | None:
+    """Where the array lies inside of a TensorProto, None where it is written as a list."""
+    if not source.in_file:
+        return None
+    end = offset + stored
+    position = offset
+    found: FileSpan | None = None
+    seen: set[int] = set()
+    for _ in range(_MOST_FIELDS):
+        if position >= end:
+            return found
+        head = source.read(position, min(24, end - position))
+        try:
+            key, after = read_varint(head, 0)
+            value, after = read_varint(head, after)
+        except ValueError:
+            return None
+        # Said twice, the last one counts: then decoding is safer than a span.
+        if key & 7 not in (VARINT, LENGTH) or key >> 3 in seen:
+            return None
+        seen.add(key >> 3)
+        if key >> 3 == _CONTENT:
+            found = FileSpan(path=source.name, offset=position + after, length=value)
+        elif key >> 3 not in _HEADER_FIELDS:
+            return None  # values in a list of their own
+        position += after + (value if key & 7 == LENGTH else 0)
+    return None
 
 
 def decode_tensor(tensor: LazyTensor, limits: Limits, *, where: str) -> Any:
@@ -71,6 +117,11 @@ def decode_tensor(tensor: LazyTensor, limits: Limits, *, where: str) -> Any:
         numpy_type = tensor.dtype.numpy()
     except TypeError as error:
         raise FormatError(str(error), where=where) from None
+    if tensor.dtype.kind == "s" and count > max(tensor.stored_bytes, _FEW_STRINGS):
+        raise LimitError(
+            f"a tensor of {count:,} strings claims to lie in {tensor.stored_bytes:,} bytes",
+            where=where,
+        )
     size = count * max(tensor.dtype.itemsize, 8 if tensor.dtype.kind == "s" else 1)
     if size > limits.tensor_bytes:
         raise LimitError(

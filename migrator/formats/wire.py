@@ -36,3 +36,13 @@ def bytes_field(number: int, payload: bytes) -> bytes:
 
 def text_field(number: int, text: str) -> bytes:
     return bytes_field(number, text.encode())
+
+
+def read_varint(data: bytes, index: int) -> tuple[int, int]:
+    """The number at ``index`` and the index after it. Raises ValueError where none is whole."""
+    value = 0
+    for shift, after in enumerate(range(index, min(index + 10, len(data)))):
+        value |= (data[after] & 127) << 7 * shift
+        if data[after] < 128:
+            return value, after + 1
+    raise ValueError("no number where one should be")

@@ -86,8 +86,8 @@ class Function:
     """Result name -> tensor of the body."""
     control_returns: Mapping[str, str]
     attrs: Mapping[str, AttrValue]
-    definition: Any = field(repr=False)
-    """The parsed FunctionDef, for writing it back."""
+    definition: Any = field(repr=False, default=None)
+    """The parsed FunctionDef, for writing it back; None for one that a rewrite made."""
     gradient: str = ""
 
 

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from migrator.errors import UnsupportedFormat
 from migrator.model.graph import Graph
-from migrator.model.tensors import TensorSpec
+from migrator.model.tensors import LazyTensor, TensorSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,13 +85,27 @@ class MetaGraph:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Model:
-    """Everything that was read from one source. ``warnings`` are what could not be, or is odd."""
+    """Everything that was read from one source. ``warnings`` are what could not be, or is odd.
+
+    ``variables`` are those of a bare checkpoint by key; it has no meta graph.
+    """
 
     source: Source
     meta_graphs: tuple[MetaGraph, ...]
     warnings: tuple[str, ...] = ()
+    variables: Mapping[str, LazyTensor] = field(default_factory=dict)
 
     @property
     def graph(self) -> Graph:
-        """The graph of the first meta graph."""
+        """The graph of the first meta graph. Raises UnsupportedFormat for a bare checkpoint."""
+        self.require_graph()
         return self.meta_graphs[0].graph
+
+    def require_graph(self) -> None:
+        """Raise UnsupportedFormat where there is no graph to work on: a bare checkpoint."""
+        if not self.meta_graphs:
+            raise UnsupportedFormat(
+                "is a checkpoint: variables without a graph",
+                where=self.source.path,
+                hint="name the .meta file or the SavedModel that it belongs to",
+            )

@@ -103,6 +103,19 @@ class TensorSpec:
     """The dense tensors that a sparse one is made of: values, indices, dense shape."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileSpan:
+    """Where the bytes of an array lie: ``length`` from ``offset`` on, little-endian, in order."""
+
+    path: str
+    offset: int
+    length: int
+
+
+def _nowhere() -> FileSpan | None:
+    return None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class LazyTensor:
     """A constant that stays in its file until someone asks for its values.
@@ -117,6 +130,8 @@ class LazyTensor:
     read: Callable[[], bytes] = field(repr=False)
     """The serialised TensorProto, read when called. Raises FormatError."""
     decode: Callable[[LazyTensor], Any] = field(repr=False)
+    place: Callable[[], FileSpan | None] = field(repr=False, default=_nowhere)
+    """Finds the array's own bytes in a file, None where they lie in none in that form."""
 
     @property
     def elements(self) -> int:

@@ -1,0 +1,307 @@
+"""``open_checkpoint``: a checkpoint's tensors by key, each left in its file until asked for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from migrator.errors import FormatError, MigratorError, NoSuchTensor
+from migrator.formats.checkpoint.entries import Entry, Index, key_bytes, read_index
+from migrator.formats.checkpoint.object_graph import (
+    OBJECT_GRAPH_KEY,
+    CheckpointObjects,
+    read_object_graph,
+)
+from migrator.formats.checkpoint.pieces import Piece, assemble, find_pieces, find_span
+from migrator.formats.checkpoint.regions import (
+    Region,
+    elements,
+    parse_spec,
+    resolved,
+    slice_key,
+    whole,
+)
+from migrator.formats.checkpoint.shards import Shards
+from migrator.formats.checkpoint.stored import span_of, verify_entry
+from migrator.formats.source import ByteSource
+from migrator.formats.wire import bytes_field, number_field
+from migrator.limits import DEFAULT_LIMITS, Limits
+from migrator.model.dtypes import DType
+from migrator.model.tensors import LazyTensor, Shape
+
+_NAMED = 5
+"""So many keys or shards are named in a warning."""
+
+
+def open_checkpoint(prefix: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS) -> Checkpoint:
+    """Open the checkpoint ``PREFIX.index`` (or name that file itself); no shard is touched.
+
+    Raises MigratorError where there is no index, UnsupportedFormat for version 1 and big-endian
+    ones, FormatError for damage (every block of the index is checksummed), LimitError.
+    """
+    name = os.fspath(prefix)
+    path = name if name.endswith(".index") else f"{name}.index"
+    if not os.path.exists(path) and os.path.isfile(name):
+        path = name  # version 1 has one file of that name, and one may be renamed
+    elif not name.endswith(".index") and not os.path.exists(path):
+        raise MigratorError(
+            "there is no such checkpoint: its .index file is missing",
+            where=path,
+            hint="name it without .index, .meta or .data-00000-of-00001",
+        )
+    return Checkpoint(ByteSource.open(path), limits)
+
+
+class Checkpoint:
+    """An open checkpoint.
+
+    ``tensors`` are whole tensors by key, in the order of the keys, partitioned ones too. A
+    tensor's ``place()`` is the span in the shard where its bytes lie in one run, and None
+    otherwise (strings, slices that lie apart); ``numpy()`` equals
+    ``tf.train.load_checkpoint(prefix).get_tensor(key)`` bit for bit. Both raise MigratorError for
+    a shard that is missing or too short, naming file, key and byte. Resources and variants are
+    left out of ``tensors``: ``skipped`` names them.
+    """
+
+    def __init__(self, source: ByteSource, limits: Limits) -> None:
+        self._limits = limits
+        self._index: Index = read_index(source, limits)
+        self.path = source.name
+        """The index file."""
+        self.index_bytes = source.size
+        self.prefix = Path(source.name.removesuffix(".index"))
+        self._shards = Shards(os.fspath(source.name).removesuffix(".index"), self._index.shards)
+        entries = self._index.tensors
+        self.skipped: tuple[str, ...] = tuple(
+            key for key, entry in entries.items() if entry.dtype.kind == "h"
+        )
+        left = entries.keys() - self.skipped if self.skipped else entries.keys()
+        self.tensors: Mapping[str, LazyTensor] = CheckpointTensors(
+            self, {key: None for key in entries if key in left}
+        )
+
+    @property
+    def shards(self) -> int:
+        """How many data files belong to it."""
+        return self._index.shards
+
+    @property
+    def variables(self) -> Mapping[str, LazyTensor]:
+        """``tensors`` without the object graph, which is no variable's value."""
+        return CheckpointTensors(
+            self, {key: None for key in self.tensors if key != OBJECT_GRAPH_KEY}
+        )
+
+    @cached_property
+    def object_graph(self) -> CheckpointObjects | None:
+        """What a TF2 object-based checkpoint says of its objects; None for a name-based one.
+
+        Raises MigratorError where it cannot be read.
+        """
+        if OBJECT_GRAPH_KEY not in self.tensors:
+            return None
+        value = self.tensors[OBJECT_GRAPH_KEY].numpy()
+        where = f"{self.path}: {OBJECT_GRAPH_KEY}"
+        if value.shape != () or value.dtype != object:
+            raise FormatError("its object graph is not one string", where=where)
+        return read_object_graph(value.item(), where)
+
+    @cached_property
+    def names(self) -> Mapping[str, str]:
+        """Variable's full name -> key. In a name-based checkpoint both are the same."""
+        objects = self.object_graph
+        return objects.names if objects else {key: key for key in self.variables}
+
+    def key_of(self, name: str) -> str | None:
+        """The key of a variable called ``name``, or the name itself where it is a key."""
+        if name in self.tensors:
+            return name
+        objects = self.object_graph
+        key = objects.names.get(name) if objects else None
+        return key if key is not None and key in self.tensors else None
+
+    def slice(self, key: str, spec: str) -> LazyTensor:
+        """A region of a tensor, as RestoreV2's ``shape_and_slices`` says it: ``"4 2 0,2:-"``.
+
+        ``spec`` may be empty: the whole tensor. The region need not be one that was saved; it is
+        cut out of, or put together from, what was. Raises NoSuchTensor, UsageError for a spec
+        that is none, FormatError for one that does not fit the tensor.
+        """
+        entry = self._entry(key)
+        if not spec:
+            return self.tensors[key]
+        where = f"{self.path}: {ascii(key)[:300]}"
+        shape, extents = parse_spec(spec)
+        if shape != entry.shape:
+            raise FormatError(
+                f"has shape {list(entry.shape)} in the checkpoint, {list(shape)} was asked for",
+                where=where,
+            )
+        try:
+            region = resolved(extents, shape)
+        except FormatError as error:
+            raise error.at(where) from None
+        stored = self._index.slices.get(slice_key(key_bytes(key), extents))
+        if stored is not None and entry.slices:  # one that was saved: no need to look for it
+            box = whole(stored.shape)
+            piece = Piece(stored, box, box)
+            return self._lazy(key, entry.dtype, box, lambda: [piece], stored.size)
+        return self._lazy_region(key, entry, region)
+
+    def warnings(self) -> tuple[str, ...]:
+        """What is odd about it, without reading a shard: missing ones, entries left out."""
+        found = []
+        missing = [shard for shard in self._used_shards() if not self._has_shard(shard)]
+        if missing:
+            first = ", ".join(os.path.basename(self._shards.path(n)) for n in missing[:_NAMED])
+            found.append(
+                f"{len(missing):,} of {self.shards:,} shards missing: {first}"
+                + (" ..." if len(missing) > _NAMED else "")
+            )
+        if self.skipped:
+            kinds = sorted({self._index.tensors[key].dtype.name for key in self.skipped})
+            first = ", ".join(ascii(key)[:100] for key in self.skipped[:_NAMED])
+            found.append(
+                f"{len(self.skipped):,} entries of type {' and '.join(kinds)} are not read: {first}"
+                + (" ..." if len(self.skipped) > _NAMED else "")
+            )
+        return tuple(found)
+
+    def check(self, keys: Iterable[str] | None = None) -> None:
+        """See that every tensor (or those of ``keys``) has its bytes, without reading them.
+
+        Raises MigratorError for the first that has not: a missing or short shard, a size that
+        does not fit the shape, slices that do not add up. NoSuchTensor for an unknown key.
+        """
+        for key in self.tensors if keys is None else keys:
+            for entry in self._stored(key):
+                if entry.dtype.kind == "s":
+                    self._shards.span(key, entry)
+                else:
+                    span_of(self._shards, key, entry)
+
+    def verify(self, keys: Iterable[str] | None = None) -> int:
+        """Read every tensor (or those of ``keys``) and compare its CRC-32C; bytes read.
+
+        Raises FormatError for the first whose checksum is another one, and what ``check`` raises.
+        """
+        done = 0
+        for key in self.tensors if keys is None else keys:
+            for entry in self._stored(key):
+                done += verify_entry(self._shards, key, entry, self._limits)
+        return done
+
+    def _entry(self, key: str) -> Entry:
+        entry = self._index.tensors.get(key)
+        if entry is None:
+            raise NoSuchTensor(
+                f"has no tensor {ascii(key)[:300]}",
+                where=self.path,
+                hint=_nearest(key, self.tensors),
+            )
+        if entry.dtype.kind == "h":
+            raise NoSuchTensor(
+                f"holds {ascii(key)[:300]} as a {entry.dtype}, which is not read", where=self.path
+            )
+        return entry
+
+    def _stored(self, key: str) -> list[Entry]:
+        """The entries that hold the bytes of a tensor."""
+        entry = self._entry(key)
+        where = f"{self.path}: {ascii(key)[:300]}"
+        pieces = find_pieces(self._index, key, whole(entry.shape), where)
+        return [piece.entry for piece in pieces]
+
+    def _used_shards(self) -> list[int]:
+        entries = [entry for entry in self._index.tensors.values() if not entry.slices]
+        return sorted({entry.shard for entry in (*entries, *self._index.slices.values())})
+
+    def _has_shard(self, shard: int) -> bool:
+        try:
+            self._shards.size(shard)
+        except MigratorError:
+            return False
+        return True
+
+    def _lazy_region(self, key: str, entry: Entry, region: Region) -> LazyTensor:
+        index = self._index
+        where = f"{self.path}: {ascii(key)[:300]}"
+        size = entry.size
+        if entry.slices:
+            name = key_bytes(key)
+            size = sum(index.slices[slice_key(name, item)].size for item in entry.slices)
+        if entry.dtype.itemsize:
+            size = min(size, elements(region) * entry.dtype.itemsize)
+        return self._lazy(
+            key, entry.dtype, region, lambda: find_pieces(index, key, region, where), size
+        )
+
+    def _lazy(
+        self,
+        key: str,
+        dtype: DType,
+        region: Region,
+        find: Callable[[], list[Piece]],
+        stored_bytes: int,
+    ) -> LazyTensor:
+        shards, limits = self._shards, self._limits
+
+        def values() -> Any:
+            where = f"{shards.prefix}: {ascii(key)[:300]}"
+            return assemble(shards, key, dtype, find(), region, limits, where)
+
+        return LazyTensor(
+            dtype=dtype,
+            shape=Shape(tuple([length for _, length in region])),
+            stored_bytes=stored_bytes,
+            read=lambda: _tensor_proto(dtype, values()),
+            decode=lambda _: values(),
+            place=lambda: find_span(shards, key, find(), region),
+        )
+
+
+def _tensor_proto(dtype: DType, array: Any) -> bytes:
+    """A serialised TensorProto with the values of ``array``."""
+    dims = b"".join(bytes_field(2, number_field(1, size)) for size in array.shape)
+    head = number_field(1, int(dtype)) + bytes_field(2, dims)
+    if array.dtype == object:
+        return head + b"".join([bytes_field(8, item) for item in array.ravel()])
+    little = array.dtype.newbyteorder("<") if array.dtype.byteorder != "|" else array.dtype
+    return head + bytes_field(4, array.astype(little, copy=False).tobytes())
+
+
+def _nearest(key: str, keys: Mapping[str, LazyTensor]) -> str:
+    """Keys like ``key``, for a hint. Linear in their number."""
+    last = key.rpartition("/")[2]
+    found = [name for name in keys if name.rpartition("/")[2] == last][:_NAMED]
+    found = found or list(islice(keys, _NAMED))
+    return f"it has {', '.join(ascii(name)[:100] for name in found)}" if found else "it has none"
+
+
+class CheckpointTensors(Mapping[str, LazyTensor]):
+    """Tensors by key, made when they are asked for."""
+
+    __slots__ = ("_checkpoint", "_keys")
+
+    def __init__(self, checkpoint: Checkpoint, keys: dict[str, None]) -> None:
+        self._checkpoint = checkpoint
+        self._keys = keys
+
+    def __getitem__(self, key: str) -> LazyTensor:
+        if key not in self._keys:
+            raise KeyError(key)
+        entry = self._checkpoint._index.tensors[key]
+        return self._checkpoint._lazy_region(key, entry, whole(entry.shape))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._keys)
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._keys

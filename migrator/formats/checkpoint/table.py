@@ -1,0 +1,147 @@
+"""The sorted table that a checkpoint's index is: keys and values in checksummed blocks.
+
+Blocks are prefix-compressed and may be snappy-compressed as a whole; a block of handles says
+where they lie, and a footer where that block is.
+
+Source of the layout: LevelDB's public table format.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from migrator.errors import FormatError, LimitError
+from migrator.formats.checkpoint.crc32c import crc32c, masked
+from migrator.formats.checkpoint.snappy import decompress
+from migrator.formats.source import ByteSource
+from migrator.limits import Limits
+
+FOOTER = 48
+MAGIC = bytes.fromhex("57fb808b247547db")
+_TRAILER = 5
+"""After each block: a byte that names its compression, and its checksum."""
+
+
+def read_table(source: ByteSource, limits: Limits) -> Iterator[tuple[bytes, bytes]]:
+    """Every key with its value, in the order of the keys.
+
+    Work and memory stay linear in the file's size: blocks must follow each other, and the keys
+    together stay under ``Limits.skeleton_bytes``. Raises FormatError, LimitError.
+    """
+    size = source.size
+    footer = source.read(size - FOOTER, FOOTER) if size >= FOOTER else b""
+    if footer[-len(MAGIC) :] != MAGIC:
+        raise FormatError(
+            "does not end as a checkpoint's index does",
+            where=source.name,
+            hint="is the file truncated?",
+        )
+    place = f"{source.name}: footer"
+    _, _, index = _handle(footer, 0, place)
+    offset, length, _ = _handle(footer, index, place)
+    blocks = _block(source, offset, length, "the checkpoint's block of handles", limits)
+    behind = spent = 0
+    last: bytes | None = None
+    place = f"{source.name}: the checkpoint's block of handles"
+    for _, value in _entries(blocks, place):
+        start, length, _ = _handle(value, 0, place)
+        if start < behind:
+            raise FormatError(
+                f"the block at byte {start:,} starts before byte {behind:,}, where the one in "
+                "front of it ends",
+                where=source.name,
+                hint="is the file damaged?",
+            )
+        behind = start + length + _TRAILER
+        where = f"{source.name}: the checkpoint's block at byte {start:,}"
+        block = _block(source, start, length, "the checkpoint's block", limits)
+        for key, item in _entries(block, where):
+            if last is not None and key <= last:
+                raise FormatError(f"its keys are out of order at {ascii(key)[:200]}", where=where)
+            last = key
+            spent += len(key)
+            if spent > limits.skeleton_bytes:
+                raise LimitError(
+                    f"its keys take more than {limits.skeleton_bytes:,} bytes",
+                    where=source.name,
+                    hint="pass Limits(...) to load() if you trust the file",
+                )
+            yield key, item
+
+
+def _block(source: ByteSource, offset: int, length: int, what: str, limits: Limits) -> bytes:
+    """One block, checked and decompressed."""
+    where = f"{source.name}: {what} at byte {offset:,}"
+    limits.check("skeleton_bytes", length, where=where)
+    if offset + length + _TRAILER > source.size - FOOTER:
+        raise FormatError(
+            f"its {length:,} bytes pass the end of the table (byte {source.size - FOOTER:,})",
+            where=where,
+            hint="is the file truncated?",
+        )
+    data = source.read(offset, length + _TRAILER)
+    stored = int.from_bytes(data[length + 1 :], "little")
+    found = masked(crc32c(memoryview(data)[: length + 1]))
+    if stored != found:
+        raise FormatError(
+            f"its checksum is {found:08x}, the file says {stored:08x}",
+            where=where,
+            hint="is the file damaged? copy it again",
+        )
+    kind = data[length]
+    if kind == 0:
+        return data[:length]
+    if kind != 1:
+        raise FormatError(f"is compressed in an unknown way ({kind})", where=where)
+    try:
+        plain = decompress(data[:length])
+    except FormatError as error:
+        raise error.at(where) from None
+    limits.check("skeleton_bytes", len(plain), where=where)
+    return plain
+
+
+def _entries(block: bytes, where: str) -> Iterator[tuple[bytes, bytes]]:
+    """The keys and values of a block."""
+    end = len(block) - 4
+    restarts = int.from_bytes(block[-4:], "little") if end >= 0 else 0
+    end -= 4 * restarts
+    if end < 0:
+        raise FormatError(
+            f"its {len(block):,} bytes hold no {restarts:,} restart points", where=where
+        )
+    key = b""
+    index = 0
+    while index < end:
+        # Three numbers; nearly all are of one byte.
+        shared = block[index]
+        index += 1
+        if shared > 127:
+            shared, index = _varint(block, index - 1, end, where)
+        fresh, index = _varint(block, index, end, where)
+        length = block[index]
+        index += 1
+        if length > 127:
+            length, index = _varint(block, index - 1, end, where)
+        behind = index + fresh
+        if shared > len(key) or behind + length > end:
+            raise FormatError(f"the entry that ends at its byte {index:,} is broken", where=where)
+        key = key[:shared] + block[index:behind]
+        index = behind + length
+        yield key, block[behind:index]
+
+
+def _handle(data: bytes, index: int, where: str) -> tuple[int, int, int]:
+    """Offset and size of a block, and the index behind them."""
+    offset, index = _varint(data, index, len(data), where)
+    size, index = _varint(data, index, len(data), where)
+    return offset, size, index
+
+
+def _varint(data: bytes, index: int, end: int, where: str) -> tuple[int, int]:
+    value = 0
+    for shift, after in enumerate(range(index, min(index + 10, end))):
+        value |= (data[after] & 127) << 7 * shift
+        if data[after] < 128:
+            return value, after + 1
+    raise FormatError(f"there is no number at its byte {index:,}", where=where)

@@ -1,0 +1,165 @@
+"""What in a Keras configuration would run code, read files or import modules on loading."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from migrator.ops.registry import op_facts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KerasDanger:
+    """A reason not to load the file, and the layer (or the place in the file) that it lies in."""
+
+    layer: str
+    text: str
+
+
+_MOST_TOLD = 20
+_REFUSED = {
+    "Lambda": "is a Lambda layer: it runs Python code that is stored in the file",
+    "__lambda__": "holds Python code that is stored in the file",
+    "__typespec__": "names a Python class to import",
+    "TFSMLayer": "loads another SavedModel by its path",
+    "JaxLayer": "holds pickled Python code",
+    "FlaxLayer": "holds pickled Python code",
+    "TorchModuleWrapper": "holds a pickled PyTorch module",
+    "ClassMethod": "calls a method that the file names",
+    "InstanceMethod": "calls a method that the file names",
+    "InstanceProperty": "reads a property that the file names",
+}
+_ROOTS = ("keras", "tf_keras", "tensorflow.keras", "tensorflow.python.keras")
+_PARTS = frozenset(
+    (
+        "activations",
+        "constraints",
+        "dtype_policies",
+        "engine",
+        "initializers",
+        "layers",
+        "losses",
+        "metrics",
+        "mixed_precision",
+        "models",
+        "ops",
+        "optimizers",
+        "quantizers",
+        "random",
+        "regularizers",
+    )
+)
+"""The parts of Keras whose objects compute, and do nothing else."""
+_FUNCTION_LAYERS = frozenset(("TFOpLambda", "SlicingOpLambda"))
+_FUNCTION_SPACES = frozenset(
+    "__operators__ bitwise dtypes image linalg math nn quantization random signal strings".split()
+)
+_FUNCTIONS = frozenset(
+    (
+        "abs add argmax argmin argsort batch_to_space boolean_mask broadcast_to cast clip_by_value "
+        "clip_by_norm concat constant convert_to_tensor cumsum divide einsum ensure_shape equal "
+        "exp expand_dims eye fill floor gather gather_nd greater greater_equal identity less "
+        "less_equal linspace logical_and logical_not logical_or matmul maximum minimum multiply "
+        "negative norm not_equal one_hot ones ones_like pad pow range rank realdiv reduce_all "
+        "reduce_any reduce_logsumexp reduce_max reduce_mean reduce_min reduce_prod reduce_sum "
+        "repeat reshape reverse reverse_sequence roll round scatter_nd searchsorted sequence_mask "
+        "shape sigmoid sign sin size slice sort space_to_batch split sqrt square squeeze stack "
+        "stop_gradient strided_slice subtract tan tanh tensor_scatter_nd_update tensordot tile "
+        "transpose truediv unstack where zeros zeros_like cos"
+    ).split()
+)
+_NODE_OP = re.compile(r"\bop: ?\"([^\"]*)\"|\"op\": ?\"([^\"]*)\"")
+_FILE_WORDS = ("File", "Python", "PyFunc", "Summary", "Save", "Restore", "Dataset", "Lmdb")
+
+
+def find_dangers(config: Mapping[str, Any]) -> tuple[KerasDanger, ...]:
+    """Everything in a model's configuration that must not be loaded from a stranger.
+
+    What only training uses (``compile_config`` of the model itself) is left out: it is not
+    loaded. Linear; knows no depth.
+    """
+    found: dict[KerasDanger, None] = {}
+    stack: list[tuple[Any, str]] = [
+        ({key: value for key, value in config.items() if key != "compile_config"}, "the model")
+    ]
+    while stack and len(found) < _MOST_TOLD:
+        value, layer = stack.pop()
+        if isinstance(value, dict):
+            layer = _name(value) or layer
+            for text in _dangers(value):
+                found[KerasDanger(layer=layer, text=text)] = None
+            if str(value.get("class_name")) not in _REFUSED:  # what lies in there adds nothing
+                stack.extend((item, layer) for item in value.values())
+        elif isinstance(value, list):
+            stack.extend((item, layer) for item in value)
+    return tuple(found)
+
+
+def _name(value: Mapping[str, Any]) -> str:
+    """The name of a layer where ``value`` is one."""
+    config = value.get("config")
+    if "class_name" not in value or not isinstance(config, dict):
+        return ""
+    name = value.get("name") or config.get("name")
+    return name if isinstance(name, str) else ""
+
+
+def _dangers(value: Mapping[str, Any]) -> Iterator[str]:
+    class_name, module = value.get("class_name"), value.get("module")
+    registered = value.get("registered_name")
+    config = value.get("config")
+    if isinstance(class_name, str):
+        if class_name in _REFUSED:
+            yield _REFUSED[class_name]
+            return
+        if ">" in class_name:
+            yield f"is of a class of its maker's own, {class_name!r}"
+        if isinstance(config, dict):
+            yield from _config_dangers(class_name, config)
+    if isinstance(registered, str) and ">" in registered:
+        yield f"is of a class of its maker's own, {registered!r}"
+    if isinstance(module, str) and not _is_keras(module):
+        yield f"names the Python module {module!r}"
+    if str(value.get("function_type")) in ("lambda", "function"):
+        yield "names a Python function"
+
+
+def _is_keras(module: str) -> bool:
+    for root in _ROOTS:
+        if module == root:
+            return True
+        if module.startswith(f"{root}."):
+            parts = module[len(root) + 1 :].split(".")
+            parts = parts[1:] if parts[0] in ("src", "api") else parts
+            return bool(parts) and parts[0] in _PARTS
+    return False
+
+
+def _config_dangers(class_name: str, config: Mapping[str, Any]) -> Iterator[str]:
+    for key in ("vocabulary", "idf_weights"):  # of StringLookup, TextVectorization and the like
+        if isinstance(config.get(key), str):
+            yield f"reads the file {config[key]!r}"
+    if class_name in _FUNCTION_LAYERS and not _is_safe_function(config.get("function")):
+        yield f"calls TensorFlow's {config.get('function')!r}"
+    if class_name == "TensorFlowOpLayer":
+        for op in _node_ops(config.get("node_def")):
+            facts = op_facts(op)
+            if facts is None or facts.stateful or any(word in op for word in _FILE_WORDS):
+                yield f"runs the op {op!r}"
+
+
+def _is_safe_function(name: Any) -> bool:
+    if not isinstance(name, str):
+        return False
+    parts = name.removeprefix("compat.v1.").split(".")
+    return parts[0] in (_FUNCTION_SPACES if len(parts) > 1 else _FUNCTIONS)
+
+
+def _node_ops(node_def: Any) -> list[str]:
+    if isinstance(node_def, dict):
+        op = node_def.get("op")
+        return [op] if isinstance(op, str) else ["?"]
+    found = [first or second for first, second in _NODE_OP.findall(str(node_def))]
+    return found or ["?"]

@@ -1,0 +1,23 @@
+"""A MetaGraphDef by itself (``.meta``), as TensorFlow 1's Saver writes it beside a checkpoint."""
+
+from __future__ import annotations
+
+from migrator.formats.saved_model import read_meta_graph
+from migrator.formats.skeleton import read_skeleton
+from migrator.formats.source import ByteSource
+from migrator.limits import Limits
+from migrator.model.model import Model, Source
+
+
+def read(source: ByteSource, limits: Limits) -> Model:
+    """Read a binary MetaGraphDef of any size. Raises FormatError, LimitError.
+
+    Where its weights lie, ``checkpoint.checkpoint_prefix`` tells.
+    """
+    message, spans = read_skeleton(source, "MetaGraphDef", limits)
+    meta, warnings = read_meta_graph(message, spans, limits)
+    return Model(
+        source=Source(path=source.name, bytes=source.size, format="meta_graph"),
+        meta_graphs=(meta,),
+        warnings=tuple(warnings),
+    )
