@@ -31,6 +31,11 @@ class Sample:
         return str(self.record["kind"])
 
     @property
+    def made_by(self) -> str:
+        """The TensorFlow release."""
+        return str(self.record["made_with"]["tensorflow"])
+
+    @property
     def path(self) -> Path:
         """What a user would name: the file, or the SavedModel's folder."""
         return self.folder / str(self.record["model"])
@@ -51,6 +56,18 @@ class Sample:
     @property
     def feeds(self) -> dict[str, Any]:
         return dict(self.record["feeds"])
+
+    @property
+    def refused(self) -> str:
+        """The code of what blocks the graph as a whole; empty for most. ``inputs`` and
+        ``outputs`` are then those of the cut that works.
+        """
+        return str(self.record.get("refused", ""))
+
+    @property
+    def random(self) -> tuple[str, ...]:
+        """Names of the outputs that differ from run to run; the cases leave them out."""
+        return tuple(self.record.get("random", ()))
 
     @property
     def described(self) -> list[dict[str, Any]]:
@@ -74,10 +91,30 @@ def _read(record: Path) -> Sample:
 
 
 SAMPLES = tuple(_read(record) for record in sorted(FIXTURES.glob("*/*/fixture.json")))
-FROZEN = tuple(sample for sample in SAMPLES if sample.kind == "graph_def")
+_GRAPHS = tuple(sample for sample in SAMPLES if sample.kind == "graph_def")
+REFUSED = tuple(sample for sample in _GRAPHS if sample.refused)
+"""Frozen graphs that cannot be migrated whole: by the cut that their record names."""
+NAMED = tuple(sample for sample in _GRAPHS if sample.record.get("misleading"))
+"""Frozen graphs whose owner wants other endpoints than the graph suggests: name them."""
+FROZEN = tuple(sample for sample in _GRAPHS if sample not in REFUSED + NAMED)
 SAVED = tuple(sample for sample in SAMPLES if sample.kind == "saved_model")
+META = tuple(sample for sample in SAMPLES if sample.kind == "meta_graph")
+HUB = tuple(sample for sample in SAMPLES if sample.kind == "hub_module")
 KERAS = tuple(sample for sample in SAMPLES if sample.kind.startswith("keras"))
-PROTOBUF = FROZEN + SAVED
+PROTOBUF = FROZEN + REFUSED + NAMED + SAVED
+"""Everything that `load` reads today."""
+_newest = {
+    sample.folder.name: sample
+    for sample in sorted(PROTOBUF, key=lambda item: item.made_by == "1.15.5")
+}
+FUZZED = tuple(
+    sample
+    for sample in PROTOBUF
+    if _newest.get(sample.folder.name, sample) is sample
+    and sample.file.stat().st_size < 80_000
+    and not sample.folder.name.startswith(("names_", "random_", "refused_"))
+)
+"""One of each structure, small enough to be read some hundred times."""
 DTYPE_SETS = tuple(sorted((FIXTURES / "dtypes").glob("tensors-*.pb")))
 
 
