@@ -257,8 +257,9 @@ def _control_value(
     source = DataSource(number=number, node=wiring.nodes[number], kind=kind)
     if kind == "placeholder":
         control = _as_control(graph, wiring, source, alone=False)
-    else:
+    else:  # also one that defaults to what is wanted: as an input it gets no made-up value
         control = _default_control(graph, source)
+        control = control or _as_control(graph, wiring, source, alone=False)
     if control is None or not control.suggested:
         return None
     if control.suggested in ("true", "false"):

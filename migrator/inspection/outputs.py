@@ -8,8 +8,9 @@ from migrator.graph.wiring import Wiring
 from migrator.inspection import vocabulary as words
 from migrator.inspection.candidates import Candidate
 from migrator.inspection.sources import find_sources
-from migrator.model.graph import Graph, declared_shape
-from migrator.model.tensors import UNKNOWN_SHAPE, LazyTensor
+from migrator.model.dtypes import DType
+from migrator.model.graph import Graph, Node, declared_shape
+from migrator.model.tensors import UNKNOWN_SHAPE, LazyTensor, Shape
 from migrator.ops.registry import op_facts, output_dtype
 
 ACCEPT = 0.6
@@ -72,6 +73,17 @@ def _found(chosen: list[Candidate], others: list[Candidate], *questions: str) ->
     )
 
 
+_VARIABLES = frozenset(("Variable", "VariableV2", "VarHandleOp"))
+
+
+def _variable_bytes(node: Node) -> int:
+    """Bytes of a variable that may be a weight; counters and steps are none."""
+    dtype, shape = node.attrs.get("dtype"), node.attrs.get("shape")
+    if not isinstance(dtype, DType) or not isinstance(shape, Shape) or not shape.dims:
+        return 0
+    return (shape.elements or 0) * dtype.itemsize if dtype.base.is_floating else 0
+
+
 class _Finder:
     def __init__(self, graph: Graph, wiring: Wiring) -> None:
         self.graph = graph
@@ -88,6 +100,11 @@ class _Finder:
             number: value.nbytes
             for number, value in constants
             if isinstance(value, LazyTensor) and _is_weight(value)
+        }
+        self.weight_bytes |= {
+            number: size
+            for number, node in enumerate(nodes)
+            if node.op in _VARIABLES and (size := _variable_bytes(node))
         }
         self.weights = self.weight_bytes.keys()
         self.total = sum(self.weight_bytes.values())

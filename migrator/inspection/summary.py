@@ -7,8 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from migrator.collector import collector_paused
+from migrator.formats.checkpoint import checkpoint_prefix
 from migrator.graph.wiring import Wiring
 from migrator.inspection.endpoints import Endpoints, find_endpoints
+from migrator.inspection.stored import StoredVariable, stored_variables
 from migrator.model.dtypes import DType
 from migrator.model.graph import Graph, Node
 from migrator.model.model import MetaGraph, Model, Signature, Source
@@ -76,18 +78,41 @@ class MetaGraphSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """What a model holds. Pure data; ``report`` draws it."""
+    """What a model holds. Pure data; ``report`` draws it.
+
+    A bare checkpoint has ``variables`` and no meta graph, everything else the other way round.
+    """
 
     source: Source
     meta_graphs: tuple[MetaGraphSummary, ...]
     warnings: tuple[str, ...]
+    variables: tuple[StoredVariable, ...] = ()
+    checkpoint: str | None = None
+    """PREFIX of the checkpoint with the weights, where one is where it should be."""
+
+    @property
+    def parameters(self) -> int:
+        """Elements in the weights of a bare checkpoint, optimizer slots included."""
+        return sum(item.elements for item in self.variables if item.is_parameter)
+
+    @property
+    def weight_bytes(self) -> int:
+        return sum(item.bytes for item in self.variables if item.is_parameter)
 
 
 def summarize(model: Model) -> Summary:
     """Summarise every meta graph of ``model``. Linear; reads no weights."""
     with collector_paused():
         metas = tuple(_meta_graph(meta) for meta in model.meta_graphs)
-    return Summary(source=model.source, meta_graphs=metas, warnings=model.warnings)
+        variables = stored_variables(model)
+    prefix = checkpoint_prefix(model)
+    return Summary(
+        source=model.source,
+        meta_graphs=metas,
+        warnings=model.warnings,
+        variables=variables,
+        checkpoint=str(prefix) if prefix is not None else None,
+    )
 
 
 def _meta_graph(meta: MetaGraph) -> MetaGraphSummary:

@@ -5,12 +5,13 @@ Each was reproduced with TensorFlow: the op facts come from its registry, the re
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import islice
 
 from migrator.errors import paste_option
 from migrator.inspection.summary import VARIABLE_OPS
 from migrator.inspection.vocabulary import FEEDERS, PLACEHOLDERS
+from migrator.migration.passes.deprecated import why_not
 from migrator.migration.plan import Blocker, Endpoint, Subgraph
 from migrator.model.checks import dangling_inputs, find_cycle
 from migrator.model.graph import Graph, Node, Versions, index_nodes
@@ -19,8 +20,6 @@ from migrator.ops.registry import covered_releases, op_facts, output_dtypes
 
 PRODUCER = 2474
 """GraphDef version that TensorFlow 2.21 writes, and the highest ``min_consumer`` it takes."""
-_CONSTANT_LIMIT = (1 << 31) - (1 << 20)
-"""protobuf's limit on one message, with room for the structure."""
 _PYTHON = frozenset(("PyFunc", "PyFuncStateless", "EagerPyFunc"))
 _TABLES = frozenset(
     (
@@ -36,21 +35,36 @@ _PIPELINE = frozenset(("FIFOQueue", "FIFOQueueV2", "OneShotIterator", "Iterator"
 
 
 def find_blockers(
-    subgraph: Subgraph, inputs: Iterable[Endpoint], outputs: Iterable[Endpoint]
+    subgraph: Subgraph,
+    inputs: Iterable[Endpoint],
+    outputs: Iterable[Endpoint],
+    *,
+    bound: Collection[str] = (),
+    custom_ops: bool = False,
 ) -> tuple[Blocker, ...]:
-    """All blockers, the structural ones first; one for each op, at its first node."""
+    """All blockers, the structural ones first; one for each op, at its first node.
+
+    ``bound`` are nodes (variables, tables) that something outside of the graph stands in for.
+    ``custom_ops``: the user brings a library that may hold the unknown ones.
+    """
     graph = _graph(subgraph)
+    free = [node for node in subgraph.nodes if node.name not in bound]
     found = [
         *_versions(subgraph.versions),
         *_structure(graph, {item.tensor for item in inputs}),
-        *_first_of_each_op(subgraph.nodes, graph),
+        *_first_of_each_op(free, graph, has_variables=bool(bound), custom_ops=custom_ops),
         *_inputs(inputs),
         *_outputs(outputs),
         *_lost(graph, outputs, {item.tensor for item in inputs}),
-        *_size(subgraph),
     ]
     for function in subgraph.functions:
-        found += _first_of_each_op(function.nodes, graph, inside=function.name)
+        found += _first_of_each_op(
+            function.nodes,
+            graph,
+            inside=function.name,
+            has_variables=bool(bound),
+            custom_ops=custom_ops,
+        )
     return tuple(found)
 
 
@@ -108,7 +122,12 @@ def _structure(graph: Graph, given: set[str]) -> Iterator[Blocker]:
 
 
 def _first_of_each_op(
-    nodes: Iterable[Node], graph: Graph, *, inside: str = ""
+    nodes: Iterable[Node],
+    graph: Graph,
+    *,
+    inside: str = "",
+    has_variables: bool = False,
+    custom_ops: bool = False,
 ) -> Iterator[Blocker]:
     counts: dict[str, int] = {}
     first: dict[str, Node] = {}
@@ -119,6 +138,8 @@ def _first_of_each_op(
         if op in graph.functions:
             continue
         for rule in _OP_RULES:
+            if (has_variables and rule in _FROZEN_RULES) or (custom_ops and rule in _CUSTOM):
+                continue
             found = rule(node)
             if found is not None:
                 code, text, fix = found
@@ -208,6 +229,23 @@ def _placeholder(node: Node) -> Found:
     )
 
 
+def _known_reason(node: Node) -> Found:
+    """What is known of an op that no TensorFlow 2 runs, and that nothing replaces."""
+    reason = why_not(node.op)
+    if reason is None:
+        return None
+    facts = op_facts(node.op)
+    code = "unknown_op"
+    if facts is not None:
+        code = "removed_op" if facts.last_release else "deprecated_op"
+        if not (facts.last_release or facts.deprecated_at):
+            code = "no_kernel"
+    origin = f" (of {reason.library})" if reason.library else ""
+    results = paste_option("--input", f"{node.name}:0")
+    around = f"name an --output before it, or its results as {results}"
+    return code, f"{node.op}{origin}: {reason.why}", f"{reason.hint}; or {around}"
+
+
 def _unknown(node: Node) -> Found:
     facts = op_facts(node.op)
     newest = covered_releases()[0]
@@ -255,12 +293,19 @@ _OP_RULES: tuple[Callable[[Node], Found], ...] = (
     _table,
     _pipeline,
     _placeholder,
+    _known_reason,
     _unknown,
     _deprecated,
     _reference,
     _resource,
     _kernel,
 )
+
+
+_FROZEN_RULES = (_resource,)
+"""What is wrong only where the variables are gone."""
+_CUSTOM = (_known_reason, _unknown)
+"""What a user's own op library may mend."""
 
 
 def _inputs(inputs: Iterable[Endpoint]) -> Iterator[Blocker]:
@@ -299,14 +344,3 @@ def _lost(graph: Graph, outputs: Iterable[Endpoint], given: set[str]) -> Iterato
                 node=ref.node,
                 fix="feed the switch the other way, or name an output outside of the branch",
             )
-
-
-def _size(subgraph: Subgraph) -> Iterator[Blocker]:
-    if subgraph.constant_bytes > _CONSTANT_LIMIT:
-        yield Blocker(
-            code="too_large",
-            text=f"{subgraph.constant_bytes:,} bytes of constants do not fit into one GraphDef "
-            "of at most 2 GiB",
-            node="",
-            fix="weights must become variables for this model, which this version cannot do",
-        )

@@ -23,6 +23,8 @@ class SignatureRecord:
     method_name: str
     inputs: Mapping[str, Endpoint]
     outputs: Mapping[str, Endpoint]
+    source_key: str = ""
+    """The source's signature; empty for endpoints of a bare graph."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +39,9 @@ class MigrationRecord:
     feeds: tuple[Feed, ...]
     steps: tuple[Step, ...]
     notes: tuple[str, ...]
+    weights: str
+    """``variables`` or ``constants``; ``weights_reason`` says why."""
+    weights_reason: str
     verification: Verification
     seconds: float
     peak_rss_bytes: int

@@ -17,6 +17,7 @@ from migrator.inspection.sources import feeder_specs, placeholder_spec
 from migrator.inspection.vocabulary import FEEDERS
 from migrator.migration.feeds import parse_value
 from migrator.migration.naming import name_endpoints
+from migrator.migration.options import Choice
 from migrator.migration.plan import Endpoint, Feed
 from migrator.model.dtypes import DType
 from migrator.model.graph import Graph, declared_shape
@@ -25,15 +26,6 @@ from migrator.ops.registry import input_dtypes, output_dtype, output_dtypes
 
 _MOST_COMPARED = 20_000
 """So many node names are compared with a mistyped one."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
-    """What the user asked for, as written on the command line."""
-
-    inputs: Sequence[str] = ()
-    outputs: Sequence[str] = ()
-    feeds: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +45,8 @@ def resolve(graph: Graph, wiring: Wiring, choice: Choice) -> Resolved:
     """
     outputs = [_split(graph, text, "--output") for text in choice.outputs]
     inputs = [_split(graph, text, "--input") for text in choice.inputs]
-    feeds = [_feed(graph, text) for text in choice.feeds]
-    _no_contradiction(inputs, outputs, feeds)
+    feeds = parse_feeds(graph, choice.feeds)
+    no_contradiction(inputs, outputs, feeds)
     questions: list[str] = []
     output_names = [tensor for _, tensor in outputs]
     if not outputs:
@@ -77,8 +69,10 @@ def resolve(graph: Graph, wiring: Wiring, choice: Choice) -> Resolved:
         names = [*input_names, *([item.tensor for item in needed.data] if inputs else [])]
         raise NeedsDecision(
             "which tensors are the inputs and outputs is open: " + "; ".join(questions),
-            options=_paste(names, controls, feeds, output_names, choice),
-            hint="choose among these and run again with:",
+            options=(pasted := _paste(names, controls, feeds, output_names, choice)),
+            hint="choose among these and run again with:"
+            if pasted
+            else "name them with --input and --output (`migrator inspect` shows the graph)",
         )
     _all_reach(wiring, input_names, output_names, bool(inputs))
     for tensor in input_names:
@@ -115,6 +109,11 @@ def _split(graph: Graph, text: str, option: str) -> tuple[str, str]:
     if not equals or TensorRef.parse(text).node in graph.by_name:
         name, tensor = "", text
     return name, existing(graph, tensor, where=option)
+
+
+def parse_feeds(graph: Graph, texts: Sequence[str]) -> list[Feed]:
+    """``TENSOR=VALUE`` each. Raises UsageError, NoSuchTensor."""
+    return [_feed(graph, text) for text in texts]
 
 
 def _feed(graph: Graph, text: str) -> Feed:
@@ -202,7 +201,7 @@ def _consumer_types(graph: Graph) -> dict[tuple[str, int], DType]:
     return found
 
 
-def _no_contradiction(
+def no_contradiction(
     inputs: Sequence[tuple[str, str]], outputs: Sequence[tuple[str, str]], feeds: Sequence[Feed]
 ) -> None:
     fed = [feed.tensor for feed in feeds]

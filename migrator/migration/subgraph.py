@@ -6,7 +6,7 @@ and TensorFlow's own costly pruning is not needed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from migrator.formats.tensors import constant_tensor
@@ -22,10 +22,10 @@ from migrator.model.tensors import LazyTensor, TensorRef
 COLOCATION = "_class"
 
 
-def cut_subgraph(graph: Graph, resolved: Resolved) -> tuple[Subgraph, tuple[Step, ...]]:
-    """The nodes that the result will hold, and the steps that led there.
+def cut_subgraph(graph: Graph, resolved: Resolved) -> tuple[Graph, tuple[Step, ...]]:
+    """The graph that the outputs need, and the steps that led there.
 
-    A node that only makes inputs is not among them: the importer maps its tensors.
+    A node that only makes inputs is not in it: the importer maps its tensors.
     """
     steps: list[Step] = []
     inputs = [item.tensor for item in resolved.inputs]
@@ -33,7 +33,7 @@ def cut_subgraph(graph: Graph, resolved: Resolved) -> tuple[Subgraph, tuple[Step
     fed = [feed.tensor for feed in resolved.feeds]
     needed = _needed(graph, outputs, [*inputs, *fed])
     fixed, constants = _with_feeds(needed, resolved.feeds)
-    kept = _as_graph(graph, fixed)
+    kept = with_nodes(graph, fixed)
     given = {TensorRef.parse(tensor).node for tensor in inputs}
     folded = fold_switches(kept, _fixed_bools(kept, resolved, constants), given=given)
     if folded.switches:
@@ -44,10 +44,11 @@ def cut_subgraph(graph: Graph, resolved: Resolved) -> tuple[Subgraph, tuple[Step
                 count=folded.switches,
             )
         )
-    kept = _as_graph(graph, folded.nodes)
+    kept = with_nodes(graph, folded.nodes)
     nodes = _needed(kept, outputs, inputs)
     names = {node.name for node in nodes}
-    nodes = tuple(_cleaned(node, names) for node in nodes)
+    settled = {TensorRef.parse(option.tensor).node for option in resolved.options}
+    nodes = tuple(_settled(_cleaned(node, names), settled) for node in nodes)
     for feed in resolved.feeds:
         steps.append(Step(code="fold_feed", text=f"{feed.tensor} is fixed to {feed.value!r}"))
     for option in resolved.options:
@@ -57,16 +58,40 @@ def cut_subgraph(graph: Graph, resolved: Resolved) -> tuple[Subgraph, tuple[Step
                 Step(code="keep_default", text=f"{option.tensor} {option.reasons[0]} and keeps it")
             )
     steps += _count_steps(graph, nodes, inputs)
-    functions = _called_functions(graph, nodes)
-    size = sum(
+    cut = with_nodes(graph, nodes)
+    functions = {function.name: function for function in called_functions(graph, nodes)}
+    return replace(cut, functions=functions), tuple(steps)
+
+
+def prune(graph: Graph, keep: Sequence[str], given: Sequence[str]) -> Graph:
+    """Without what ``keep`` does not need any more after a rewrite."""
+    nodes = _needed(graph, keep, given)
+    names = {node.name for node in nodes}
+    nodes = tuple(_cleaned(node, names) for node in nodes)
+    functions = {function.name: function for function in called_functions(graph, nodes)}
+    if len(nodes) == len(graph.nodes) and len(functions) == len(graph.functions):
+        return graph
+    return replace(with_nodes(graph, nodes), functions=functions)
+
+
+def constant_bytes(graph: Graph) -> int:
+    """Stored bytes of the constants at the graph's top level."""
+    return sum(
         value.stored_bytes
-        for node in nodes
-        if isinstance(value := node.attrs.get("value"), LazyTensor)
+        for node in graph.nodes
+        if node.op == "Const" and isinstance(value := node.attrs.get("value"), LazyTensor)
     )
-    subgraph = Subgraph(
-        nodes=nodes, functions=functions, versions=graph.versions, constant_bytes=size
+
+
+def as_subgraph(graph: Graph, **taken: Mapping[str, str]) -> Subgraph:
+    """What TensorFlow imports; ``taken`` as ``Subgraph`` describes it."""
+    return Subgraph(
+        nodes=tuple(graph.nodes),
+        functions=tuple(graph.functions.values()),
+        versions=graph.versions,
+        constant_bytes=constant_bytes(graph),
+        **taken,
     )
-    return subgraph, tuple(steps)
 
 
 def _needed(graph: Graph, outputs: Sequence[str], given: Sequence[str]) -> tuple[Node, ...]:
@@ -81,7 +106,8 @@ def _needed(graph: Graph, outputs: Sequence[str], given: Sequence[str]) -> tuple
     return tuple(node for node in graph.nodes if node.name in names)
 
 
-def _as_graph(graph: Graph, nodes: Sequence[Node]) -> Graph:
+def with_nodes(graph: Graph, nodes: Sequence[Node]) -> Graph:
+    """``graph`` with other nodes at its top level."""
     by_name, duplicates = index_nodes(nodes)
     return replace(graph, nodes=nodes, by_name=by_name, duplicates=duplicates)
 
@@ -144,6 +170,14 @@ def _fixed_bools(graph: Graph, resolved: Resolved, constants: Mapping[str, str])
     return values
 
 
+def _settled(node: Node, defaults: Collection[str]) -> Node:
+    """A placeholder that keeps its default is that value: nobody can feed it any more."""
+    if node.op != DEFAULTED or node.name not in defaults:
+        return node
+    dtype = node.attrs.get("dtype")
+    return replace(node, op="Identity", attrs={"T": dtype})
+
+
 def _cleaned(node: Node, names: set[str]) -> Node:
     """Without device and colocation, without control edges to what was cut."""
     inputs = node.inputs
@@ -176,7 +210,7 @@ def _count_steps(graph: Graph, nodes: Sequence[Node], inputs: Sequence[str]) -> 
     return steps
 
 
-def _called_functions(graph: Graph, nodes: Sequence[Node]) -> tuple[Function, ...]:
+def called_functions(graph: Graph, nodes: Sequence[Node]) -> tuple[Function, ...]:
     """The library functions that ``nodes`` call, directly or not. Safe on recursion."""
     found: dict[str, Function] = {}
     stack = [name for node in nodes for name in (*node.called, node.op)]

@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 
 from migrator.errors import NeedsDecision
+from migrator.migration import weights
+from migrator.migration.options import Choice
 from migrator.migration.plan import Plan
 from migrator.migration.planning import plan
+from migrator.migration.weights import constants_too_large
 from migrator.model.model import Model
 from tests import wire
 from tests.handmade import const, dense, model, op, placeholder, read_graph, text_const, unary
@@ -27,7 +30,7 @@ def codes(found: Plan) -> list[str]:
 
 
 CASES = {
-    "not_frozen": [
+    "variable_missing": [
         op("v", "VariableV2", dtype=wire.F, shape=wire.Dims((3,))),
         op("mid", "Add", "x", "v", T=wire.F),
     ],
@@ -39,9 +42,7 @@ CASES = {
     "pipeline": [op("d", "ReaderReadV2", "x", "x"), op("mid", "Add", "x", "d", T=wire.F)],
     "unknown_op": [op("mid", "MyVendorsOwnOp", "x", T=wire.F)],
     "assignment": [const("c", [1.0]), op("mid", "AssignAdd", "c", "x", T=wire.F)],
-    "deprecated_op": [
-        op("mid", "BatchNormWithGlobalNormalization", "x", "x", "x", "x", "x", T=wire.F)
-    ],
+    "deprecated_op": [op("mid", "MatrixExponential", "x", T=wire.F)],
     "dangling_input": [op("mid", "Add", "x", "gone", T=wire.F)],
     "cycle": [op("mid", "Add", "x", "back", T=wire.F), unary("back", "Relu", "mid")],
     "duplicate_name": [unary("mid", "Relu", "x"), unary("mid", "Tanh", "x")],
@@ -169,13 +170,19 @@ def test_residue_of_training_behind_a_fed_flag_is_cut_and_blocks_nothing() -> No
 
 
 def test_constants_past_two_gibibytes_block() -> None:
-    from dataclasses import replace
+    """No room is left in a GraphDef for what is beside the constants."""
+    assert constants_too_large(2_000_000_000) is None
+    blocked = constants_too_large(2 << 30)
+    assert blocked is not None
+    assert (blocked.code, "--weights variables" in blocked.fix) == ("too_large", True)
 
-    from migrator.migration.obstacles import find_blockers
 
-    found = planned(*dense("mid", "x"))
-    huge = replace(found.subgraph, constant_bytes=3 << 30)
-    assert [item.code for item in find_blockers(huge, found.inputs, found.outputs)] == ["too_large"]
+def test_only_constants_that_stay_are_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(weights, "_LARGEST_GRAPH", 2_000)
+    nodes = dense("mid", "x", 4, 500)  # 8,000 bytes
+    kept = planned(*nodes, choice=Choice(weights="constants"))
+    assert codes(kept) == ["too_large"]
+    assert codes(planned(*nodes, choice=Choice(weights="variables"))) == []
 
 
 def test_strings_do_not_block() -> None:

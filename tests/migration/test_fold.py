@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from migrator.migration.fold import Folded, fold_switches
+from migrator.migration.options import Choice
 from migrator.migration.planning import plan
 from migrator.model.graph import Node
 from migrator.model.tensors import TensorRef
@@ -332,7 +333,7 @@ def test_fixtures_lose_every_switch_on_their_flag(name: str) -> None:
 
 
 def test_a_cond_on_the_data_is_not_folded() -> None:
-    found = plan(sample("tf1.15.5/cond").model())
+    found = plan(sample("tf1.15.5/cond").model(), choice=Choice(control_flow="v1"))
     assert {"Switch", "Merge"} <= {node.op for node in found.subgraph.nodes}
     assert "fold_branches" not in {step.code for step in found.steps}
 

@@ -232,10 +232,11 @@ def test_a_node_whose_name_holds_an_equals_sign_can_be_named() -> None:
     assert [e.name for e in plan(found, inputs=["n=a=b"], outputs=["y"]).inputs] == ["n"]
 
 
-@pytest.mark.parametrize("name", ["tf1.15.5/sm_variables", "tf2.21.0/keras_export"])
-def test_saved_models_are_refused(name: str) -> None:
-    with pytest.raises(UnsupportedFormat, match="SavedModel"):
-        plan(sample(name).path)
+def test_a_bare_checkpoint_is_refused() -> None:
+    prefix = sample("tf1.15.5/sm_variables").path / "variables/variables.index"
+    with pytest.raises(UnsupportedFormat, match="holds no graph") as raised:
+        plan(prefix)
+    assert ".meta" in raised.value.hint
 
 
 def test_a_path_and_its_model_give_the_same_plan() -> None:
