@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 EXIT_YES = 0
@@ -88,11 +89,17 @@ class TensorFlowMissing(MigratorError):
 
 
 class WorkerError(MigratorError):
-    """The child process that runs TensorFlow failed; ``log`` holds the end of what it said."""
+    """The child process that runs TensorFlow failed; ``log`` holds the end of what it said.
 
-    def __init__(self, what: str, *, log: str = "", where: str = "", hint: str = "") -> None:
+    ``stopped`` is true where it passed a limit of ours (time, memory): trying again is vain.
+    """
+
+    def __init__(
+        self, what: str, *, log: str = "", stopped: bool = False, where: str = "", hint: str = ""
+    ) -> None:
         super().__init__(what, where=where, hint=hint)
         self.log = log
+        self.stopped = stopped
 
 
 class NeedsDecision(MigratorError):
@@ -105,6 +112,14 @@ class NeedsDecision(MigratorError):
     ) -> None:
         super().__init__(what, where=where, hint=hint)
         self.options = tuple(options)
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A hint with up to three of the ``known`` names that ``name`` may have been meant for."""
+    names = list(known)
+    folded = {item.lower(): item for item in reversed(names)}
+    near = difflib.get_close_matches(name.lower(), folded, n=3, cutoff=0.6)
+    return f"did you mean {' or '.join(folded[item] for item in near)}?" if near else ""
 
 
 def paste_option(name: str, value: str) -> str:

@@ -90,7 +90,18 @@ def test_a_working_folder_stands_beside_its_target_and_goes(tmp_path: Path) -> N
         assert work.parent == target.parent
         assert work.name.startswith(".result.")
         made(work / "inside")
-    assert listing(target.parent) == []
+    assert listing(tmp_path) == []
+
+
+def test_folders_made_for_a_target_stay_where_it_is_put_there(tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    target = tmp_path / "deep" / "down" / "result"
+    with folder_beside(target) as work:
+        put_in_place(made(work / "inside"), target, overwrite=False)
+    assert listing(target.parent) == ["result"]
+    with pytest.raises(ValueError), folder_beside(tmp_path / "deep" / "else" / "result"):
+        raise ValueError
+    assert listing(tmp_path / "deep") == ["down"]
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])

@@ -2,48 +2,99 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from migrator.errors import NeedsDecision, UsageError, paste_option
+from migrator.errors import NeedsDecision, UnsupportedFormat, UsageError, did_you_mean, paste_option
 from migrator.formats.encode import write_graph
 from migrator.formats.tensors import constant_tensor
 from migrator.graph.wiring import Wiring
 from migrator.inspection.inputs import control_values
-from migrator.migration.plan import Plan, Subgraph
+from migrator.migration.choosing import choose_meta_graph
+from migrator.migration.keys import sample_keys
+from migrator.migration.plan import Endpoint, Plan, SignaturePlan, Subgraph
+from migrator.migration.randomness import random_outputs
+from migrator.migration.resolve import tensor_shape
 from migrator.model.dtypes import FLOAT32
 from migrator.model.graph import Graph
 from migrator.model.model import MetaGraph, Model
+from migrator.model.tensors import TensorRef
 from migrator.verification.cases import InputSpec
-from migrator.verification.sides import GraphSide, SavedModelSide, Side
+from migrator.verification.sides import (
+    GRAPH_DEF,
+    META_GRAPH,
+    SAVED_MODEL,
+    GraphSide,
+    SavedModelSide,
+    Side,
+)
+
+_KINDS = {
+    "graph_def": GRAPH_DEF,
+    "saved_model": SAVED_MODEL,
+    "hub_module": SAVED_MODEL,
+    "meta_graph": META_GRAPH,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Face:
-    """One model as a caller sees it, and the side that runs it. ``graph`` serves to make inputs."""
+    """One model as a caller sees it, and the side that runs it. ``graph`` serves to make inputs.
 
-    graph: Graph
+    ``random`` are the outputs on which two runs need not agree.
+    """
+
+    graph: Graph | None
     inputs: tuple[InputSpec, ...]
     outputs: tuple[str, ...]
     side: Side
+    random: frozenset[str] = frozenset()
+    by_row: frozenset[str] = frozenset()
+    """Inputs of which the original takes one row at a time, and the result any number."""
+    relaxed: bool = False
+    """Whether the result takes other shapes in another way, which cannot be compared."""
 
 
-def graph_face(model: Model, plan: Plan, fallback: Path) -> Face:
-    """A GraphDef with the endpoints and feeds of its plan.
+def graph_face(model: Model, plan: Plan, fallback: Path | None) -> Face:
+    """A model with the endpoints and feeds of its plan's first signature."""
+    return signature_face(model, plan, plan.signatures[0], fallback=fallback)
 
-    ``fallback`` is the planned graph, for when TensorFlow does not import the whole one.
+
+def signature_face(
+    model: Model,
+    plan: Plan,
+    signature: SignaturePlan,
+    *,
+    fallback: Path | None = None,
+    path: Path | None = None,
+    stand_ins: Sequence[Mapping[str, Any]] = (),
+) -> Face:
+    """The source of a plan as one of its signatures calls it, in a TensorFlow 1 session.
+
+    ``fallback`` is the planned graph, for when TensorFlow does not import the whole one. ``path``
+    takes the place of a GraphDef's own file, with ``stand_ins`` for the constants it lacks.
     """
-    wiring = Wiring(model.graph)
+    kind = _KINDS[model.source.format]
+    file = Path(model.source.path) if path is None else path
     side = GraphSide(
-        path=plan.source.path,
-        feeds={item.name: item.tensor for item in plan.inputs},
-        dtypes={item.name: (item.dtype or FLOAT32).name for item in plan.inputs},
-        fetches={item.name: item.tensor for item in plan.outputs},
-        fixed={feed.tensor: constant_tensor(feed.value, feed.dtype).numpy() for feed in plan.feeds},
-        fallback=str(fallback),
+        path=str(file.parent if kind == SAVED_MODEL else file),
+        kind=kind,
+        tags=plan.tags,
+        checkpoint=plan.checkpoint,
+        files={item.file_tensor: item.file for item in plan.tables if item.file_tensor},
+        feeds={item.name: item.tensor for item in signature.inputs},
+        dtypes={item.name: (item.dtype or FLOAT32).name for item in signature.inputs},
+        fetches={item.name: item.tensor for item in signature.outputs},
+        fixed={
+            feed.tensor: constant_tensor(feed.value, feed.dtype).numpy() for feed in signature.feeds
+        },
+        fallback=None if fallback is None else str(fallback),
+        stand_ins=stand_ins,
     )
-    controls = control_values(model.graph, wiring, [item.tensor for item in plan.inputs])
+    tensors = [item.tensor for item in signature.inputs]
+    controls = control_values(plan.graph, Wiring(plan.graph), tensors)
     inputs = tuple(
         InputSpec(
             name=item.name,
@@ -51,11 +102,37 @@ def graph_face(model: Model, plan: Plan, fallback: Path) -> Face:
             dtype=item.dtype or FLOAT32,
             shape=item.shape,
             fixed=fixed,
+            keys=sample_keys(plan.tables, item.dtype or FLOAT32),
         )
-        for item, fixed in zip(plan.inputs, controls, strict=True)
+        for item, fixed in zip(signature.inputs, controls, strict=True)
     )
-    outputs = tuple(item.name for item in plan.outputs)
-    return Face(graph=model.graph, inputs=inputs, outputs=outputs, side=side)
+    outputs = tuple(item.name for item in signature.outputs)
+    by_row, others = _relaxed(plan.graph, signature)
+    return Face(
+        graph=plan.graph,
+        inputs=inputs,
+        outputs=outputs,
+        side=side,
+        random=signature.random,
+        by_row=by_row,
+        relaxed=others,
+    )
+
+
+def _relaxed(graph: Graph, signature: SignaturePlan) -> tuple[frozenset[str], bool]:
+    """Inputs whose batch of one was made free, and whether any other size was."""
+    rows, others = set(), False
+    for item in signature.inputs:
+        own = tensor_shape(graph, TensorRef.parse(item.tensor)).dims
+        asked = item.shape.dims
+        if own is None or asked is None or len(own) != len(asked):
+            continue
+        free = [at for at, size in enumerate(asked) if size is None and own[at] is not None]
+        if free == [0] and own[0] == 1:
+            rows.add(item.name)
+        elif free:
+            others = True
+    return frozenset(rows), others
 
 
 def write_subgraph(subgraph: Subgraph, target: Path) -> Path:
@@ -74,6 +151,8 @@ def saved_model_face(
     dense, NeedsDecision where several may be meant.
     """
     meta = choose_meta_graph(model, tag_set)
+    if model.source.format == "meta_graph":
+        raise UnsupportedFormat("is a MetaGraph, not a SavedModel", where=model.source.path)
     key = choose_signature(model, meta, signature)
     found = meta.signatures[key]
     for name, spec in (*found.inputs.items(), *found.outputs.items()):
@@ -95,34 +174,17 @@ def saved_model_face(
         InputSpec(name=name, tensor=spec.tensor, dtype=spec.dtype, shape=spec.shape)
         for name, spec in found.inputs.items()
     )
-    return Face(graph=meta.graph, inputs=inputs, outputs=tuple(found.outputs), side=side)
-
-
-def choose_meta_graph(model: Model, tag_set: Sequence[str] | None) -> MetaGraph:
-    """The meta graph with just these tags; without any asked for, the only one, or ``serve``.
-
-    Raises UsageError for tags that no meta graph has, NeedsDecision where several may be meant.
-    """
-    tags = [sorted(meta.tags) for meta in model.meta_graphs]
-    wanted = None if tag_set is None else sorted(tag_set)
-    if wanted is None and len(tags) == 1:
-        return model.meta_graphs[0]
-    if wanted is None and ["serve"] in tags:
-        wanted = ["serve"]
-    if wanted is None:
-        raise NeedsDecision(
-            f"holds {len(tags)} meta graphs",
-            where=model.source.path,
-            options=[paste_option("--tag-set", ",".join(item)) for item in tags],
-            hint="choose one of:",
-        )
-    if wanted not in tags:
-        shown = "; ".join(",".join(item) or "(none)" for item in tags)
-        raise UsageError(
-            f"has no meta graph with tags {','.join(wanted)}; it has: {shown}",
-            where=model.source.path,
-        )
-    return model.meta_graphs[tags.index(wanted)]
+    ends = [
+        Endpoint(name=name, tensor=spec.tensor, dtype=spec.dtype, shape=spec.shape)
+        for name, spec in found.outputs.items()
+    ]
+    return Face(
+        graph=meta.graph,
+        inputs=inputs,
+        outputs=tuple(found.outputs),
+        side=side,
+        random=random_outputs(meta.graph, ends),
+    )
 
 
 def choose_signature(model: Model, meta: MetaGraph, key: str | None) -> str:
@@ -136,6 +198,7 @@ def choose_signature(model: Model, meta: MetaGraph, key: str | None) -> str:
             raise UsageError(
                 f"has no signature {key!r}; it has: {', '.join(keys) or 'none'}",
                 where=model.source.path,
+                hint=did_you_mean(key, keys),
             )
         return key
     if "serving_default" in keys:

@@ -28,6 +28,8 @@ class Check:
     rtol: float = 1e-5
     atol: float = 1e-6
     seed: int = 0
+    by_largest: bool = False
+    """Measure differences by the largest element of each output."""
 
     def __post_init__(self) -> None:
         for name, value in (("rtol", self.rtol), ("atol", self.atol)):
@@ -35,6 +37,10 @@ class Check:
                 raise UsageError(f"--{name} {value}", hint="a tolerance is zero or more")
         if self.seed < 0:
             raise UsageError(f"--seed {self.seed}", hint="a seed is zero or more")
+
+    @property
+    def tolerance(self) -> Tolerance:
+        return Tolerance(rtol=self.rtol, atol=self.atol, by_largest=self.by_largest)
 
 
 class Proof:
@@ -86,7 +92,7 @@ class Proof:
         expected = self._process.wait_for_enough(self._tamer if generated else None)
         self._stack.close()  # its memory is free for the candidate
         self.peak_rss_bytes = expected.peak_rss_bytes
-        tolerance = Tolerance(rtol=self._check.rtol, atol=self._check.atol)
+        tolerance = self._check.tolerance
         if not expected.taken:
             return judge(expected, expected, tolerance)
         with SideProcess(candidate, self._work, "candidate", self._limits) as process:

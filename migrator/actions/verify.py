@@ -4,28 +4,43 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from migrator.actions.faces import Face, graph_face, saved_model_face, write_subgraph
-from migrator.actions.proof import Check, Proof
+from migrator.actions.bisecting import find_parting
+from migrator.actions.faces import (
+    Face,
+    graph_face,
+    saved_model_face,
+    signature_face,
+    write_subgraph,
+)
+from migrator.actions.originals import Original, open_original
+from migrator.actions.proof import Check
+from migrator.actions.proving import BY_LOADER, saved_side
+from migrator.actions.trial import Trial
 from migrator.errors import MigratorError, UsageError
-from migrator.formats.load import load
+from migrator.files import temporary_folder
 from migrator.limits import DEFAULT_LIMITS, Limits
 from migrator.migration.naming import usable
-from migrator.migration.planning import plan as make_plan
+from migrator.migration.options import Choice
+from migrator.migration.plan import IMAGES, SERVING, Plan
+from migrator.migration.planning import GRAPHS
 from migrator.migration.record import RECORD_PATH
-from migrator.model.model import Model
+from migrator.migration.spec import SignatureSpec
 from migrator.runtime.client import ChildLimits, require_tensorflow
-from migrator.verification.result import Verification
-from migrator.verification.sides import SavedModelSide, Side
+from migrator.runtime.forks import warm_tensorflow
+from migrator.verification.bisect import Bisection
+from migrator.verification.keras_side import KerasSide
+from migrator.verification.result import MISMATCH, Verification
+from migrator.verification.sides import GRAPH_DEF, GraphSide, SavedModelSide, Side
 
 _RECORD_BYTES = 16 << 20
 
 
+@warm_tensorflow()
 def verify(
     reference: str | os.PathLike[str],
     candidate: str | os.PathLike[str],
@@ -39,6 +54,8 @@ def verify(
     rtol: float = 1e-5,
     atol: float = 1e-6,
     seed: int = 0,
+    op_libraries: Sequence[str] = (),
+    bisect: bool = False,
     timeout: float | None = 600.0,
     memory_limit: int | None = None,
     limits: Limits = DEFAULT_LIMITS,
@@ -55,68 +72,153 @@ def verify(
     """
     require_tensorflow()
     tell = progress or (lambda _: None)
-    tell("reading")
-    left, right = load(reference, limits=limits), load(candidate, limits=limits)
-    named = _Named(inputs=tuple(inputs), outputs=tuple(outputs), feeds=tuple(feeds))
-    if left.source.format == "graph_def" and not (named.inputs or named.outputs):
-        named = _from_record(candidate, left, named) or named
-    with tempfile.TemporaryDirectory(prefix="migrator-") as folder:
-        work = Path(folder)
-        first = _face(left, named, signature, tag_set, work / "reference.pb")
-        second = _face(right, named, signature, tag_set, work / "candidate.pb")
-        side = _matched(first, second)
-        check = Check(data=data, rtol=rtol, atol=atol, seed=seed)
+    choice = Choice(
+        inputs=inputs,
+        outputs=outputs,
+        feeds=feeds,
+        signatures=[] if signature is None else [signature],
+        tag_set=tag_set,
+        op_libraries=op_libraries,
+    )
+    child_limits = ChildLimits(
+        timeout=timeout, memory=memory_limit, op_libraries=tuple(op_libraries)
+    )
+    check = Check(data=data, rtol=rtol, atol=atol, seed=seed)
+    with temporary_folder() as work:
+        sides = []
+        for name, path in (("reference", reference), ("candidate", candidate)):
+            (work / name).mkdir()
+            sides.append(open_original(path, work / name, child_limits, limits, tell))
+        left, right = sides
+        pairs = _recorded(left, candidate, choice, work) or _pairs(left, right, choice, work)
         tell("verifying")
-        with Proof(first, check, work, ChildLimits(timeout=timeout, memory=memory_limit)) as proof:
-            return proof.against(side)
+        with Trial(pairs.faces, check, work, child_limits, fallback=None) as trial:
+            found = trial.against(pairs.stages)
+            if not (bisect and found.verdict == MISMATCH):
+                return found
+            tell("searching where they part")
+            return replace(found, bisection=_parting(trial, pairs, found, work, check))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Named:
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-    feeds: tuple[str, ...]
+def _parting(
+    trial: Trial, pairs: _Pairs, found: Verification, work: Path, check: Check
+) -> Bisection | None:
+    """Where they part on the first case that differs."""
+    case = next((c for c in found.cases if c.verdict == MISMATCH and c.outputs), None)
+    if case is None:
+        return None
+    return find_parting(
+        pairs.faces[case.signature],
+        pairs.stages[case.stage][case.signature],
+        next(item for item in trial.expected()[case.signature].taken if item.name == case.name),
+        work,
+        trial.limits,
+        rtol=check.rtol,
+        atol=check.atol,
+    )
 
 
-def _from_record(candidate: str | os.PathLike[str], left: Model, named: _Named) -> _Named | None:
-    """The endpoints of ``left`` that the record inside of ``candidate`` names, if it fits."""
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Pairs:
+    """The reference by signature, and what is held against it."""
+
+    faces: Mapping[str, Face]
+    stages: Mapping[str, Mapping[str, Side]]
+
+
+def _pairs(left: Original, right: Original, choice: Choice, work: Path) -> _Pairs:
+    """One signature of each, matched by name."""
+    first = _face(left, choice, work / "reference.pb")
+    second = _face(right, choice, work / "candidate.pb")
+    key = choice.signatures[0] if choice.signatures else SERVING
+    return _Pairs(faces={key: first}, stages={"candidate": {key: _matched(first, second)}})
+
+
+def _recorded(
+    left: Original, candidate: str | os.PathLike[str], choice: Choice, work: Path
+) -> _Pairs | None:
+    """What the record inside of ``candidate`` says of ``left``, if it fits; all its signatures."""
+    if left.model.source.format not in GRAPHS or choice.inputs or choice.outputs:
+        return None
     folder = Path(candidate)
-    file = (folder if folder.is_dir() else folder.parent) / RECORD_PATH
+    folder = folder if folder.is_dir() else folder.parent
     try:
-        if file.stat().st_size > _RECORD_BYTES:
-            return None
-        record = json.loads(file.read_text(encoding="utf-8"))
-        signature = record["signatures"]["serving_default"]
-        sides = [
-            [f"{name}={item['source_tensor']}" for name, item in signature[side].items()]
-            for side in ("inputs", "outputs")
-        ]
-        feeds = [f"{item['tensor']}={_text(item['value'])}" for item in record["feeds"]]
-        feeds = [feed for feed in feeds if feed not in named.feeds]
-        found = _Named(
-            inputs=tuple(sides[0]), outputs=tuple(sides[1]), feeds=(*feeds, *named.feeds)
-        )
-        make_plan(left, inputs=found.inputs, outputs=found.outputs, feeds=found.feeds)
+        plan = _recorded_plan(left, folder / RECORD_PATH, choice)
     except (OSError, ValueError, LookupError, TypeError, AttributeError, MigratorError):
         return None  # no record, or one of another model: the names must do
-    return found
+    if plan is None:
+        _refuse_pictures(choice, candidate)
+        return None
+    faces, sides = {}, {}
+    for number, item in enumerate(plan.signatures):
+        fallback = None
+        if left.source.format == GRAPH_DEF:
+            subgraph = item.unlifted or item.subgraph
+            fallback = write_subgraph(subgraph, work / f"planned-{number}.pb")
+        face = signature_face(left.model, plan, item, fallback=fallback)
+        side = left.side(item)
+        faces[item.key] = face if side is None else replace(face, side=side)
+        sides[item.key] = item
+    stages = {
+        name: {key: saved_side(item, folder, loader) for key, item in sides.items()}
+        for loader, name in BY_LOADER.items()
+    }
+    return _Pairs(faces=faces, stages=stages)
+
+
+def _refuse_pictures(choice: Choice, candidate: str | os.PathLike[str]) -> None:
+    for key in choice.signatures:
+        if key.endswith(IMAGES):
+            raise UsageError(
+                f"{key!r} takes encoded pictures, which the original does not",
+                where=os.fspath(candidate),
+                hint=f"verify {key[: -len(IMAGES)]!r}; migrate has held the two against each other",
+            )
+
+
+def _recorded_plan(left: Original, file: Path, choice: Choice) -> Plan | None:
+    if file.stat().st_size > _RECORD_BYTES:
+        return None
+    record = json.loads(file.read_text(encoding="utf-8"))
+    found = {
+        key: item
+        for key, item in record["signatures"].items()
+        if not (choice.signatures and key not in choice.signatures)
+        and not (key.endswith(IMAGES) and key[: -len(IMAGES)] in record["signatures"])
+    }
+    feeds = [f"{item['tensor']}={_text(item['value'])}" for item in record["feeds"]]
+    feeds = [feed for feed in feeds if feed not in choice.feeds]
+    asked = replace(choice, feeds=[*feeds, *choice.feeds])
+    keys = [item.get("source_key") for item in found.values()]
+    if not found:
+        return None
+    if all(keys):
+        names = [f"{key}={item['source_key']}" for key, item in found.items()]
+        return left.plan(replace(asked, signatures=names))
+    wanted = [
+        SignatureSpec(
+            name=key,
+            inputs={name: entry["source_tensor"] for name, entry in item["inputs"].items()},
+            outputs={name: entry["source_tensor"] for name, entry in item["outputs"].items()},
+        )
+        for key, item in found.items()
+    ]
+    return left.plan(replace(asked, signatures=[], wanted=wanted))
 
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _face(
-    model: Model,
-    named: _Named,
-    signature: str | None,
-    tag_set: Sequence[str] | None,
-    pruned: Path,
-) -> Face:
-    if model.source.format != "graph_def":
-        return saved_model_face(model, signature, tag_set)
-    plan = make_plan(model, inputs=named.inputs, outputs=named.outputs, feeds=named.feeds)
-    return graph_face(model, plan, write_subgraph(plan.subgraph, pruned))
+def _face(original: Original, choice: Choice, planned: Path) -> Face:
+    model = original.model
+    signature = choice.signatures[0] if choice.signatures else None
+    if original.keras is not None:
+        return replace(saved_model_face(model), side=original.keras.side)
+    if model.source.format in ("saved_model", "hub_module"):
+        return saved_model_face(model, signature, choice.tag_set)
+    plan = original.plan(replace(choice, signatures=[], tag_set=None))
+    return graph_face(model, plan, write_subgraph(plan.subgraph, planned))
 
 
 def _matched(first: Face, second: Face) -> Side:
@@ -127,8 +229,9 @@ def _matched(first: Face, second: Face) -> Side:
     inputs = _pair([item.name for item in first.inputs], [i.name for i in second.inputs], "in")
     outputs = _pair(first.outputs, second.outputs, "out")
     side = second.side
-    if isinstance(side, SavedModelSide):
+    if isinstance(side, (SavedModelSide, KerasSide)):
         return replace(side, inputs=inputs, outputs=outputs)
+    assert isinstance(side, GraphSide)
     moved: Mapping[str, Any] = {
         "feeds": {name: side.feeds[own] for name, own in inputs.items()},
         "dtypes": {name: side.dtypes[own] for name, own in inputs.items()},

@@ -6,13 +6,13 @@ Tasks and outcomes are JSON lines over pipes of their own, apart from what Tenso
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import importlib.util
 import json
 import os
+import select
 import signal
-import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -22,29 +22,39 @@ from types import TracebackType
 from typing import Any
 
 from migrator.errors import TensorFlowMissing, UsageError, WorkerError
+from migrator.files import new_temporary_folder, remove_folder
+from migrator.interrupts import held_back
+from migrator.runtime.forks import forked
+from migrator.runtime.launch import ChildProcess, Spawned
 
-_ROOT = str(Path(__file__).resolve().parent.parent.parent)
-# "-m" would put the current folder, where a hostile model's neighbours lie, first on the path.
-_BOOT = (
-    "import sys; sys.path[0] = sys.argv.pop(1); from migrator.runtime.worker import main; main()"
-)
 _POLL = 0.2
 """Seconds between looks at a child's memory."""
 _LOG_BYTES = 64 << 10
+_LOG_DISK = 64 << 20
+"""So much of what a child printed may lie on the disk: a model can print without end."""
+
+_alive: set[Child] = set()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChildLimits:
-    """Bounds on one task in a child: seconds, and bytes of resident memory; None for none."""
+    """Bounds on one task in a child: seconds, and bytes of resident memory; None for none.
+
+    ``op_libraries`` are loaded into it: shared libraries with custom ops.
+    """
 
     timeout: float | None = 600.0
     memory: int | None = None
+    op_libraries: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.timeout is not None and not 0 < self.timeout < float("inf"):
             raise UsageError(f"a timeout of {self.timeout} s", hint="give seconds above zero")
         if self.memory is not None and self.memory <= 0:
             raise UsageError(f"a memory limit of {self.memory} bytes", hint="give more than zero")
+        for library in self.op_libraries:
+            if not Path(library).is_file():
+                raise UsageError("there is no such op library", where=library)
 
 
 def require_tensorflow() -> None:
@@ -63,33 +73,40 @@ class Child:
     def __init__(self, limits: ChildLimits | None = None) -> None:
         require_tensorflow()
         self._limits = limits or ChildLimits()
+        self._buffer = b""
+        self._open = False
+        self._deadline: float | None = None
+        self._pending = 0
+        self._broken: WorkerError | None = None
+        self._closing = threading.Event()
+        self._watch = threading.Thread(target=self._watch_limits, daemon=True)
+        try:
+            with held_back():
+                self._start_process()
+        except BaseException:
+            self.close()
+            raise
+
+    def _start_process(self) -> None:
+        # Killed, it could not tidy up itself: TensorFlow leaves files where it is to leave them.
+        self._temporary = new_temporary_folder()
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed in close()
         ours_in, theirs_out = os.pipe()
         theirs_in, ours_out = os.pipe()
-        environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-        environment.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
-        environment.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+        libraries = [os.path.abspath(item) for item in self._limits.op_libraries]
+        fds = (theirs_in, theirs_out)
+        arguments = [str(self._temporary), *libraries]
         try:
-            self._process = subprocess.Popen(
-                [sys.executable, "-c", _BOOT, _ROOT, str(theirs_in), str(theirs_out)],
-                stdin=subprocess.DEVNULL,
-                stdout=self._log,
-                stderr=self._log,
-                pass_fds=(theirs_in, theirs_out),
-                env=environment,
-                start_new_session=True,
+            self._process: ChildProcess = forked([*fds, self._log.fileno()], arguments) or Spawned(
+                "worker", [*map(str, fds), *arguments], pass_fds=fds, log=self._log
             )
         finally:
             os.close(theirs_in)
             os.close(theirs_out)
         self._in = ours_in
         self._out = ours_out
-        self._buffer = b""
         self._open = True
-        self._deadline: float | None = None
-        self._broken: WorkerError | None = None
-        self._closing = threading.Event()
-        self._watch = threading.Thread(target=self._watch_limits, daemon=True)
+        _alive.add(self)
         self._watch.start()
 
     def __enter__(self) -> Child:
@@ -111,16 +128,22 @@ class Child:
     def start(self, task: str, **arguments: Any) -> None:
         """Hand over a task without waiting; ``finish`` waits for its outcome.
 
-        From here on the limits hold, whatever the parent does meanwhile.
+        From here on the limits hold, whatever the parent does meanwhile. Several may be handed
+        over: each is begun when the one before it is done.
         """
-        if self._limits.timeout is not None:
-            self._deadline = time.monotonic() + self._limits.timeout
+        self._pending += 1
+        if self._pending == 1:
+            self._begin()
         line = json.dumps({"task": task, "arguments": arguments}) + "\n"
         with contextlib.suppress(BrokenPipeError):  # dead already: finish() says of what
             os.write(self._out, line.encode())
 
+    def _begin(self) -> None:
+        if self._limits.timeout is not None:
+            self._deadline = time.monotonic() + self._limits.timeout
+
     def finish(self) -> dict[str, Any]:
-        """The outcome of the task under way.
+        """The outcome of the task under way, the first of those that were handed over.
 
         Raises WorkerError where the child died, hung, grew past its limit, or failed.
         """
@@ -130,7 +153,8 @@ class Child:
             kind = TensorFlowMissing if outcome.get("kind") == "version" else WorkerError
             if kind is TensorFlowMissing:
                 raise TensorFlowMissing(outcome["error"])
-            raise WorkerError(outcome["error"], log=outcome.get("trace", ""))
+            hint, log = outcome.get("hint", ""), outcome.get("trace", "")
+            raise WorkerError(outcome["error"], hint=hint, log=log)
         return outcome
 
     def run(self, task: str, **arguments: Any) -> dict[str, Any]:
@@ -142,36 +166,49 @@ class Child:
         """End the process and everything that it started."""
         if not self._open:
             return
-        self._open = False
-        self._closing.set()
-        os.close(self._out)
-        os.close(self._in)
-        self._kill()
-        self._process.wait()
-        self._watch.join()
-        self._log.close()
-
-    def _kill(self) -> None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        with held_back():
+            self._open = False
+            _alive.discard(self)
+            self._closing.set()
+            os.close(self._out)
+            os.close(self._in)
+            self._process.abandon()
+            self._process.wait()
+            self._watch.join()
+            self._log.close()
+            remove_folder(self._temporary)
 
     def _watch_limits(self) -> None:
         """End the child when it takes too long or grows too large; ``finish`` tells of it."""
         while not self._closing.wait(_POLL):
             memory, deadline = self._limits.memory, self._deadline
+            self._shorten_log()
             if deadline is not None and time.monotonic() > deadline:
+                if self._has_answered():  # in time: it waits for us, not we for it
+                    self._begin()
+                    continue
                 self._broken = WorkerError(
                     f"did not finish within {self._limits.timeout:g} s and was stopped",
                     hint="raise --timeout if the model is that large",
+                    stopped=True,
                 )
             elif memory is not None and (used := self._resident()) > memory:
                 self._broken = WorkerError(
                     f"grew to {used:,} bytes, past the limit of {memory:,}, and was stopped",
                     hint="raise --memory-limit if the machine has more",
+                    stopped=True,
                 )
             if self._broken is not None:
-                self._kill()
+                self._process.kill()
                 return
+
+    def _has_answered(self) -> bool:
+        return bool(select.select([self._in], [], [], 0)[0])
+
+    def _shorten_log(self) -> None:
+        """Give the disk back what a child printed; it writes on behind the hole."""
+        if os.fstat(self._log.fileno()).st_blocks * 512 > _LOG_DISK:
+            os.ftruncate(self._log.fileno(), 0)
 
     def _wait_for_line(self) -> bytes:
         while b"\n" not in self._buffer:
@@ -180,11 +217,16 @@ class Child:
                 raise self._death()
             self._buffer += data
         self._deadline = None
+        self._pending -= 1
+        if self._pending:
+            self._begin()
         line, _, self._buffer = self._buffer.partition(b"\n")
         return line
 
     def _resident(self) -> int:
         """Resident bytes of the child, 0 where the system does not tell."""
+        if not self._process.is_born:
+            return 0
         try:
             text = Path(f"/proc/{self._process.pid}/statm").read_text()
         except OSError:
@@ -209,4 +251,11 @@ class Child:
         """The end of what the child printed."""
         size = self._log.seek(0, os.SEEK_END)
         self._log.seek(max(0, size - _LOG_BYTES))
-        return self._log.read().decode("utf-8", "replace")
+        return self._log.read().lstrip(b"\0").decode("utf-8", "replace")
+
+
+@atexit.register
+def _close_all() -> None:
+    """Children whose owner was interrupted before it had them."""
+    for child in list(_alive):
+        child.close()

@@ -1,72 +1,118 @@
-"""Child task: a pruned GraphDef into a SavedModel with one signature."""
+"""Child task: pruned GraphDefs into one SavedModel, a signature each."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
+
+from migrator.runtime.decoding import from_pictures
+from migrator.runtime.planned import import_graph, read_planned
+from migrator.runtime.storage import Holdings
+
+PREDICT = "tensorflow/serving/predict"
+DEFAULT = "serving_default"
+"""The signature that a loaded result also calls as ``serve``."""
 
 
 def rewrite(
     *,
-    graph: str,
-    inputs: list[dict[str, Any]],
-    outputs: list[dict[str, Any]],
-    signature: str,
+    signatures: list[dict[str, Any]],
+    weights: list[dict[str, Any]],
+    tables: list[dict[str, Any]],
+    assets: dict[str, str],
+    initial: dict[str, Any] | None,
     dest: str,
 ) -> dict[str, Any]:
-    """Wrap the GraphDef in file ``graph`` and save it as a SavedModel in folder ``dest``.
+    """Wrap each signature's GraphDef and save them together as a SavedModel in folder ``dest``.
 
-    ``inputs`` and ``outputs`` are ``{name, tensor, dtype, shape}``; a shape of None has an unknown
-    rank. Returns the signature as TensorFlow sees it.
+    A signature is ``{key, method_name, graph, inputs, outputs, taken, decode_images,
+    pictures_key}``: ``graph`` is a file, ``inputs`` and ``outputs`` are ``{name, tensor, dtype,
+    shape}`` (a shape of None has an unknown rank), ``taken`` says which tensors ``weights``,
+    ``handles``, ``tables`` and ``assets`` stand in for; ``decode_images`` names inputs for which
+    there is also a signature ``pictures_key`` that takes encoded pictures. Returns the signatures
+    as TensorFlow sees them, by key.
     """
     import tensorflow as tf
 
-    graph_def = tf.compat.v1.GraphDef()
-    graph_def.ParseFromString(Path(graph).read_bytes())
+    holdings = Holdings(tf, weights=weights, tables=tables, assets=assets, initial=initial)
+    root = holdings.root()
+    concrete: dict[str, Any] = {}
+    for row in signatures:
+        serve, specs = _serving(tf, row, holdings)
+        if not hasattr(root, "serve") or row["key"] == DEFAULT:
+            root.serve = serve
+        concrete[row["key"]] = serve.get_concrete_function(**specs)
+        if row["decode_images"]:
+            concrete[row["pictures_key"]] = from_pictures(tf, serve, specs, row["decode_images"])
+    tf.saved_model.save(root, dest, signatures=concrete)
+    _name_methods(tf, dest, signatures)
+    pictures = {
+        row["pictures_key"]: {
+            name: _spec(spec)
+            for name, spec in concrete[row["pictures_key"]].structured_input_signature[1].items()
+        }
+        for row in signatures
+        if row["decode_images"]
+    }
+    return {
+        "pictures": pictures,
+        "signatures": {
+            row["key"]: {
+                "inputs": {
+                    item["name"]: _spec(tf.TensorSpec(item["shape"], item["dtype"]))
+                    for item in row["inputs"]
+                },
+                "outputs": {
+                    item["name"]: _spec(concrete[row["key"]].structured_outputs[item["name"]])
+                    for item in row["outputs"]
+                },
+            }
+            for row in signatures
+        },
+    }
+
+
+def wrap(tf: Any, row: dict[str, Any], holdings: Holdings) -> tuple[Any, list[Any]]:
+    """The graph of one signature as a function of its inputs in order, and their specs."""
+    graph_def = read_planned(tf, row["graph"])
+    inputs, outputs = row["inputs"], row["outputs"]
     specs = [
         tf.TensorSpec(item["shape"], tf.as_dtype(item["dtype"]), name=item["name"])
         for item in inputs
     ]
-    consumed = {text for node in graph_def.node for text in node.input}
-    wanted = {item["tensor"] for item in outputs}
 
     def imported(*tensors: Any) -> list[Any]:
         given = {item["tensor"]: tensor for item, tensor in zip(inputs, tensors, strict=True)}
-        # The importer refuses a mapping that nothing consumes (an input that is an output).
-        used = {name: tensor for name, tensor in given.items() if _spellings(name) & consumed}
-        names = [name for name in (item["tensor"] for item in outputs) if name not in given]
-        found = tf.graph_util.import_graph_def(
-            graph_def, input_map=used, return_elements=names, name=""
-        )
-        by_name = dict(zip(names, found, strict=True))
-        by_name |= {name: tf.identity(given[name]) for name in wanted & given.keys()}
-        return [by_name[item["tensor"]] for item in outputs]
+        given |= holdings.tensors(row["taken"])
+        return import_graph(tf, graph_def, given, [item["tensor"] for item in outputs])
 
-    wrapped = tf.compat.v1.wrap_function(imported, specs)
+    return tf.compat.v1.wrap_function(imported, specs), specs
+
+
+def _serving(tf: Any, row: dict[str, Any], holdings: Holdings) -> tuple[Any, dict[str, Any]]:
+    """A function of named inputs that gives named outputs, and the specs of the inputs."""
+    wrapped, specs = wrap(tf, row, holdings)
+    inputs, outputs = row["inputs"], row["outputs"]
 
     @tf.function(autograph=False)  # type: ignore[untyped-decorator, unused-ignore]
     def serve(**arguments: Any) -> dict[str, Any]:
         results = wrapped(*[arguments[item["name"]] for item in inputs])
         return {item["name"]: result for item, result in zip(outputs, results, strict=True)}
 
-    module = tf.Module()
-    module.serve = serve
-    concrete = serve.get_concrete_function(
-        **{item["name"]: spec for item, spec in zip(inputs, specs, strict=True)}
-    )
-    tf.saved_model.save(module, dest, signatures={signature: concrete})
-    return {
-        "inputs": {item["name"]: _spec(spec) for item, spec in zip(inputs, specs, strict=True)},
-        "outputs": {
-            item["name"]: _spec(concrete.structured_outputs[item["name"]]) for item in outputs
-        },
-    }
+    return serve, {item["name"]: spec for item, spec in zip(inputs, specs, strict=True)}
 
 
-def _spellings(tensor: str) -> set[str]:
-    """The ways in which a NodeDef may write a tensor."""
-    node, _, port = tensor.rpartition(":")
-    return {tensor, node} if port == "0" else {tensor}
+def _name_methods(tf: Any, dest: str, signatures: list[dict[str, Any]]) -> None:
+    """``save`` calls every method predict; classify and regress are other calls to a server."""
+    named = [row for row in signatures if row["method_name"] != PREDICT]
+    if not named:
+        return
+    utilities = tf.compat.v1.saved_model.signature_def_utils
+    updater = utilities.MethodNameUpdater(dest)
+    for row in named:
+        updater.replace_method_name(
+            signature_key=row["key"], method_name=row["method_name"], tags="serve"
+        )
+    updater.save()
 
 
 def _spec(tensor: Any) -> dict[str, Any]:

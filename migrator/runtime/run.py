@@ -1,10 +1,12 @@
 """Child tasks: call a model on cases, as TensorFlow 1 did or as TensorFlow 2 does.
 
-Cases and results lie in files of ``migrator.arrays``, keys ``CASE/NAME``.
+Cases and results lie in files of ``migrator.arrays``, keys ``CASE/NAME``. A model that the last
+task loaded stays loaded for the next one.
 """
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,12 +14,26 @@ from typing import Any
 
 from migrator.arrays import load_arrays, save_arrays
 from migrator.runtime.messages import short_message
+from migrator.runtime.opened import Opened
+from migrator.runtime.rewrite import wrap
+from migrator.runtime.sessions import open_session
+from migrator.runtime.storage import Holdings
+
+_loaded: dict[str, Any] = {}
+"""The one model that is loaded now, by what it was loaded from."""
+
+
+def _kept(key: Any, load: Callable[[], Any]) -> Any:
+    text = json.dumps(key, sort_keys=True)
+    if text not in _loaded:
+        _loaded.clear()
+        _loaded[text] = load()
+    return _loaded[text]
 
 
 def run_graph(
     *,
-    graph: str,
-    fallback: str | None,
+    source: dict[str, Any],
     fetches: dict[str, str],
     feeds: dict[str, str],
     dtypes: dict[str, str],
@@ -25,37 +41,70 @@ def run_graph(
     cases: str,
     results: str,
 ) -> dict[str, Any]:
-    """Run a GraphDef in a TensorFlow 1 session.
+    """Run ``source`` (see ``open_session``) in a TensorFlow 1 session.
 
     ``feeds`` and ``fetches`` are name -> tensor, ``dtypes`` name -> type of what is fed; file
-    ``fixed`` holds values by tensor name that are fed in every case. The graph is imported whole,
+    ``fixed`` holds values by tensor name that are fed in every case. A GraphDef is imported whole,
     as it is but for device strings; where TensorFlow refuses that, what TensorFlow's own
-    extraction keeps; else ``fallback``. The outcome's ``ran`` says which.
+    extraction keeps; else its ``fallback``. The outcome's ``ran`` says which.
     """
     import tensorflow as tf
 
+    start = time.perf_counter()
     tf.random.set_seed(0)
-    loaded, ran, why = _import(tf, graph, fallback, list(fetches.values()))
-    if loaded is None:
-        types = {feeds[name]: dtype for name, dtype in dtypes.items()}
-        loaded, inputs = _with_inputs(tf, fallback, types)
-        feeds = {name: inputs.get(tensor, tensor) for name, tensor in feeds.items()}
-        fetches = {name: inputs.get(tensor, tensor) for name, tensor in fetches.items()}
+    types = {feeds[name]: dtype for name, dtype in dtypes.items()}
+    tensors = list(fetches.values())
+    opened: Opened = _kept(source, lambda: open_session(tf, source, tensors, types))
+    if not all(_has(opened.session, name) for name in tensors) and not opened.inputs:
+        _loaded.clear()  # extracted for the fetches of another signature
+        opened = _kept(source, lambda: open_session(tf, source, tensors, types))
+    feeds = {name: opened.inputs.get(tensor, tensor) for name, tensor in feeds.items()}
+    fetches = {name: opened.inputs.get(tensor, tensor) for name, tensor in fetches.items()}
     constants = load_arrays(Path(fixed)) if fixed else {}
-    present = {
-        name: value for name, value in constants.items() if _operation(loaded, name) is not None
-    }
-    with tf.compat.v1.Session(graph=loaded) as session:
+    present = {name: value for name, value in constants.items() if _has(opened.session, name)}
 
-        def call(arguments: dict[str, Any]) -> dict[str, Any]:
-            feed = {feeds[name]: value for name, value in arguments.items()}
-            for name, value in present.items():
-                feed[name] = value
-            found: dict[str, Any] = session.run(dict(fetches), feed)
-            return found
+    def call(arguments: dict[str, Any]) -> dict[str, Any]:
+        feed = {feeds[name]: value for name, value in arguments.items()}
+        found: dict[str, Any] = opened.session.run(dict(fetches), {**feed, **present})
+        return found
 
-        outcome = _each_case(call, cases, results)
-    return {**outcome, "ran": ran, "why": why}
+    outcome = _each_case(call, cases, results)
+    seconds = outcome["began"] - start
+    return {**outcome, "ran": opened.ran, "why": opened.why, "load_seconds": seconds}
+
+
+def run_planned(
+    *,
+    signature: dict[str, Any],
+    weights: list[dict[str, Any]],
+    tables: list[dict[str, Any]],
+    assets: dict[str, str],
+    initial: dict[str, Any] | None,
+    cases: str,
+    results: str,
+) -> dict[str, Any]:
+    """Run one signature of a rewrite (see ``rewrite``) without saving it."""
+    import tensorflow as tf
+
+    start = time.perf_counter()
+    tf.random.set_seed(0)
+    holdings = Holdings(tf, weights=weights, tables=tables, assets=assets, initial=initial)
+    wrapped, _ = wrap(tf, signature, holdings)
+
+    def call(arguments: dict[str, Any]) -> dict[str, Any]:
+        tensors = [
+            tf.constant(arguments[item["name"]], dtype=tf.as_dtype(item["dtype"]))
+            for item in signature["inputs"]
+        ]
+        found = wrapped(*tensors)
+        return {
+            item["name"]: value.numpy()
+            for item, value in zip(signature["outputs"], found, strict=True)
+        }
+
+    outcome = _each_case(call, cases, results)
+    seconds = outcome["began"] - start
+    return {**outcome, "ran": "the planned graph", "why": "", "load_seconds": seconds}
 
 
 def run_saved_model(
@@ -76,6 +125,7 @@ def run_saved_model(
     """
     import tensorflow as tf
 
+    start = time.perf_counter()
     tf.random.set_seed(0)
     why = ""
     for loader in loaders:
@@ -87,7 +137,8 @@ def run_saved_model(
                 raise
             why = f"{loader}'s loader refuses it: {short_message(error)}"
             continue
-        return {**outcome, "ran": f"the SavedModel, by the {loader} loader", "why": why}
+        ran = f"the SavedModel, by the {loader} loader"
+        return {**outcome, "ran": ran, "why": why, "load_seconds": outcome["began"] - start}
     raise ValueError("no loader was named")
 
 
@@ -101,7 +152,7 @@ def _run_v2(
     cases: str,
     results: str,
 ) -> dict[str, Any]:
-    model = tf.saved_model.load(path, tags=tags)
+    model = _kept(["tf2", path, tags], lambda: tf.saved_model.load(path, tags=tags))
     call_signature = model.signatures[signature]
     types = {
         name: spec.dtype for name, spec in call_signature.structured_input_signature[1].items()
@@ -128,100 +179,76 @@ def _run_v1(
     cases: str,
     results: str,
 ) -> dict[str, Any]:
+    session, meta = _kept(["tf1", path, tags], lambda: _load_v1(tf, path, tags))
+    found = meta.signature_def[signature]
+    feeds = {name: found.inputs[own].name for name, own in inputs.items()}
+    fetches = {
+        name: found.outputs[own].name for name, own in outputs.items() if own in found.outputs
+    }
+
+    def call(arguments: dict[str, Any]) -> dict[str, Any]:
+        feed = {feeds[name]: value for name, value in arguments.items()}
+        got: dict[str, Any] = session.run(fetches, feed)
+        return got
+
+    return _each_case(call, cases, results)
+
+
+def _load_v1(tf: Any, path: str, tags: list[str] | None) -> tuple[Any, Any]:
     graph = tf.Graph()
-    with graph.as_default(), tf.compat.v1.Session(graph=graph) as session:
-        meta = tf.compat.v1.saved_model.load(session, tags or [], path)
-        found = meta.signature_def[signature]
-        feeds = {name: found.inputs[own].name for name, own in inputs.items()}
-        fetches = {
-            name: found.outputs[own].name for name, own in outputs.items() if own in found.outputs
-        }
-
-        def call(arguments: dict[str, Any]) -> dict[str, Any]:
-            feed = {feeds[name]: value for name, value in arguments.items()}
-            got: dict[str, Any] = session.run(fetches, feed)
-            return got
-
-        return _each_case(call, cases, results)
+    with graph.as_default():
+        session = tf.compat.v1.Session(graph=graph)
+        return session, tf.compat.v1.saved_model.load(session, tags or [], path)
 
 
 def _each_case(
     call: Callable[[dict[str, Any]], dict[str, Any]], cases: str, results: str
 ) -> dict[str, Any]:
-    """Call on every case; a case that fails is told of and costs no other."""
+    """Call on every case; a case that fails is told of and costs no other.
+
+    An array ``CASE/`` without a name holds how many further calls of that case are timed.
+    """
+    began = time.perf_counter()
     grouped: dict[str, dict[str, Any]] = {}
+    further: dict[str, int] = {}
     for key, value in load_arrays(Path(cases)).items():
         case, _, name = key.partition("/")
         grouped.setdefault(case, {})
         if name:
             grouped[case][name] = value
+        else:
+            further[case] = int(value)
     found: dict[str, Any] = {}
     errors: dict[str, str] = {}
-    seconds: dict[str, float] = {}
+    seconds: dict[str, list[float]] = {}
     for case, arguments in grouped.items():
-        start = time.perf_counter()
+        times: list[float] = []
         try:
-            outputs = call(arguments)
+            outputs = _timed(call, arguments, times)
+            for _ in range(further.get(case, 0)):
+                _timed(call, arguments, times)
         except Exception as error:
             errors[case] = short_message(error)
             continue
-        seconds[case] = time.perf_counter() - start
+        seconds[case] = times
         for name, value in outputs.items():
             found[f"{case}/{name}"] = value
     save_arrays(Path(results), found)
-    return {"errors": errors, "case_seconds": seconds}
+    return {"errors": errors, "case_seconds": seconds, "began": began}
 
 
-def _import(tf: Any, path: str, fallback: str | None, fetches: list[str]) -> tuple[Any, str, str]:
-    graph_def = _read(tf, path)
+def _timed(
+    call: Callable[[dict[str, Any]], dict[str, Any]], arguments: dict[str, Any], times: list[float]
+) -> dict[str, Any]:
+    start = time.perf_counter()
+    found = call(arguments)
+    times.append(time.perf_counter() - start)
+    return found
+
+
+def _has(session: Any, tensor: str) -> bool:
     try:
-        return _imported(tf, graph_def), "whole graph", ""
-    except Exception as error:
-        why = short_message(error)
-    try:
-        names = list(dict.fromkeys(fetch.rpartition(":")[0] for fetch in fetches))
-        extracted = tf.compat.v1.graph_util.extract_sub_graph(graph_def, names)
-        return _imported(tf, extracted), "what TensorFlow's extract_sub_graph keeps", why
-    except Exception:
-        if fallback is None:
-            raise
-    return None, "the planned graph", why
-
-
-def _with_inputs(tf: Any, path: Any, types: dict[str, str]) -> tuple[Any, dict[str, str]]:
-    """A planned graph, which lacks its inputs' nodes, with a placeholder for each."""
-    graph_def = _read(tf, path)
-    consumed = {text if ":" in text else f"{text}:0" for n in graph_def.node for text in n.input}
-    graph = tf.Graph()
-    with graph.as_default():
-        made = {
-            tensor: tf.compat.v1.placeholder(tf.as_dtype(dtype), name="migrator_input")
-            for tensor, dtype in types.items()
-        }
-        used = {tensor: value for tensor, value in made.items() if tensor in consumed}
-        tf.graph_util.import_graph_def(graph_def, input_map=used, name="")
-        tf.compat.v1.set_random_seed(0)
-    return graph, {tensor: value.name for tensor, value in made.items()}
-
-
-def _read(tf: Any, path: str) -> Any:
-    graph_def = tf.compat.v1.GraphDef()
-    graph_def.ParseFromString(Path(path).read_bytes())
-    for node in graph_def.node:
-        node.device = ""  # a parameter server of 2017 does not answer
-    return graph_def
-
-
-def _imported(tf: Any, graph_def: Any) -> Any:
-    graph = tf.Graph()
-    with graph.as_default():
-        tf.graph_util.import_graph_def(graph_def, name="")
-        tf.compat.v1.set_random_seed(0)
-    return graph
-
-
-def _operation(graph: Any, tensor: str) -> Any:
-    try:
-        return graph.get_tensor_by_name(tensor)
+        session.graph.get_tensor_by_name(tensor)
     except (KeyError, ValueError):
-        return None
+        return False
+    return True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from migrator.errors import UsageError
@@ -26,6 +26,8 @@ class InputSpec:
     dtype: DType
     shape: Shape
     fixed: Any = None
+    keys: tuple[Any, ...] = ()
+    """Values that a lookup table knows; most of what is made is among them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -39,6 +41,9 @@ class Case:
 
 _SIZES = ((1, 5, 64), (2, 8, 96), (3, 12, 64))
 """(batch, length, image side) of the cases, where these are free."""
+_MOST_SWITCHES = 8
+_KNOWN, _SEVERAL = 0.8, 0.3
+"""Share of strings that are keys of a table, and of those that are several in a row."""
 _MOST_DIMENSIONS = 32
 _MOST_ELEMENTS = 1 << 27
 _FREE_FEATURES = 8
@@ -59,9 +64,15 @@ def make_cases(graph: Graph | None, inputs: Sequence[InputSpec], *, seed: int) -
         sizes = (_SIZES[0], _SIZES[0])
     if not inputs:
         sizes = sizes[:1]
-    return [
+    cases = [
         _case(inputs, hints, index, size, seed, plain=False) for index, size in enumerate(sizes)
     ]
+    # A switch that stays an input must work both ways.
+    for item in [item for item in inputs if isinstance(item.fixed, bool)][:_MOST_SWITCHES]:
+        turned = [replace(o, fixed=not o.fixed) if o is item else o for o in inputs]
+        case = _case(turned, hints, len(cases), sizes[-1], seed, plain=False)
+        cases.append(replace(case, about=f"{case.about}, {item.name} = {not item.fixed}"))
+    return cases
 
 
 def tamer_cases(graph: Graph | None, inputs: Sequence[InputSpec], *, seed: int) -> list[Case]:
@@ -70,7 +81,7 @@ def tamer_cases(graph: Graph | None, inputs: Sequence[InputSpec], *, seed: int) 
     hints = {item.name: _hints(wiring, item) for item in inputs}
     tame = ((1, 1, 32), (2, 2, 128), (1, 16, 224), (2, 16, 299), (4, 4, 32))
     return [
-        _case(inputs, hints, index + len(_SIZES), size, seed, plain=True)
+        _case(inputs, hints, index + len(_SIZES) + _MOST_SWITCHES, size, seed, plain=True)
         for index, size in enumerate(tame)
     ]
 
@@ -192,7 +203,10 @@ def _values(
             return np.asarray(index % 2 == 0)
         return np.asarray(random.random(shape) < 0.5)
     if dtype.kind == "s":
-        return _strings(random, hints, shape)
+        return _strings(random, hints, shape, item.keys)
+    if item.keys and dtype.is_integer and hints.limit is None and not plain:
+        known = np.asarray(item.keys)[random.integers(0, len(item.keys), shape)]
+        return np.where(random.random(shape) < _KNOWN, known, known + 1).astype(dtype.numpy())
     if dtype.is_integer or (hints.limit is not None and dtype.is_floating):
         return _integers(random, dtype, hints, shape, longest, plain=plain)
     if dtype.kind == "q":
@@ -227,6 +241,8 @@ def _integers(
             values.reshape(-1)[0] = longest
     elif hints.limit is not None:
         values = random.integers(0, max(hints.limit, 1), shape)
+        if values.size:  # the last row too
+            values.reshape(-1)[-1] = max(hints.limit, 1) - 1
     elif dtype.name == "uint8" and not plain:
         values = random.integers(0, 256, shape)
     elif plain:
@@ -238,17 +254,22 @@ def _integers(
     return np.asarray(values).astype(dtype.numpy())
 
 
-def _strings(random: Any, hints: Hints, shape: tuple[int, ...]) -> Any:
+def _strings(random: Any, hints: Hints, shape: tuple[int, ...], keys: Sequence[Any]) -> Any:
     import numpy as np
 
     values = np.empty(shape, dtype=object)
-    flat = [
-        encode_example(hints.features, random)
-        if hints.features
-        else sample_bytes(hints.decoder, random)
-        for _ in range(values.size)
-    ]
+    flat = [_string(random, hints, keys) for _ in range(values.size)]
     if shape == ():
         return np.array(flat[0], dtype=object)
     values.reshape(-1)[:] = flat
     return values
+
+
+def _string(random: Any, hints: Hints, keys: Sequence[Any]) -> bytes:
+    """What the graph parses; else mostly something that a table knows, or several of these."""
+    if hints.features:
+        return encode_example(hints.features, random, keys)
+    if keys and not hints.decoder and random.random() < _KNOWN:
+        picked = [keys[index] for index in random.integers(0, len(keys), random.integers(1, 4))]
+        return b" ".join(picked) if random.random() < _SEVERAL else bytes(picked[0])
+    return sample_bytes(hints.decoder, random)

@@ -7,11 +7,15 @@ from typing import Any
 from migrator.verification.result import BITWISE, MISMATCH, WITHIN_TOLERANCE, OutputComparison
 
 
-def compare_arrays(reference: Any, candidate: Any, *, rtol: float, atol: float) -> OutputComparison:
+def compare_arrays(
+    reference: Any, candidate: Any, *, rtol: float, atol: float, by_largest: bool = False
+) -> OutputComparison:
     """Compare element by element.
 
     NaN equals NaN, an infinity equals one of its sign. Finite floats must be within
-    ``atol + rtol * |reference|``; every other type must be equal.
+    ``atol + rtol * |reference|`` (``atol`` shrinks with outputs smaller than 1), with
+    ``by_largest`` of the largest element of the reference: a sum that is reordered errs by the
+    size of its terms. Every other type must be equal.
     """
     import numpy as np
 
@@ -31,10 +35,12 @@ def compare_arrays(reference: Any, candidate: Any, *, rtol: float, atol: float) 
         # In floats: the difference of two integers may not fit into them.
         largest = float(np.max(np.abs(left.astype(np.float64) - right.astype(np.float64))))
         return _mismatch(f"{np.count_nonzero(left != right):,} elements differ", max_abs=largest)
-    return _compare_floats(left, right, rtol, atol)
+    return _compare_floats(left, right, rtol, atol, by_largest)
 
 
-def _compare_floats(left: Any, right: Any, rtol: float, atol: float) -> OutputComparison:
+def _compare_floats(
+    left: Any, right: Any, rtol: float, atol: float, by_largest: bool
+) -> OutputComparison:
     import numpy as np
 
     if left.dtype.kind == "c":  # real and imaginary parts, each for itself
@@ -60,7 +66,11 @@ def _compare_floats(left: Any, right: Any, rtol: float, atol: float) -> OutputCo
     tiny = float(np.finfo(np.float32).tiny)
     relative = difference[moved] / np.maximum(scale[moved], tiny)
     max_rel = float(relative.max(initial=0.0))
-    beyond = int(np.count_nonzero(difference > atol + rtol * scale))
+    # Outputs that are all smaller than atol must not agree with just anything.
+    if rtol:
+        atol *= min(1.0, float(scale.max(initial=0.0)))
+    measure = scale.max(initial=0.0) if by_largest else scale
+    beyond = int(np.count_nonzero(difference > atol + rtol * measure))
     if beyond:
         return _mismatch(
             f"{beyond:,} of {left.size:,} elements differ by more than the tolerance",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,9 +79,12 @@ def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def encode_example(features: tuple[Feature, ...], random: Any) -> bytes:
-    """One serialised Example with small values for each feature."""
-    values = {feature.key: _values(feature, random) for feature in features}
+def encode_example(
+    features: tuple[Feature, ...], random: Any, words: Sequence[bytes] = ()
+) -> bytes:
+    """One serialised Example with small values for each feature; strings are among ``words``."""
+    words = (*words, b"red", b"green", b"blue")
+    values = {feature.key: _values(feature, random, words) for feature in features}
     return bytes_field(1, _features(values))
 
 
@@ -92,14 +95,13 @@ def _features(values: Mapping[bytes, bytes]) -> bytes:
     )
 
 
-def _values(feature: Feature, random: Any) -> bytes:
+def _values(feature: Feature, random: Any, words: Sequence[bytes]) -> bytes:
     """A Feature: bytes_list 1, float_list 2, int64_list 3, each with ``value`` = 1."""
     if feature.dtype.is_floating:
         floats = [float(value) for value in random.random(feature.count)]
         return bytes_field(2, bytes_field(1, struct.pack(f"<{feature.count}f", *floats)))
     if feature.dtype == STRING:
-        words = (b"red", b"green", b"blue")
-        picked = [words[index] for index in random.integers(0, 3, feature.count)]
+        picked = [words[index] for index in random.integers(0, len(words), feature.count)]
         return bytes_field(1, b"".join(bytes_field(1, word) for word in picked))
     numbers = random.integers(0, 4, feature.count)
     return bytes_field(3, bytes_field(1, bytes(int(number) for number in numbers)))

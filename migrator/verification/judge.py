@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 from migrator.verification.cases import Case
 from migrator.verification.compare import compare_arrays
@@ -11,12 +12,18 @@ from migrator.verification.process import Outcomes
 from migrator.verification.result import (
     BITWISE,
     MISMATCH,
+    NOT_COMPARABLE,
+    NOT_RUN,
     WITHIN_TOLERANCE,
     CaseResult,
     OutputComparison,
+    Stage,
     Verification,
     not_run,
 )
+
+ORDER = (BITWISE, WITHIN_TOLERANCE, NOT_RUN, MISMATCH)
+"""Verdicts, the best first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,20 +32,58 @@ class Tolerance:
 
     rtol: float = 1e-5
     atol: float = 1e-6
+    by_largest: bool = False
+    """Relative to the largest element of an output: for weights that moved (see compare)."""
 
 
-def judge(reference: Outcomes, candidate: Outcomes, tolerance: Tolerance) -> Verification:
-    """Compare case by case. A case that the reference refused is told of and proves nothing."""
-    cases = [_case(case, reference, candidate, tolerance) for case in reference.taken]
+def judge(
+    reference: Outcomes,
+    candidate: Outcomes,
+    tolerance: Tolerance,
+    *,
+    random: Collection[str] = (),
+    outputs: Collection[str] = (),
+) -> Verification:
+    """Compare case by case. A case that the reference refused is told of and proves nothing.
+
+    ``outputs`` must all have been given. Outputs named in ``random`` need not agree: where they
+    do not, that is told and no mismatch.
+    """
+    cases = [
+        _case(case, reference, candidate, tolerance, random, outputs) for case in reference.taken
+    ]
     if not cases:
         first = next(iter(reference.errors.values()), "no case was run")
         return not_run(
             f"the original refused every generated input ({first}); give real ones with --data"
         )
-    order = (BITWISE, WITHIN_TOLERANCE, MISMATCH)
-    worst = max(cases, key=lambda item: order.index(item.verdict))
-    compared = [output for case in cases for output in case.outputs.values()]
+    worst = max(cases, key=lambda item: ORDER.index(item.verdict))
+    compared = [
+        output
+        for case in cases
+        for output in case.outputs.values()
+        if output.verdict != NOT_COMPARABLE
+    ]
+    if not compared and any(case.outputs for case in cases):
+        return not_run(
+            "every output is random, so two runs cannot be compared (--no-verify goes on without)"
+        )
+    if not compared and worst.verdict != MISMATCH:
+        return not_run("the original gave none of the outputs, so nothing was compared")
+    if reference.own and worst.verdict != MISMATCH:
+        return not_run(
+            f"TensorFlow does not run the original ({reference.why}), so only our own reading of "
+            "it could be compared; --no-verify goes on without a proof"
+        )
     reasons = [worst.reason] if worst.reason else []
+    apart = {
+        name
+        for case in cases
+        for name, output in case.outputs.items()
+        if output.verdict == NOT_COMPARABLE
+    }
+    if apart:
+        reasons.append(f"random, not comparable: {', '.join(sorted(apart))}")
     if reference.errors:
         first = next(iter(reference.errors.values()))
         count = len(reference.errors)
@@ -58,7 +103,14 @@ def judge(reference: Outcomes, candidate: Outcomes, tolerance: Tolerance) -> Ver
     )
 
 
-def _case(case: Case, reference: Outcomes, candidate: Outcomes, tolerance: Tolerance) -> CaseResult:
+def _case(
+    case: Case,
+    reference: Outcomes,
+    candidate: Outcomes,
+    tolerance: Tolerance,
+    random: Collection[str],
+    expected: Collection[str],
+) -> CaseResult:
     import numpy as np
 
     inputs = {name: tuple(np.shape(value)) for name, value in case.arrays.items()}
@@ -83,9 +135,24 @@ def _case(case: Case, reference: Outcomes, candidate: Outcomes, tolerance: Toler
                 verdict=MISMATCH, max_abs=None, max_rel=None, reason="is not given"
             )
         else:
-            outputs[name] = compare_arrays(
-                value, candidate.results[key], rtol=tolerance.rtol, atol=tolerance.atol
+            other = candidate.results[key]
+            found = compare_arrays(
+                value,
+                other,
+                rtol=tolerance.rtol,
+                atol=tolerance.atol,
+                by_largest=tolerance.by_largest,
             )
+            if found.verdict == MISMATCH and name in random and _alike(value, other):
+                found = replace(found, verdict=NOT_COMPARABLE)
+            outputs[name] = found
+    for name in expected:
+        outputs.setdefault(
+            name,
+            OutputComparison(
+                verdict=MISMATCH, max_abs=None, max_rel=None, reason="the original does not give it"
+            ),
+        )
     verdicts = [output.verdict for output in outputs.values()]
     verdict = next((v for v in (MISMATCH, WITHIN_TOLERANCE) if v in verdicts), BITWISE)
     reason = "; ".join(
@@ -100,6 +167,62 @@ def _case(case: Case, reference: Outcomes, candidate: Outcomes, tolerance: Toler
         outputs=outputs,
         verdict=verdict,
         reason=reason,
+    )
+
+
+def _alike(left: Any, right: Any) -> bool:
+    """True for arrays of one type and rank: chance explains what else is between them."""
+    import numpy as np
+
+    return np.asarray(left).dtype == np.asarray(right).dtype and np.ndim(left) == np.ndim(right)
+
+
+def merge_signatures(found: Mapping[str, Verification]) -> Verification:
+    """One verification of all signatures: its verdict is the worst."""
+    if len(found) == 1:
+        ((key, only),) = found.items()
+        return replace(only, cases=tuple(replace(case, signature=key) for case in only.cases))
+    return _merge(
+        [
+            replace(
+                item,
+                cases=tuple(replace(case, signature=key) for case in item.cases),
+                reason=f"{key}: {item.reason}" if item.reason else "",
+            )
+            for key, item in found.items()
+        ]
+    )
+
+
+def merge_stages(found: Mapping[str, Verification]) -> Verification:
+    """One verification of all stages: its verdict is the worst."""
+    stages = tuple(
+        Stage(
+            name=name,
+            verdict=item.verdict,
+            max_abs=item.max_abs,
+            max_rel=item.max_rel,
+            reason=item.reason,
+        )
+        for name, item in found.items()
+    )
+    merged = _merge(
+        [
+            replace(item, cases=tuple(replace(case, stage=name) for case in item.cases))
+            for name, item in found.items()
+        ]
+    )
+    return replace(merged, stages=stages)
+
+
+def _merge(found: Sequence[Verification]) -> Verification:
+    worst = max(found, key=lambda item: ORDER.index(item.verdict))
+    return Verification(
+        verdict=worst.verdict,
+        cases=tuple(case for item in found for case in item.cases),
+        max_abs=_largest([item.max_abs for item in found]),
+        max_rel=_largest([item.max_rel for item in found]),
+        reason="; ".join(dict.fromkeys(item.reason for item in found if item.reason)),
     )
 
 

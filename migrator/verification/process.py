@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -31,6 +31,12 @@ class Outcomes:
     ran: str
     why: str
     peak_rss_bytes: int
+    seconds: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    """Case -> seconds of its first call and of the further ones that were asked for."""
+    load_seconds: float | None = None
+    own: bool = False
+    """Where the original could not be run, and our own reading of it was: that proves nothing."""
+    versions: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def taken(self) -> list[Case]:
@@ -39,14 +45,26 @@ class Outcomes:
 
 
 class SideProcess:
-    """Runs one side. A context manager: at its end the process is gone."""
+    """Runs one side. A context manager: at its end the process is gone.
 
-    def __init__(self, side: Side, work: Path, name: str, limits: ChildLimits) -> None:
+    With ``child`` it runs in that one, beside others, and leaves it alive.
+    """
+
+    def __init__(
+        self,
+        side: Side,
+        work: Path,
+        name: str,
+        limits: ChildLimits,
+        *,
+        child: Child | None = None,
+    ) -> None:
         self._side = side
         self._cases: tuple[Case, ...] = ()
         self._inputs = work / f"{name}-cases.npz"
         self._results = work / f"{name}-results.npz"
-        self._child = Child(limits)
+        self._owned = child is None
+        self._child = Child(limits) if child is None else child
 
     def __enter__(self) -> SideProcess:
         return self
@@ -57,12 +75,25 @@ class SideProcess:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._child.close()
+        if self._owned:
+            self._child.close()
 
-    def start(self, cases: Sequence[Case]) -> None:
-        """Hand the cases over; ``wait`` waits for what they give."""
+    def turn_to(self, side: Side) -> None:
+        """Run ``side`` from now on, in the same process."""
+        self._side = side
+
+    def ask(self, task: str, **arguments: Any) -> dict[str, Any]:
+        """Another task in the same process, before or between runs. Raises WorkerError."""
+        return self._child.run(task, **arguments)
+
+    def start(self, cases: Sequence[Case], *, repeat: int = 0) -> None:
+        """Hand the cases over; ``wait`` waits for what they give.
+
+        Each is called ``repeat`` more times, for their seconds alone.
+        """
         self._cases = tuple(cases)
-        arrays: dict[str, Any] = {f"{case.name}/": 0 for case in cases}  # one without inputs too
+        # One without inputs too.
+        arrays: dict[str, Any] = {f"{case.name}/": repeat for case in cases}
         for case in cases:
             arrays |= {f"{case.name}/{name}": value for name, value in case.arrays.items()}
         save_arrays(self._inputs, arrays)
@@ -81,16 +112,23 @@ class SideProcess:
             ran=outcome["ran"],
             why=outcome["why"],
             peak_rss_bytes=outcome["peak_rss_bytes"],
+            seconds=outcome["case_seconds"],
+            load_seconds=outcome.get("load_seconds"),
+            versions=outcome["versions"],
         )
 
     def wait_for_enough(self, tamer: Callable[[], Sequence[Case]] | None) -> Outcomes:
         """``wait``, and where hardly a case was taken, run those of ``tamer`` as well."""
-        first = self.wait()
+        return self.add_tamer(self.wait(), tamer)
+
+    def add_tamer(self, first: Outcomes, tamer: Callable[[], Sequence[Case]] | None) -> Outcomes:
+        """``first``, and what the cases of ``tamer`` gave where hardly one of its was taken."""
         if tamer is None or len(first.taken) >= min(ENOUGH, len(first.cases)):
             return first
         self.start(tamer())
         second = self.wait()
-        return Outcomes(
+        return replace(
+            second,
             cases=(*first.cases, *second.cases),
             results={**first.results, **second.results},
             errors={**first.errors, **second.errors},

@@ -135,14 +135,29 @@ def _limit(wiring: Wiring, number: int) -> int | None:
 
 def _rows(wiring: Wiring, consumer: int, node: Node) -> int | None:
     table = _constant(wiring, wiring.inputs[consumer][0][0])
-    if table is None or not table.shape.dims:
+    shape = table.shape if table is not None else _variable(wiring, wiring.inputs[consumer][0][0])
+    if shape is None or not shape.dims:
         return None
     axis = 0
     if node.op == "GatherV2" and len(wiring.inputs[consumer]) > 2:
         found = _constant(wiring, wiring.inputs[consumer][2][0])
         axis = int(found.numpy()) if found is not None and found.shape.rank == 0 else 0
-    dims = table.shape.dims
+    dims = shape.dims
     return dims[axis] if -len(dims) <= axis < len(dims) else None
+
+
+def _variable(wiring: Wiring, number: int) -> Shape | None:
+    """The shape of the variable that a node is or reads."""
+    for _ in range(_STEPS):
+        node = wiring.nodes[number]
+        if node.op in ("VarHandleOp", "VariableV2", "Variable"):
+            shape = node.attrs.get("shape")
+            return shape if isinstance(shape, Shape) else None
+        reads = ("ReadVariableOp", "Identity", "Enter", "Switch", "RefEnter", "RefIdentity")
+        if node.op not in reads or not wiring.inputs[number]:
+            return None
+        number = wiring.inputs[number][0][0]
+    return None
 
 
 def _constant(wiring: Wiring, number: int) -> LazyTensor | None:

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from migrator.verification.bisect import Bisection
 
 BITWISE = "bitwise"
 WITHIN_TOLERANCE = "within_tolerance"
 MISMATCH = "mismatch"
 NOT_RUN = "not_run"
+NOT_COMPARABLE = "not_comparable"
+"""Of one output: it is random, so two runs need not agree."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +37,19 @@ class CaseResult:
     outputs: Mapping[str, OutputComparison]
     verdict: str
     reason: str = ""
+    signature: str = ""
+    stage: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """One of the things that were held against the original: ``name`` says which."""
+
+    name: str
+    verdict: str
+    max_abs: float | None
+    max_rel: float | None
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +61,9 @@ class Verification:
     max_abs: float | None
     max_rel: float | None
     reason: str = ""
+    stages: tuple[Stage, ...] = ()
+    bisection: Bisection | None = None
+    """Where the two part, if that was searched for."""
 
     @property
     def passed(self) -> bool:

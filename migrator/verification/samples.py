@@ -24,7 +24,7 @@ def sample_bytes(decoder: str, random: Any) -> bytes:
     if decoder in ("DecodeJpeg", "DecodeAndCropJpeg"):
         return _JPEG
     if decoder in ("DecodePng", "DecodeImage"):
-        return _png(random.integers(0, 256, (_SIDE, _SIDE, 3), dtype="uint8"))
+        return encode_png(random.integers(0, 256, (_SIDE, _SIDE, 3), dtype="uint8"))
     if decoder == "DecodeBmp":
         return _bmp(random.integers(0, 256, (_SIDE, _SIDE, 3), dtype="uint8"))
     if decoder == "DecodeGif":
@@ -49,16 +49,20 @@ _GIF = (
 )
 
 
-def _png(pixels: Any) -> bytes:
-    """8-bit RGB, one zlib block. Source: the PNG specification, section 11."""
-    height, width, _ = pixels.shape
+def encode_png(pixels: Any) -> bytes:
+    """Bytes [height, width, channels] as a PNG; 1 channel is grey, 3 are RGB, 4 have an alpha.
+
+    Source: the PNG specification, section 11.
+    """
+    height, width, channels = pixels.shape
+    colour = {1: 0, 3: 2, 4: 6}[channels]
     rows = b"".join(b"\0" + pixels[row].tobytes() for row in range(height))
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         body = kind + data
         return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
 
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width, height, 8, colour, 0, 0, 0)
     return (
         b"\x89PNG\r\n\x1a\n"
         + chunk(b"IHDR", header)

@@ -1,22 +1,36 @@
-"""The two sides of a verification: how each is run, and what its tensors are called."""
+"""What can stand on a side of a verification. Each knows the child task that runs it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from migrator.runtime.client import Child
+
+GRAPH_DEF, SAVED_MODEL, META_GRAPH = "graph_def", "saved_model", "meta_graph"
+
+
+class Side(Protocol):
+    """A model that a child can run on cases. ``path`` is for messages."""
+
+    @property
+    def path(self) -> str: ...
+
+    def start(self, child: Child, cases: Path, results: Path) -> None:
+        """Hand the run over to ``child``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GraphSide:
-    """A GraphDef, run in a TensorFlow 1 session.
+    """A model in a TensorFlow 1 session, called by tensor names.
 
-    ``feeds`` and ``fetches`` are name -> tensor, ``dtypes`` name -> type of a feed; ``fixed``
-    values by tensor name are fed in every case; ``fallback`` is a smaller GraphDef, without the
-    nodes of its inputs, for when TensorFlow refuses the whole one.
+    ``feeds`` and ``fetches`` are name -> tensor, ``dtypes`` name -> type of what is fed; ``fixed``
+    holds arrays by tensor that are fed in every case. ``kind`` says what ``path`` is: a GraphDef
+    (``fallback``: the planned graph, for one that TensorFlow does not import; ``stand_ins``:
+    constants that are not in the file and come from variables), a SavedModel with ``tags``, or a
+    meta graph with its ``checkpoint`` and ``files`` (tensor of a path -> where the file is now).
     """
 
     path: str
@@ -25,6 +39,11 @@ class GraphSide:
     fetches: Mapping[str, str]
     fixed: Mapping[str, Any] = field(default_factory=dict)
     fallback: str | None = None
+    kind: str = GRAPH_DEF
+    tags: tuple[str, ...] = ()
+    checkpoint: str = ""
+    files: Mapping[str, str] = field(default_factory=dict)
+    stand_ins: Sequence[Mapping[str, Any]] = ()
 
     def start(self, child: Child, cases: Path, results: Path) -> None:
         """Hand the run over to ``child``."""
@@ -36,8 +55,15 @@ class GraphSide:
             save_arrays(fixed, self.fixed)
         child.start(
             "run_graph",
-            graph=self.path,
-            fallback=self.fallback,
+            source={
+                "kind": self.kind,
+                "path": self.path,
+                "tags": list(self.tags),
+                "checkpoint": self.checkpoint,
+                "files": dict(self.files),
+                "fallback": self.fallback,
+                "stand_ins": [dict(row) for row in self.stand_ins],
+            },
             feeds=dict(self.feeds),
             dtypes=dict(self.dtypes),
             fetches=dict(self.fetches),
@@ -45,6 +71,18 @@ class GraphSide:
             cases=str(cases),
             results=str(results),
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedSide:
+    """One signature of a plan, wrapped but not saved. ``task`` is what ``run_planned`` takes."""
+
+    path: str
+    task: Mapping[str, Any]
+
+    def start(self, child: Child, cases: Path, results: Path) -> None:
+        """Hand the run over to ``child``."""
+        child.start("run_planned", **self.task, cases=str(cases), results=str(results))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +110,3 @@ class SavedModelSide:
             cases=str(cases),
             results=str(results),
         )
-
-
-Side = GraphSide | SavedModelSide

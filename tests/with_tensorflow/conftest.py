@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from migrator.runtime.client import Child
+from migrator.runtime.forks import warm_tensorflow
 
 ROOT = Path(__file__).resolve().parents[2]
 FIXTURES = ROOT / "fixtures"
@@ -41,9 +42,11 @@ class Fixture:
         return self.folder / self.about["model"]
 
     def options(self) -> dict[str, list[str]]:
-        """What a user has to add: feeds, and the endpoints where nobody could tell them."""
+        """What a user has to add: feeds, and the endpoints where nobody could tell them, or
+        where only a cut of the graph works."""
         feeds = [f"{name}={json.dumps(value)}" for name, value in self.about["feeds"].items()]
-        if self.about["decidable"]:
+        unclear = self.about.get("refused") or self.about.get("misleading")
+        if self.about["decidable"] and not unclear:
             return {"feeds": feeds}
         named = {
             side: [f"{name}={tensor}" for name, tensor in self.about[side].items()]
@@ -51,17 +54,18 @@ class Fixture:
         }
         return {"feeds": feeds, **named}
 
-    def cases(self) -> dict[str, dict[str, dict[str, Any]]]:
+    def cases(self, file_name: str = "cases.npz") -> dict[str, dict[str, dict[str, Any]]]:
         """case -> "in" | "out" -> name -> array, as TensorFlow 1 itself gave them."""
         found: dict[str, dict[str, dict[str, Any]]] = {}
-        with np.load(self.folder / "cases.npz") as file:
+        with np.load(self.folder / file_name) as file:
             for key in file.files:
                 case, side, name = key.split("/", 2)
                 value = file[key]
                 encoding = self.about["encodings"].get(name)
-                if encoding == "bytes":
+                # The same name may belong to numbers elsewhere.
+                if encoding == "bytes" and value.dtype == np.uint8:
                     value = np.array(value.tobytes(), dtype=object)
-                elif encoding == "bytes_array":
+                elif encoding == "bytes_array" and value.dtype.kind == "S":
                     value = value.astype(object)
                 found.setdefault(case, {"in": {}, "out": {}})[side][name] = value
         return found
@@ -80,6 +84,13 @@ def frozen_fixtures() -> list[str]:
         if about["kind"] == "graph_def" and about["runs"]:
             found.append(f"{file.parent.parent.name}/{file.parent.name}")
     return found
+
+
+@pytest.fixture(scope="module")
+def warm() -> Iterator[None]:
+    """TensorFlow is imported once for all migrations of a module that asks for this."""
+    with warm_tensorflow():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ import pytest
 
 from migrator.formats.encode import write_graph
 from migrator.formats.tensors import constant_tensor
-from migrator.model.dtypes import FLOAT32, INT32
+from migrator.model.dtypes import FLOAT32, INT32, dtype_named
 from migrator.model.graph import Node, Versions
 from migrator.model.tensors import Shape
 
@@ -69,6 +69,7 @@ def test_existing_destination_is_refused_and_kept(tmp_path: Path) -> None:
     dest = tmp_path / "out"
     dest.mkdir()
     (dest / "precious").write_text("mine")
+    (dest / "saved_model.pb").write_bytes(b"")
     model = load_fixture("tf1.15.5/mlp").model
     refused = _run("migrate", model, dest)
     assert refused.returncode == 2
@@ -81,17 +82,40 @@ def test_existing_destination_is_refused_and_kept(tmp_path: Path) -> None:
 
 
 def test_mismatch_is_not_put_in_place_unless_asked(tmp_path: Path) -> None:
-    source = tmp_path / "noisy.pb"
-    with source.open("wb") as file:
-        write_graph(file, _noisy(), (), Versions(producer=27))
+    source = _write(tmp_path / "clock.pb", _clock())
     failed = _run("migrate", source, tmp_path / "out")
     assert failed.returncode == 1, failed.stdout + failed.stderr
     assert "mismatch" in failed.stdout
-    assert os.listdir(tmp_path) == ["noisy.pb"]
+    assert os.listdir(tmp_path) == ["clock.pb"]
     kept = _run("migrate", source, tmp_path / "out", "--keep-mismatch")
     assert kept.returncode == 1
     record = json.loads((tmp_path / "out/assets.extra/migrator.json").read_text())
     assert record["outcome"] == "failed"
+
+
+def test_what_chance_decides_is_said_and_not_put_in_place_unproven(tmp_path: Path) -> None:
+    source = _write(tmp_path / "noisy.pb", _noisy())
+    failed = _run("migrate", source, tmp_path / "out")
+    assert failed.returncode == 2, failed.stdout + failed.stderr
+    assert "every output is random" in failed.stdout
+    assert os.listdir(tmp_path) == ["noisy.pb"]
+
+
+def _write(path: Path, nodes: list[Node]) -> Path:
+    with path.open("wb") as file:
+        write_graph(file, nodes, (), Versions(producer=27))
+    return path
+
+
+def _clock() -> list[Node]:
+    """x plus the time of day: no two runs agree, and no random op is to blame."""
+    double = dtype_named("float64")
+    return [
+        Node("x", "Placeholder", (), "", {"dtype": double, "shape": Shape((4,))}),
+        Node("now", "Timestamp", (), "", {}),
+        Node("hand", "Sin", ("now",), "", {"T": double}),
+        Node("y", "Add", ("x", "hand"), "", {"T": double}),
+    ]
 
 
 def _noisy() -> list[Node]:

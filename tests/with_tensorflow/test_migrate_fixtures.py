@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from migrator.actions.migrate import migrate
-from migrator.arrays import load_arrays, save_arrays
+from migrator.actions.proving import BY_LOADER
 from migrator.migration.record import MigrationRecord
 from migrator.report.json_record import migrate_result
 from migrator.runtime.client import Child
-from migrator.verification.compare import compare_arrays
 from tests.schemas import validate
 
 from .conftest import Fixture, frozen_fixtures, load_fixture
+from .replaying import Replay, replay
 
 Migrated = tuple[Fixture, MigrationRecord, Path]
 
 
 @pytest.fixture(scope="module", params=frozen_fixtures())
-def migrated(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Migrated:
+def migrated(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, warm: None
+) -> Migrated:
     fixture = load_fixture(request.param)
     dest = tmp_path_factory.mktemp("migrated") / "model"
     return fixture, migrate(fixture.model, dest, **fixture.options()), dest
@@ -32,7 +33,11 @@ def migrated(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 def test_is_bitwise_the_same(migrated: Migrated) -> None:
     _, record, dest = migrated
     assert record.outcome == "migrated"
-    assert record.verification.verdict == "bitwise", record.verification.reason
+    verdicts = {stage.name: stage.verdict for stage in record.verification.stages}
+    if "fold_branches" in {step.code for step in record.steps}:
+        # A session fuses what stands together once the branches are gone: the last bit may part.
+        assert verdicts.pop(BY_LOADER["tf1"]) in ("bitwise", "within_tolerance")
+    assert set(verdicts.values()) == {"bitwise"}, record.verification.reason
     assert record.dest == str(dest)
     assert record.verification.cases
 
@@ -48,52 +53,19 @@ def test_signature_stands_for_the_true_endpoints(migrated: Migrated) -> None:
     )
 
 
+@pytest.mark.parametrize("loader", ["tf2", "tf1"])
 def test_result_gives_what_tensorflow_1_gave(
-    migrated: Migrated, runner: Child, tmp_path: Path
+    migrated: Migrated, runner: Child, tmp_path: Path, loader: str
 ) -> None:
     fixture, record, dest = migrated
-    signature = record.signatures["serving_default"]
-    names = {}
-    for kind, side in (("inputs", signature.inputs), ("outputs", signature.outputs)):
-        own = {item.tensor: name for name, item in side.items()}
-        names[kind] = {name: own[tensor] for name, tensor in fixture.about[kind].items()}
-    cases = fixture.cases()
-    found = _run(runner, dest, names, cases, tmp_path)
-    tolerance = fixture.about.get("tolerance") or {}
-    for case, sides in cases.items():
-        for name, expected in sides["out"].items():
-            compared = compare_arrays(
-                expected,
-                found[f"{case}/{name}"],
-                rtol=tolerance.get("rtol", 1e-5),
-                atol=tolerance.get("atol", 1e-6),
-            )
-            assert compared.verdict != "mismatch", (case, name, compared)
-
-
-def _run(
-    runner: Child,
-    dest: Path,
-    names: dict[str, dict[str, str]],
-    cases: dict[str, dict[str, dict[str, Any]]],
-    folder: Path,
-) -> dict[str, Any]:
-    arrays = {
-        f"{case}/{name}": v for case, sides in cases.items() for name, v in sides["in"].items()
-    }
-    save_arrays(folder / "cases.npz", arrays)
-    outcome = runner.run(
-        "run_saved_model",
-        path=str(dest),
-        tags=None,
-        signature="serving_default",
-        **names,
-        loaders=["tf2"],
-        cases=str(folder / "cases.npz"),
-        results=str(folder / "results.npz"),
+    outputs = fixture.about["outputs"]
+    given = Replay(
+        key="serving_default",
+        file="cases.npz",
+        inputs=fixture.about["inputs"],
+        outputs={n: t for n, t in outputs.items() if n not in fixture.about.get("random", ())},
     )
-    assert outcome["errors"] == {}
-    return load_arrays(folder / "results.npz")
+    replay(runner, dest, record, fixture, given, loader=loader, folder=tmp_path)
 
 
 def test_unknown_dimensions_stay_unknown(migrated: Migrated) -> None:

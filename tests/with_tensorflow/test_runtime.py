@@ -47,8 +47,14 @@ def _arguments(folder: Path, nodes: list[Node], fetch: str) -> dict[str, Any]:
         write_graph(file, nodes, (), Versions(producer=27))
     save_arrays(folder / "cases.npz", {"case0/x": np.float32(1)})
     return {
-        "graph": str(folder / "graph.pb"),
-        "fallback": None,
+        "source": {
+            "kind": "graph_def",
+            "path": str(folder / "graph.pb"),
+            "tags": [],
+            "checkpoint": "",
+            "fallback": None,
+            "stand_ins": [],
+        },
         "feeds": {"x": "x:0"},
         "dtypes": {"x": "float32"},
         "fetches": {"y": fetch},
@@ -78,7 +84,8 @@ def test_failing_task_is_an_error_with_its_trace_and_costs_no_other(tmp_path: Pa
     arguments = _arguments(tmp_path, nodes, "x:0")
     with Child() as child:
         with pytest.raises(WorkerError) as raised:
-            child.run("run_graph", **{**arguments, "graph": str(tmp_path / "missing.pb")})
+            missing = {**arguments["source"], "path": str(tmp_path / "missing.pb")}
+            child.run("run_graph", **{**arguments, "source": missing})
         assert "FileNotFoundError" in str(raised.value)
         assert "Traceback" in raised.value.log
         assert child.run("run_graph", **arguments)["errors"] == {}

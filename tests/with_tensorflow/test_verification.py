@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from migrator.actions.migrate import migrate
+from migrator.actions.proving import BY_LOADER
 from migrator.actions.verify import verify
 from migrator.cli.main import main
 from migrator.errors import UsageError
@@ -106,7 +107,8 @@ def test_data_of_the_user(mlp: Path, tmp_path: Path) -> None:
     np.savez(data, x=np.ones((7, 8)))
     found = verify(source, mlp, data=data)
     assert found.verdict == "bitwise"
-    assert [case.inputs["x"] for case in found.cases] == [(7, 8)]
+    assert {case.inputs["x"] for case in found.cases} == {(7, 8)}
+    assert [case.stage for case in found.cases] == list(BY_LOADER.values())
 
 
 @pytest.mark.parametrize(
