@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Any
 from migrator._version import __version__
 
 if TYPE_CHECKING:
+    from migrator.actions.freeze import freeze as freeze
     from migrator.actions.migrate import migrate as migrate
+    from migrator.actions.run import run as run
+    from migrator.actions.tflite import tflite as tflite
     from migrator.actions.verify import verify as verify
     from migrator.errors import MigratorError as MigratorError
     from migrator.errors import NeedsDecision as NeedsDecision
@@ -19,22 +22,27 @@ if TYPE_CHECKING:
     from migrator.graph.build import to_networkx as to_networkx
     from migrator.inspection.summary import summarize as summarize
     from migrator.limits import Limits as Limits
+    from migrator.migration.options import Choice as Choice
     from migrator.migration.planning import plan as plan
     from migrator.model.graph import Graph as Graph
     from migrator.model.graph import Node as Node
     from migrator.model.model import Model as Model
 
 _HOMES = {
+    "Choice": "migrator.migration.options",
     "Graph": "migrator.model.graph",
     "Limits": "migrator.limits",
     "MigratorError": "migrator.errors",
     "Model": "migrator.model.model",
     "NeedsDecision": "migrator.errors",
     "Node": "migrator.model.graph",
+    "freeze": "migrator.actions.freeze",
     "load": "migrator.formats.load",
     "migrate": "migrator.actions.migrate",
     "plan": "migrator.migration.planning",
+    "run": "migrator.actions.run",
     "summarize": "migrator.inspection.summary",
+    "tflite": "migrator.actions.tflite",
     "to_networkx": "migrator.graph.build",
     "verify": "migrator.actions.verify",
 }

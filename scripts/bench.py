@@ -8,7 +8,9 @@
 The Python that runs it is the one that is measured: migrator and TensorFlow are to be installed in
 its environment. Times are of the wall, medians with the least and the most; memory is what was
 resident at the peak of the largest process. Targets are printed beside what was measured; missing
-one is no error. Made graphs (1.7 GB of disk) stay in the cache, see real_models.py.
+one is no error. Made models (7.2 GB of disk) stay in the cache, see real_models.py; results of up
+to 3 GB lie in the folder for temporary files meanwhile. ``migrate-recipe``, the recipe at the
+largest size that it survives (17 GB of memory), runs only when it is named by --only.
 """
 
 from __future__ import annotations
@@ -27,26 +29,37 @@ from pathlib import Path
 from tabulate import tabulate
 
 import real_models
-from bench_parts.cases import CASES, Case, Row
+from bench_parts.case import Case, Row
+from bench_parts.cases import cases as all_cases
 from bench_parts.measure import Run, Unexpected, side_by_side
 
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line; returns the exit code."""
-    keys = [case.key for case in CASES]
+    keys = [case.key for case in all_cases()]
     parser = argparse.ArgumentParser(
         description="Measure migrator beside TensorFlow's own ways, by turns in one run.",
-        epilog="cases: " + "; ".join(f"{case.key}: {case.title.split(' | ')[0]}" for case in CASES),
+        epilog="cases: "
+        + "; ".join(f"{case.key}: {case.title.split(' | ')[0]}" for case in all_cases()),
     )
     parser.add_argument("--only", nargs="+", choices=keys, metavar="CASE", help=" ".join(keys))
     parser.add_argument("--runs", type=int, default=5, help="counted runs of each side (5)")
     parser.add_argument("--timeout", type=float, default=600, help="seconds for one process (600)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every run there")
+    parser.add_argument(
+        "--scale", type=float, default=1.0, help="size of made models, to try this out (1)"
+    )
     parser.add_argument("--keep", action="store_true", help="keep what the runs wrote")
     options = parser.parse_args(arguments)
     if options.runs < 1:
         parser.error("--runs must be at least 1")
-    chosen = [case for case in CASES if not options.only or case.key in options.only]
+    if not 0 < options.scale <= 1:
+        parser.error("--scale must be above 0 and at most 1")
+    chosen = [
+        case
+        for case in all_cases(options.scale)
+        if case.key in (options.only or ()) or not (options.only or case.on_request)
+    ]
 
     machine = _machine()
     print(machine)
@@ -58,7 +71,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         for case in chosen:
             try:
-                rows, runs = _measure(case, options.runs, options.timeout, scratch)
+                rows, runs = _measure(case, options, scratch)
             except (Unexpected, OSError, real_models.RealModelError) as error:
                 _progress("")
                 print(f"\n{case.title}\n  could not be measured: {error}")
@@ -81,15 +94,16 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _measure(
-    case: Case, runs: int, timeout: float, scratch: Path
+    case: Case, options: argparse.Namespace, scratch: Path
 ) -> tuple[list[Row], dict[str, list[dict[str, float]]]]:
     _progress(f"{case.key}: getting the model ready")
     contenders = case.contenders(case.prepare())
     results = side_by_side(
         contenders,
-        runs=runs,
-        timeout=timeout,
+        runs=min(options.runs, case.most_runs or options.runs),
+        timeout=options.timeout,
         scratch=scratch,
+        keep=options.keep,
         progress=lambda text: _progress(f"{case.key}: {text}"),
     )
     _progress("")

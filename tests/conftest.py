@@ -52,6 +52,13 @@ settings.register_profile("explore", settings.get_profile("same"), derandomize=F
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the contracts: they must hold with TensorFlow beside them and without."""
+    for item in items:
+        if _ROOT / "tests" / "contract" in item.path.parents:
+            item.add_marker("contract")
+
+
 class TookTooLong(BaseException):
     """A test passed its limit. No ``except Exception`` swallows it."""
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import jsonschema  # type: ignore[import-untyped,unused-ignore]
 
-VERBS = ("inspect", "plan", "migrate", "verify")
+VERBS = ("inspect", "plan", "migrate", "verify", "run", "tflite", "freeze")
 
 
 @cache

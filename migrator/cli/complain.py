@@ -7,6 +7,7 @@ import sys
 from migrator.errors import BlockedError, MigratorError, NeedsDecision, WorkerError
 
 _LOG_LINES = 15
+_BLOCKERS = 10
 
 
 def complain(error: MigratorError, *, verbose: int = 0) -> None:
@@ -15,12 +16,20 @@ def complain(error: MigratorError, *, verbose: int = 0) -> None:
 
     print(f"migrator: error: {shown(str(error), 2000)}", file=sys.stderr)
     if isinstance(error, BlockedError):
-        for blocker in error.blockers:
+        for blocker in error.blockers[: None if verbose else _BLOCKERS]:
             print(f"  - {shown(blocker, 1000)}", file=sys.stderr)
+        if not verbose and len(error.blockers) > _BLOCKERS:
+            more = len(error.blockers) - _BLOCKERS
+            print(f"  - and {more} more (-v shows all)", file=sys.stderr)
     if isinstance(error, NeedsDecision) and error.options:
         for option in error.options:
             print(f"  {shown(option, 100_000)}", file=sys.stderr)
-    if isinstance(error, WorkerError) and error.log:
+    if isinstance(error, WorkerError) and (verbose or _tells_more(error)):
         lines = error.log.splitlines()
         for line in lines if verbose else lines[-_LOG_LINES:]:
             print(f"  | {shown(line, 500)}", file=sys.stderr)
+
+
+def _tells_more(error: WorkerError) -> bool:
+    """True for the last words of a process that crashed; a traceback is for ``-v``."""
+    return not error.stopped and "Traceback (most recent call last)" not in error.log

@@ -19,11 +19,15 @@ def configure_parser(verbs: options.Verbs) -> None:
     parser = verbs.add_parser(
         "inspect",
         help="what is in a model, in milliseconds, without TensorFlow",
-        description="Say what a model file or a SavedModel folder holds: inputs and outputs, "
-        "sizes, ops, what stands out. Needs no TensorFlow and reads no weights.",
+        description="Say what a model file, a SavedModel folder or a checkpoint holds: inputs and "
+        "outputs, sizes, ops, what stands out. Needs no TensorFlow and reads no weights.",
     )
     parser.add_argument(
-        "paths", nargs="+", metavar="PATH", help="a .pb file or a SavedModel folder"
+        "paths",
+        nargs="+",
+        metavar="PATH",
+        help="a .pb or .meta file, a SavedModel folder, or a checkpoint: its PREFIX, its .index "
+        "or its folder",
     )
     parser.add_argument("--tag-set", metavar="TAGS", help="only this meta graph, e.g. serve,gpu")
     parser.add_argument("--signature", metavar="KEY", help="only this signature")
@@ -69,6 +73,8 @@ def _chosen(summary: Summary, tag_set: str | None, signature: str | None) -> Sum
     if tag_set is not None:
         wanted = sorted(filter(None, tag_set.split(",")))
         metas = tuple(meta for meta in metas if sorted(meta.tags) == wanted)
+        if not metas and not summary.meta_graphs:
+            raise UsageError("is a checkpoint and has no tags", where=summary.source.path)
         if not metas:
             found = "; ".join(",".join(meta.tags) or "(none)" for meta in summary.meta_graphs)
             raise UsageError(

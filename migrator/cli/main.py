@@ -5,17 +5,16 @@ from __future__ import annotations
 import argparse
 import io
 import os
-import signal
 import sys
-import threading
 from collections.abc import Sequence
 
 from migrator._version import __version__
-from migrator.cli import inspect, migrate, plan, verify
+from migrator.cli import freeze, inspect, migrate, plan, run, tflite, verify
 from migrator.cli.complain import complain
 from migrator.errors import EXIT_CANNOT, EXIT_INTERRUPTED, EXIT_YES, MigratorError
+from migrator.interrupts import unwind_on_signals
 
-_VERBS = (inspect, plan, migrate, verify)
+_VERBS = (inspect, plan, migrate, verify, freeze, run, tflite)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -34,11 +33,11 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code (see ``errors.EXIT_*``)."""
+    unwind_on_signals()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal that knows ASCII only is no error
             stream.reconfigure(errors="backslashreplace")
     args = build_parser().parse_args(argv)
-    _unwind_on_terminate()
     try:
         code: int = args.execute(args)
         sys.stdout.flush()
@@ -54,21 +53,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_YES
     except OSError as error:  # writing the result: a full disk, most likely
-        print(f"migrator: error: {error.strerror or error}", file=sys.stderr)
+        from migrator.report.escape import shown
+
+        place = f"{shown(str(error.filename))}: " if error.filename is not None else ""
+        print(f"migrator: error: {place}{error.strerror or error}", file=sys.stderr)
         return EXIT_CANNOT
     except MemoryError:
         print("migrator: error: out of memory", file=sys.stderr)
         return EXIT_CANNOT
-
-
-def _unwind_on_terminate() -> None:
-    """Let SIGTERM unwind like an exception, so that children and half-made folders go."""
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, _terminate)
-
-
-def _terminate(number: int, frame: object) -> None:
-    raise SystemExit(128 + number)
 
 
 if __name__ == "__main__":

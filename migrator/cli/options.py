@@ -7,7 +7,12 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from migrator.migration.options import Choice
+
     Verbs = argparse._SubParsersAction[argparse.ArgumentParser]
+
+
+SOURCE = "a frozen graph, SavedModel, .meta with checkpoint, hub module or Keras model"
 
 
 def add_common(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +30,9 @@ def add_output(parser: argparse.ArgumentParser, *, short: bool = True) -> None:
     parser.add_argument(
         *names, dest="output_file", metavar="FILE", help="write the result here ('-': stdout)"
     )
-    parser.add_argument("--format", choices=("text", "json"), default="text")
+    parser.add_argument(
+        "--format", choices=("text", "json"), default="text", help="of the result (text)"
+    )
 
 
 def add_overwrite(parser: argparse.ArgumentParser, what: str) -> None:
@@ -40,7 +47,7 @@ def add_endpoints(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="[NAME=]TENSOR",
-        help="an input tensor, and what the signature calls it",
+        help="an input tensor (node or node:1), and what the signature calls it",
     )
     group.add_argument(
         "--output",
@@ -54,15 +61,127 @@ def add_endpoints(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="TENSOR=VALUE",
-        help="fix a placeholder into the graph, e.g. is_training=false",
+        help="fix a placeholder into the graph, e.g. is_training=false; lists as JSON",
     )
+
+
+def add_source(parser: argparse.ArgumentParser) -> None:
+    """Which part of a source is meant."""
+    group = parser.add_argument_group("source")
+    group.add_argument(
+        "--signature",
+        action="append",
+        default=[],
+        metavar="[NEW=]KEY",
+        help="a signature of the source, and what the result calls it; all of them if not given",
+    )
+    group.add_argument(
+        "--tag-set", metavar="TAGS", help="a SavedModel's meta graph, comma-separated (serve)"
+    )
+    group.add_argument(
+        "--checkpoint", default="", metavar="PREFIX", help="weights, where not beside the graph"
+    )
+    add_op_library(group)
+
+
+def add_rewriting(parser: argparse.ArgumentParser) -> None:
+    """How the result shall be."""
+    group = parser.add_argument_group("rewriting")
+    group.add_argument(
+        "--shape",
+        action="append",
+        default=[],
+        metavar="NAME=DIMS",
+        help="fix or relax an input's shape, e.g. x=?,224,224,3",
+    )
+    group.add_argument(
+        "--decode-images",
+        action="append",
+        default=[],
+        metavar="NAME[=RANGE]",
+        help="also a signature that takes encoded pictures there; RANGE of the pixels that the "
+        "model expects: 0..255 (as they are), 0..1 or -1..1",
+    )
+    group.add_argument(
+        "--weights",
+        choices=("auto", "variables", "constants"),
+        default="auto",
+        help="variables can be trained and have no size limit, constants are bit-exact (auto: a "
+        "source's variables stay such, large constants become such)",
+    )
+    group.add_argument(
+        "--control-flow",
+        choices=("auto", "functional", "v1"),
+        default="auto",
+        help="what becomes of TensorFlow 1 loops and conditions (auto: functional where possible)",
+    )
+    group.add_argument(
+        "--optimize",
+        action="store_true",
+        help="for inference: fold batch norms and constants, drop identities, merge duplicates",
+    )
+    group.add_argument(
+        "--spec", metavar="FILE", help="signatures and options from a TOML or YAML file"
+    )
+
+
+def add_op_library(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument(
+        "--op-library",
+        action="append",
+        default=[],
+        metavar="FILE.so",
+        help="custom ops that the model needs (runs its code)",
+    )
+
+
+_TOLERANCE = {"rtol": 1e-5, "atol": 1e-6}
+
+
+def tags_of(args: argparse.Namespace) -> list[str] | None:
+    """``--tag-set`` as a list; an empty one means the meta graph without tags."""
+    return None if args.tag_set is None else [*filter(None, args.tag_set.split(","))]
+
+
+def choice_of(args: argparse.Namespace) -> Choice:
+    """The options of a migration, those of a ``--spec`` file where the line is silent."""
+    from migrator.migration.options import Choice
+
+    choice = Choice(
+        inputs=args.input,
+        outputs=args.output,
+        feeds=args.feed,
+        signatures=args.signature,
+        tag_set=tags_of(args),
+        checkpoint=args.checkpoint,
+        op_libraries=args.op_library,
+        shapes=args.shape,
+        decode_images=args.decode_images,
+        weights=args.weights,
+        control_flow=args.control_flow,
+        optimize=args.optimize,
+    )
+    if args.spec is None:
+        return choice
+    from migrator.migration.options import with_spec
+    from migrator.migration.spec import read_spec
+
+    spec = read_spec(args.spec)
+    for name, value in (("rtol", spec.rtol), ("atol", spec.atol)):
+        if value is not None and getattr(args, name, None) == _TOLERANCE[name]:
+            setattr(args, name, value)
+    return with_spec(choice, spec)
 
 
 def add_verification(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("verification")
     group.add_argument("--data", metavar="FILE.npz", help="real inputs, one array to an input name")
-    group.add_argument("--rtol", type=float, default=1e-5, help="relative tolerance (1e-5)")
-    group.add_argument("--atol", type=float, default=1e-6, help="absolute tolerance (1e-6)")
+    group.add_argument(
+        "--rtol", type=float, default=_TOLERANCE["rtol"], help="relative tolerance (1e-5)"
+    )
+    group.add_argument(
+        "--atol", type=float, default=_TOLERANCE["atol"], help="absolute tolerance (1e-6)"
+    )
     group.add_argument("--seed", type=int, default=0, help="of the generated inputs (0)")
 
 

@@ -13,7 +13,9 @@ def check_output(args: argparse.Namespace) -> None:
     """Refuse a file that exists before any work is done. Raises DestinationError."""
     if args.output_file in (None, "-") or args.overwrite:
         return
-    if Path(args.output_file).exists():
+    from migrator.files import is_taken
+
+    if is_taken(Path(args.output_file)):
         raise DestinationError(
             "exists", where=args.output_file, hint="add --overwrite to replace it"
         )

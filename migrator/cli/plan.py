@@ -16,8 +16,15 @@ def configure_parser(verbs: options.Verbs) -> None:
         description="Work out a migration without TensorFlow: endpoints, what is cut, fixed and "
         "renamed, and what blocks. Exit code 0: ready; 2: blocked; 3: needs a decision.",
     )
-    parser.add_argument("source", metavar="SOURCE", help="a frozen graph (.pb)")
+    parser.add_argument("source", metavar="SOURCE", help=options.SOURCE)
     options.add_endpoints(parser)
+    options.add_source(parser)
+    options.add_rewriting(parser)
+    parser.add_argument(
+        "--write-spec",
+        metavar="FILE",
+        help="start a --spec file (TOML) with what is settled, or with what is open as comments",
+    )
     options.add_output(parser, short=False)
     options.add_overwrite(parser, "the output file")
     options.add_common(parser)
@@ -25,19 +32,23 @@ def configure_parser(verbs: options.Verbs) -> None:
 
 
 def execute(args: argparse.Namespace) -> int:
+    from migrator.cli.spec import check_spec, write_open_spec, write_settled_spec
     from migrator.migration.planning import plan
     from migrator.report.json_record import decision_result, plan_result
     from migrator.report.json_v1 import dumps
     from migrator.report.text_record import plan_text
 
     check_output(args)
+    check_spec(args)
     try:
-        found = plan(args.source, inputs=args.input, outputs=args.output, feeds=args.feed)
+        found = plan(args.source, choice=options.choice_of(args))
     except NeedsDecision as decision:
+        write_open_spec(args, decision)
         if args.format == "json":
             result = decision_result("plan", args.source, decision.what, decision.options)
             write_result(dumps(result), args)
         raise
+    write_settled_spec(args, found)
     text = dumps(plan_result(found)) if args.format == "json" else plan_text(found)
     write_result(text, args)
     return EXIT_CANNOT if found.blockers else EXIT_YES

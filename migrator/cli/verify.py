@@ -14,15 +14,20 @@ def configure_parser(verbs: options.Verbs) -> None:
     parser = verbs.add_parser(
         "verify",
         help="do two models compute the same?",
-        description="Run two models (frozen graphs or SavedModels) on the same inputs, each in a "
-        "fresh process, and compare. Exit code 0: the same; 1: not; 2: could not be run.",
+        description="Run two models, of any two formats that migrate takes, on the same inputs, "
+        "each in a fresh process, and compare. A result of migrate knows which of its names "
+        "stand for which tensors. Exit code 0: the same; 1: not; 2: could not be run.",
     )
     parser.add_argument("reference", metavar="REFERENCE", help="the original")
     parser.add_argument("candidate", metavar="CANDIDATE", help="what should compute the same")
     options.add_endpoints(parser)
     parser.add_argument("--signature", metavar="KEY", help="of a SavedModel (serving_default)")
     parser.add_argument("--tag-set", metavar="TAGS", help="of a SavedModel, comma-separated")
+    options.add_op_library(parser)
     options.add_verification(parser)
+    parser.add_argument(
+        "--bisect", action="store_true", help="where they differ, find the first node that does"
+    )
     options.add_output(parser, short=False)
     options.add_overwrite(parser, "the output file")
     options.add_process(parser)
@@ -46,7 +51,9 @@ def execute(args: argparse.Namespace) -> int:
             outputs=args.output,
             feeds=args.feed,
             signature=args.signature,
-            tag_set=None if args.tag_set is None else [*filter(None, args.tag_set.split(","))],
+            tag_set=options.tags_of(args),
+            op_libraries=args.op_library,
+            bisect=args.bisect,
             data=args.data,
             rtol=args.rtol,
             atol=args.atol,

@@ -9,6 +9,7 @@ from typing import Any
 from migrator.migration.plan import Blocker, Endpoint, Feed, Plan, Step
 from migrator.migration.record import MigrationRecord
 from migrator.report.json_v1 import Json, envelope, source
+from migrator.verification.bisect import Bisection
 from migrator.verification.result import CaseResult, OutputComparison, Verification
 
 
@@ -19,19 +20,28 @@ def plan_result(plan: Plan) -> Json:
         "outcome": "blocked" if plan.blockers else "ready",
         "source": source(plan.source),
         "signatures": {
-            "serving_default": {
-                "method_name": "tensorflow/serving/predict",
-                "inputs": {item.name: _endpoint(item) for item in plan.inputs},
-                "outputs": {item.name: _endpoint(item) for item in plan.outputs},
+            item.key: {
+                "source_key": item.source_key or None,
+                "method_name": item.method_name,
+                "inputs": {entry.name: _endpoint(entry) for entry in item.inputs},
+                "outputs": {entry.name: _endpoint(entry) for entry in item.outputs},
             }
+            for item in plan.signatures
         },
         "feeds": _feeds(plan.feeds),
         "weights": plan.weights,
+        "weights_reason": plan.weights_reason,
+        "control_flow": plan.control_flow,
         "steps": _steps(plan.steps),
         "blockers": [_blocker(item) for item in plan.blockers],
         "notes": list(plan.notes),
-        "nodes": {"source": plan.nodes, "kept": len(plan.subgraph.nodes)},
+        "nodes": {"source": plan.nodes, "kept": kept_nodes(plan)},
     }
+
+
+def kept_nodes(plan: Plan) -> int:
+    """Nodes of the largest signature's graph, of all signatures together at most."""
+    return max(len(item.subgraph.nodes) for item in plan.signatures)
 
 
 def decision_result(verb: str, path: str, what: str, options: Iterable[str]) -> Json:
@@ -54,6 +64,7 @@ def migrate_result(record: MigrationRecord) -> Json:
         "dest": record.dest or None,
         "signatures": {
             key: {
+                "source_key": item.source_key or None,
                 "method_name": item.method_name,
                 "inputs": _endpoints(item.inputs),
                 "outputs": _endpoints(item.outputs),
@@ -63,6 +74,8 @@ def migrate_result(record: MigrationRecord) -> Json:
         "feeds": _feeds(record.feeds),
         "steps": _steps(record.steps),
         "notes": list(record.notes),
+        "weights": record.weights,
+        "weights_reason": record.weights_reason,
         "verification": verification(record.verification),
         "seconds": record.seconds,
         "peak_rss_bytes": record.peak_rss_bytes,
@@ -86,7 +99,44 @@ def verification(found: Verification) -> Json:
         "max_abs": number(found.max_abs),
         "max_rel": number(found.max_rel),
         "reason": found.reason,
+        "stages": [
+            {
+                "name": stage.name,
+                "verdict": stage.verdict,
+                "max_abs": number(stage.max_abs),
+                "max_rel": number(stage.max_rel),
+                "reason": stage.reason,
+            }
+            for stage in found.stages
+        ],
         "cases": [_case(case) for case in found.cases],
+        **({} if found.bisection is None else {"bisection": _bisection(found.bisection)}),
+    }
+
+
+def _bisection(found: Bisection) -> Json:
+    parting = found.parting
+    return {
+        "compared": found.compared,
+        "rounds": found.rounds,
+        "settled": found.settled,
+        "parting": None
+        if parting is None
+        else {
+            "node": parting.node,
+            "op": parting.op,
+            "tensor": parting.tensor,
+            "candidate": parting.candidate,
+            **_output(parting.comparison),
+            "inputs": [
+                {
+                    "tensor": item.tensor,
+                    "verdict": None if item.comparison is None else item.comparison.verdict,
+                }
+                for item in parting.inputs
+            ],
+            "suspects": list(parting.suspects),
+        },
     }
 
 
@@ -99,6 +149,8 @@ def _case(case: CaseResult) -> Json:
     return {
         "name": case.name,
         "about": case.about,
+        "signature": case.signature or None,
+        "stage": case.stage or None,
         "verdict": case.verdict,
         "reason": case.reason,
         "inputs": {name: list(shape) for name, shape in case.inputs.items()},

@@ -11,6 +11,7 @@ from typing import Any
 
 from migrator._version import __version__
 from migrator.inspection.candidates import Candidate, Control, Endpoints
+from migrator.inspection.stored import StoredVariable
 from migrator.inspection.summary import GraphSummary, MetaGraphSummary, Summary
 from migrator.model.model import Signature, Source
 from migrator.model.tensors import TensorSpec
@@ -44,11 +45,31 @@ def source(item: Source) -> Json:
 
 
 def _summary(summary: Summary) -> Json:
-    return {
+    found: Json = {
         "source": source(summary.source),
         "meta_graphs": [_meta_graph(meta) for meta in summary.meta_graphs],
-        "warnings": list(summary.warnings),
     }
+    if summary.source.format == "checkpoint":
+        found |= {
+            "variables": [_variable(item) for item in summary.variables],
+            "parameters": summary.parameters,
+            "weight_bytes": summary.weight_bytes,
+        }
+    elif summary.source.format == "meta_graph":
+        found["checkpoint"] = summary.checkpoint
+    return {**found, "warnings": list(summary.warnings)}
+
+
+def _variable(item: StoredVariable) -> Json:
+    found: Json = {
+        "name": item.name,
+        "dtype": item.dtype.name,
+        "shape": item.shape.as_list(),
+        "bytes": item.bytes,
+    }
+    if item.shard is not None:
+        found["shard"] = item.shard
+    return found
 
 
 def _meta_graph(meta: MetaGraphSummary) -> Json:

@@ -10,9 +10,16 @@ from migrator.inspection.summary import GraphSummary, MetaGraphSummary, Summary
 from migrator.model.tensors import TensorSpec
 from migrator.report.escape import shown, size
 
-_FORMATS = {"graph_def": "GraphDef", "saved_model": "SavedModel"}
+_FORMATS = {
+    "checkpoint": "checkpoint",
+    "graph_def": "GraphDef",
+    "hub_module": "TensorFlow 1 hub module",
+    "meta_graph": "MetaGraph",
+    "saved_model": "SavedModel",
+}
 _OPS = 12
 _WEIGHTS = 5
+_VARIABLES = 20
 _SIGNATURE_TENSORS = 24
 _LAST_COLUMN = 48
 """Characters in a table's last column, where reasons stand."""
@@ -26,26 +33,54 @@ def inspect_text(summary: Summary) -> str:
             tags = ", ".join(map(shown, meta.tags)) or "none"
             parts.append(f"Meta graph {index + 1} of {len(summary.meta_graphs)}, tags: {tags}")
         parts += _meta_graph(meta)
+    if summary.source.format == "checkpoint":
+        parts += _checkpoint(summary)
     if summary.warnings:
         parts.append(bullets("Warnings", map(shown, summary.warnings)))
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def _headline(summary: Summary) -> str:
-    meta = summary.meta_graphs[0]
-    graph = meta.graph
+    metas = summary.meta_graphs
+    version = metas[0].tensorflow_version if metas else None
     kind = _FORMATS.get(summary.source.format, summary.source.format)
     if summary.source.format == "graph_def":
-        has_variables = any(weight.op != "Const" for weight in graph.weights)
+        has_variables = any(weight.op != "Const" for weight in metas[0].graph.weights)
         kind = "GraphDef with variables (not frozen)" if has_variables else "frozen GraphDef"
-    elif meta.objects:
+    elif summary.source.format == "saved_model" and metas[0].objects:
         kind = "TensorFlow 2 SavedModel"
-    elif meta.tensorflow_version and meta.tensorflow_version.startswith("1"):
+    elif summary.source.format == "saved_model" and version and version.startswith("1"):
         kind = "TensorFlow 1 SavedModel"
     lines = [f"{shown(summary.source.path)}: {kind}, {size(summary.source.bytes)}"]
-    if meta.tensorflow_version:
-        lines.append(f"written by TensorFlow {shown(meta.tensorflow_version)}")
+    if version:
+        lines.append(f"written by TensorFlow {shown(version)}")
+    if summary.source.format == "meta_graph":
+        weights = summary.checkpoint
+        lines.append(f"weights in {shown(weights)}" if weights else "no checkpoint beside it")
     return "\n".join(lines)
+
+
+def _checkpoint(summary: Summary) -> list[str]:
+    """A bare checkpoint: what it holds, the largest first."""
+    items = sorted(summary.variables, key=lambda item: (-item.bytes, item.name))
+    shards = {item.shard for item in items if item.shard}
+    counts = [
+        f"{len(items):,} variable{'' if len(items) == 1 else 's'}",
+        f"{summary.parameters:,} parameters ({size(summary.weight_bytes)})",
+        *([f"in {len(shards):,} shards"] if len(shards) > 1 else []),
+    ]
+    rows = [
+        (shown(item.name), item.dtype.name, str(item.shape), size(item.bytes), item.shard or "")
+        for item in items[:_VARIABLES]
+    ]
+    parts = [", ".join(counts)]
+    if rows:
+        more = len(items) - len(rows)
+        title = f"Largest of {len(items):,} variables" if more else "Variables"
+        headers = ["name", "dtype", "shape", "size", *(["shard"] if len(shards) > 1 else [])]
+        body = table([[shown(cell) for cell in row[: len(headers)]] for row in rows], headers)
+        parts.append(f"{title}\n{body}")
+    return parts
 
 
 def _meta_graph(meta: MetaGraphSummary) -> list[str]:

@@ -1,4 +1,4 @@
-"""Made frozen graphs, written as a stream of bytes: no TensorFlow, and never whole in memory.
+"""Made models: frozen graphs, written as a stream of bytes without TensorFlow, and a checkpoint.
 
 Each is made once and stays in the cache. A changed recipe gets a new file name.
 """
@@ -6,29 +6,83 @@ Each is made once and stays in the cache. A changed recipe gets a new file name.
 from __future__ import annotations
 
 import os
-import random
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-_FLOAT = 1
-_PRODUCER = 27
-_CHUNK = 1 << 20
+from bench_parts.wire import (
+    FLOAT,
+    field_bytes,
+    node,
+    put_large_const,
+    put_node,
+    shape_attr,
+    tensor_head,
+    type_attr,
+    versions,
+)
+
+WIDTH = 1024
+LAYER_BYTES = WIDTH * WIDTH * 4
+LARGE_LAYERS = 400
+"""1.7 GB."""
+RECIPE_LAYERS = 240
+"""1.0 GB, the most that TensorFlow's own way gets through in 24 GiB."""
+BEYOND_LAYERS = 720
+"""3.0 GB, past what protobuf parses."""
+CHECKPOINT_LAYERS = 580
+"""2.4 GB."""
+MANY_STEPS = 25_000
+"""100,000 nodes."""
+INPUT, OUTPUT = "x:0", "result:0"
+"""Endpoints of the towers, a checkpoint's too."""
 
 
-def large(folder: Path) -> Path:
-    """1.7 GB in 2,000 nodes: 666 dense layers without bias, each weight of 2.56 MB in full."""
-    return _made_once(folder / "made-1.7gb-v1.pb", _write_large)
+def scaled(count: int, scale: float) -> int:
+    """``count`` layers or steps at full size, fewer for trying the benchmark out."""
+    return max(2, round(count * scale))
 
 
-def many(folder: Path) -> Path:
+def tower(folder: Path, layers: int) -> Path:
+    """Dense layers of 1024 x 1024 with tanh between them, 4 nodes and 4.2 MB each.
+
+    Weights have a deviation of 1/32, so that what comes out after hundreds of layers is neither
+    zero nor infinite, and two runs can be compared.
+    """
+    return _made_once(folder / f"made-tower-{layers}-v2.pb", lambda out: _write_tower(out, layers))
+
+
+def many(folder: Path, steps: int = MANY_STEPS) -> Path:
     """100,000 small nodes in scopes: 25,000 steps of scale and rectify with small constants."""
-    return _made_once(folder / "made-100k-nodes-v1.pb", _write_many)
+    size = "100k" if steps == MANY_STEPS else str(steps * 4)
+    return _made_once(folder / f"made-{size}-nodes-v1.pb", lambda out: _write_many(out, steps))
 
 
 def beyond_protobuf(folder: Path) -> Path:
     """3.2 GB, past what protobuf parses; the weights are holes, so it takes little disk."""
     return _made_once(folder / "made-3.2gb-sparse-v1.pb", _write_beyond)
+
+
+def checkpoint(folder: Path, layers: int) -> Path:
+    """The tower again, as a ``.meta`` beside its checkpoint, by a Saver of real TensorFlow."""
+    made = folder / f"made-checkpoint-{layers}-v1"
+    if not made.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        part = folder / f".{made.name}.{os.getpid()}"
+        part.mkdir()
+        try:
+            script = Path(__file__).with_name("make_checkpoint.py")
+            command = [sys.executable, str(script), str(part / "model"), str(layers), str(WIDTH)]
+            done = subprocess.run(command, capture_output=True, text=True)
+            if done.returncode:
+                raise OSError(f"the checkpoint could not be made: {done.stderr[-800:]}")
+            part.rename(made)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+    return made / "model.meta"
 
 
 def _made_once(path: Path, write: Callable[[BinaryIO], None]) -> Path:
@@ -44,14 +98,16 @@ def _made_once(path: Path, write: Callable[[BinaryIO], None]) -> Path:
     return path
 
 
-def _write_large(out: BinaryIO) -> None:
-    block = random.Random(0).randbytes(_CHUNK)
+def _write_tower(out: BinaryIO, layers: int) -> None:
+    import numpy as np
+
+    random = np.random.default_rng(0)
 
     def fill(size: int) -> None:
-        for start in range(0, size, _CHUNK):
-            out.write(block[: min(_CHUNK, size - start)])
+        weights = random.standard_normal(size // 4, dtype=np.float32) / np.float32(WIDTH**0.5)
+        out.write(weights.tobytes())
 
-    _dense_stack(out, layers=666, width=800, fill=fill)
+    _dense_stack(out, layers=layers, width=WIDTH, fill=fill, activation="Tanh")
 
 
 def _write_beyond(out: BinaryIO) -> None:
@@ -61,114 +117,47 @@ def _write_beyond(out: BinaryIO) -> None:
     _dense_stack(out, layers=12, width=8192, fill=leave_hole)
 
 
-def _dense_stack(out: BinaryIO, *, layers: int, width: int, fill: Callable[[int], None]) -> None:
-    """Placeholder, ``layers`` times (weight, read, matmul), and the result's name."""
-    _put_node(out, _node("x", "Placeholder", dtype=_type(_FLOAT), shape=_shape_attr(-1, width)))
+def _dense_stack(
+    out: BinaryIO, *, layers: int, width: int, fill: Callable[[int], None], activation: str = ""
+) -> None:
+    """Placeholder, ``layers`` times (weight, read, matmul, activation), and the result's name."""
+    put_node(out, node("x", "Placeholder", dtype=type_attr(FLOAT), shape=shape_attr(-1, width)))
     before = "x"
     for layer in range(layers):
         scope = f"stack/layer_{layer}"
-        _put_large_const(out, f"{scope}/kernel", width, fill)
-        _put_node(
-            out, _node(f"{scope}/kernel/read", "Identity", f"{scope}/kernel", T=_type(_FLOAT))
-        )
-        matmul = _node(f"{scope}/MatMul", "MatMul", before, f"{scope}/kernel/read", T=_type(_FLOAT))
-        _put_node(out, matmul)
-        before = f"{scope}/MatMul"
-    _put_node(out, _node("result", "Identity", before, T=_type(_FLOAT)))
-    out.write(_versions())
+        kernel, read, matmul = (f"{scope}/{name}" for name in ("kernel", "kernel/read", "MatMul"))
+        put_large_const(out, kernel, width, fill)
+        put_node(out, node(read, "Identity", kernel, T=type_attr(FLOAT)))
+        put_node(out, node(matmul, "MatMul", before, read, T=type_attr(FLOAT)))
+        before = matmul
+        if activation:
+            before = f"{scope}/{activation}"
+            put_node(out, node(before, activation, matmul, T=type_attr(FLOAT)))
+    put_node(out, node("result", "Identity", before, T=type_attr(FLOAT)))
+    out.write(versions())
 
 
-def _write_many(out: BinaryIO) -> None:
-    _put_node(out, _node("x", "Placeholder", dtype=_type(_FLOAT), shape=_shape_attr(-1, 4)))
-    for node in _steps("x"):
-        _put_node(out, node)
-    out.write(_versions())
+def _write_many(out: BinaryIO, steps: int) -> None:
+    put_node(out, node("x", "Placeholder", dtype=type_attr(FLOAT), shape=shape_attr(-1, 4)))
+    for content in _steps("x", steps):
+        put_node(out, content)
+    out.write(versions())
 
 
-def _steps(before: str) -> Iterator[bytes]:
+def _steps(before: str, steps: int) -> Iterator[bytes]:
     content = b"\0\0\x80\x3f" * 4  # four times 1.0
-    tensor = _tensor_head(4, size=len(content)) + content
-    for step in range(25_000):
-        scope = f"tower_{step // 5000}/block_{step // 50 % 100}/unit_{step % 50}"
-        yield _node(f"{scope}/scale", "Const", dtype=_type(_FLOAT), value=_bytes(8, tensor))
-        yield _node(f"{scope}/scale/read", "Identity", f"{scope}/scale", T=_type(_FLOAT))
-        yield _node(f"{scope}/mul", "Mul", before, f"{scope}/scale/read", T=_type(_FLOAT))
-        if step < 24_999:  # the placeholder stands in for the last one: 100,000 nodes in all
+    value = field_bytes(8, tensor_head(4, size=len(content)) + content)
+    kind = type_attr(FLOAT)
+    for step in range(steps):
+        scope = many_scope(step)
+        yield node(f"{scope}/scale", "Const", dtype=kind, value=value)
+        yield node(f"{scope}/scale/read", "Identity", f"{scope}/scale", T=kind)
+        yield node(f"{scope}/mul", "Mul", before, f"{scope}/scale/read", T=kind)
+        if step < steps - 1:  # the placeholder stands in for the last one: 100,000 nodes in all
             before = f"{scope}/Relu"
-            yield _node(before, "Relu", f"{scope}/mul", T=_type(_FLOAT))
+            yield node(before, "Relu", f"{scope}/mul", T=kind)
 
 
-# --- the wire, by field number
-
-
-def _varint(value: int) -> bytes:
-    value &= (1 << 64) - 1
-    out = bytearray()
-    while value > 127:
-        out.append(value & 127 | 128)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
-
-
-def _number(field: int, value: int) -> bytes:
-    return _varint(field << 3) + _varint(value)
-
-
-def _head(field: int, size: int) -> bytes:
-    """What stands before ``size`` bytes of a message, string or bytes field."""
-    return _varint(field << 3 | 2) + _varint(size)
-
-
-def _bytes(field: int, content: bytes) -> bytes:
-    return _head(field, len(content)) + content
-
-
-def _type(dtype: int) -> bytes:
-    return _number(6, dtype)
-
-
-def _shape(*dims: int) -> bytes:
-    return b"".join(_bytes(2, _number(1, dim)) for dim in dims)
-
-
-def _shape_attr(*dims: int) -> bytes:
-    return _bytes(7, _shape(*dims))
-
-
-def _attr(key: str, value: bytes) -> bytes:
-    return _bytes(5, _bytes(1, key.encode()) + _bytes(2, value))
-
-
-def _node(name: str, op: str, *inputs: str, **attrs: bytes) -> bytes:
-    out = _bytes(1, name.encode()) + _bytes(2, op.encode())
-    out += b"".join(_bytes(3, source.encode()) for source in inputs)
-    return out + b"".join(_attr(key, attrs[key]) for key in sorted(attrs))
-
-
-def _put_node(out: BinaryIO, node: bytes) -> None:
-    out.write(_bytes(1, node))
-
-
-def _tensor_head(*dims: int, size: int) -> bytes:
-    """A float tensor up to its content of ``size`` bytes, which is to follow."""
-    return _number(1, _FLOAT) + _bytes(2, _shape(*dims)) + _head(4, size)
-
-
-def _put_large_const(out: BinaryIO, name: str, width: int, fill: Callable[[int], None]) -> None:
-    """A Const of [width, width] floats. Its content comes last in every message around it."""
-    size = width * width * 4
-    tail = _tensor_head(width, width, size=size)
-    left = len(tail) + size
-    for prefix, field in ((b"", 8), (_bytes(1, b"value"), 2), (b"", 5)):
-        # From the inside out: tensor in AttrValue, AttrValue in its map entry, entry in NodeDef.
-        wrapped = prefix + _head(field, left)
-        tail = wrapped + tail
-        left += len(wrapped)
-    start = _bytes(1, name.encode()) + _bytes(2, b"Const") + _attr("dtype", _type(_FLOAT))
-    out.write(_head(1, len(start) + left) + start + tail)
-    fill(size)
-
-
-def _versions() -> bytes:
-    return _bytes(4, _number(1, _PRODUCER))
+def many_scope(step: int) -> str:
+    """Where a step of ``many`` stands; the last step's ``mul`` is the output."""
+    return f"tower_{step // 5000}/block_{step // 50 % 100}/unit_{step % 50}"

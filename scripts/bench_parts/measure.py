@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import statistics
 import subprocess
@@ -81,24 +82,30 @@ def side_by_side(
     runs: int,
     timeout: float,
     scratch: Path,
+    keep: bool,
     progress: Callable[[str], None],
 ) -> list[list[Run]]:
     """Run the contenders by turns (A B A B ...), after one round that is not counted.
 
-    That round fills the page cache and Python's bytecode caches for all of them alike.
+    That round fills the page cache and Python's bytecode caches for all of them alike. What a
+    turn wrote is gone after it unless ``keep``: five results of 3 GB fill a disk.
     """
     results: list[list[Run]] = [[] for _ in contenders]
     for turn in range(runs + 1):
+        folders: list[Path] = []
         for index, contender in enumerate(contenders):
             label = f"{turn}/{runs}" if turn else "warm-up"
             progress(f"{contender.title}, {label}")
             folder = Path(tempfile.mkdtemp(prefix=f"run{turn}-{index}-", dir=scratch))
+            folders.append(folder)
             done = run([*contender.command(folder)], timeout=timeout)
             if done.exit_code not in contender.expect:
                 tail = (done.complained or done.said).strip()[-1500:]
                 raise Unexpected(f"{contender.title}: exit code {done.exit_code}\n{tail}")
             if turn:
                 results[index].append(done)
+        for folder in () if keep else folders:
+            shutil.rmtree(folder, ignore_errors=True)
     return results
 
 

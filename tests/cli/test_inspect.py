@@ -10,7 +10,7 @@ import pytest
 from migrator._version import __version__
 from tests import wire
 from tests.commands import run
-from tests.corpus import PROTOBUF, Sample, sample
+from tests.corpus import NAMED, PROTOBUF, REFUSED, Sample, sample
 from tests.fuzz.survive import assert_harmless
 from tests.schemas import parsed
 
@@ -36,8 +36,9 @@ def test_text_of_every_fixture_says_what_it_is_first(item: Sample, capsys: Captu
     assert first.startswith(str(item.file))
     assert ("GraphDef" if item.kind == "graph_def" else "SavedModel") in first
     assert_harmless(done.out)
-    for tensor in (*item.inputs.values(), *item.outputs.values()):
-        assert tensor in done.out
+    if item not in REFUSED + NAMED:
+        for tensor in (*item.inputs.values(), *item.outputs.values()):
+            assert tensor in done.out
 
 
 @pytest.mark.parametrize("item", PROTOBUF, ids=str)

@@ -9,7 +9,7 @@ import pytest
 
 from tests import wire
 from tests.commands import Outcome, run
-from tests.corpus import FROZEN, SAVED, Sample, sample
+from tests.corpus import FROZEN, HUB, META, SAVED, Sample, sample
 from tests.fuzz.survive import assert_harmless
 from tests.handmade import const, dense, op, placeholder, unary
 from tests.schemas import parsed
@@ -99,12 +99,29 @@ def test_named_endpoints_are_taken(item: Sample, capsys: Capture) -> None:
         assert found == expected
 
 
-@pytest.mark.parametrize("item", SAVED, ids=str)
-def test_saved_models_are_refused_in_one_line(item: Sample, capsys: Capture) -> None:
-    done = run(capsys, "plan", item.path)
-    assert (done.code, done.out) == (2, "")
-    assert len(done.err.splitlines()) == 1
-    assert "SavedModel" in done.err
+@pytest.mark.parametrize("item", SAVED + HUB, ids=str)
+def test_saved_models_are_ready_with_all_their_signatures(item: Sample, capsys: Capture) -> None:
+    done = run(capsys, "plan", item.path, "--format", "json")
+    assert (done.code, done.err) == (0, "")
+    result = parsed(done.out)
+    assert result["outcome"] == "ready"
+    found = {key: entry["source_key"] for key, entry in result["signatures"].items()}
+    of_the_case = item.record["signature"]
+    assert found[of_the_case] == of_the_case
+    assert set(item.record.get("more_cases", {})) <= set(found)
+
+
+@pytest.mark.parametrize("item", META, ids=str)
+def test_meta_graphs_are_ready_with_their_endpoints(item: Sample, capsys: Capture) -> None:
+    words = feeds_of(item)
+    for side in ("input", "output"):
+        for name, tensor in item.record[f"{side}s"].items():
+            words += [f"--{side}", f"{name}={tensor}"]
+    done = run(capsys, "plan", item.path, *words, "--format", "json")
+    assert (done.code, done.err) == (0, "")
+    result = parsed(done.out)
+    assert (result["outcome"], result["weights"]) == ("ready", "variables")
+    assert result["signatures"]["serving_default"]["source_key"] is None
 
 
 def write(path: Path, *nodes: bytes) -> Path:

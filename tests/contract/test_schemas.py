@@ -26,8 +26,15 @@ from migrator.report.json_record import (
     plan_result,
     verify_result,
 )
-from migrator.verification.result import CaseResult, OutputComparison, Verification, not_run
-from tests.corpus import PROTOBUF, SAVED, Sample, sample
+from migrator.verification.result import (
+    NOT_COMPARABLE,
+    CaseResult,
+    OutputComparison,
+    Stage,
+    Verification,
+    not_run,
+)
+from tests.corpus import FROZEN, PROTOBUF, Sample, sample
 from tests.schemas import VERBS, parsed, schema, validate
 
 MLP = sample("tf1.15.5/mlp")
@@ -39,10 +46,24 @@ def inspected(item: Sample) -> dict[str, Any]:
 
 def verification(verdict: str, difference: float | None = 0.5) -> Verification:
     output = OutputComparison(verdict=verdict, max_abs=difference, max_rel=difference)
+    noise = OutputComparison(verdict=NOT_COMPARABLE, max_abs=difference, max_rel=difference)
     case = CaseResult(
-        name="batch 2", about="random", inputs={"x": (2, 4)}, outputs={"y": output}, verdict=verdict
+        name="batch 2",
+        about="random",
+        inputs={"x": (2, 4)},
+        outputs={"y": output, "noise": noise},
+        verdict=verdict,
+        signature="serving_default",
+        stage="saved",
     )
-    return Verification(verdict=verdict, cases=(case,), max_abs=difference, max_rel=difference)
+    stage = Stage(name="saved", verdict=verdict, max_abs=difference, max_rel=difference)
+    return Verification(
+        verdict=verdict,
+        cases=(case,),
+        max_abs=difference,
+        max_rel=difference,
+        stages=(stage,),
+    )
 
 
 def record(found: Verification, *, outcome: str = MIGRATED, dest: str = "out") -> MigrationRecord:
@@ -51,6 +72,7 @@ def record(found: Verification, *, outcome: str = MIGRATED, dest: str = "out") -
         method_name="tensorflow/serving/predict",
         inputs={item.name: item for item in planned.inputs},
         outputs={item.name: item for item in planned.outputs},
+        source_key="predict",
     )
     return MigrationRecord(
         outcome=outcome,
@@ -61,6 +83,8 @@ def record(found: Verification, *, outcome: str = MIGRATED, dest: str = "out") -
         feeds=planned.feeds,
         steps=planned.steps,
         notes=planned.notes,
+        weights=planned.weights,
+        weights_reason=planned.weights_reason,
         verification=found,
         seconds=1.25,
         peak_rss_bytes=1 << 30,
@@ -89,7 +113,7 @@ def test_inspect_of_several_is_a_list_of_such_objects() -> None:
         validate(item)
 
 
-@pytest.mark.parametrize("item", [item for item in PROTOBUF if item not in SAVED], ids=str)
+@pytest.mark.parametrize("item", FROZEN, ids=str)
 def test_plans_of_every_frozen_fixture_validate(item: Sample) -> None:
     try:
         result = plan_result(plan(item.model()))

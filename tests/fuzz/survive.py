@@ -6,7 +6,8 @@ import json
 import os
 
 from migrator.errors import MigratorError
-from migrator.formats import graph_def, saved_model
+from migrator.formats import graph_def, meta_graph, saved_model
+from migrator.formats.checkpoint import model as checkpoint
 from migrator.formats.load import load
 from migrator.formats.sniff import sniff
 from migrator.formats.source import ByteSource
@@ -32,7 +33,12 @@ def outcome_of_file(path: str | os.PathLike[str]) -> str:
 def outcome_of_bytes(data: bytes) -> str:
     """The same without a file, read as ``load`` reads: thousands of times a second."""
     source = ByteSource.of_bytes(data, name="mutant.pb")
-    readers = {"graph_def": graph_def.read, "saved_model": saved_model.read}
+    readers = {
+        "checkpoint": checkpoint.read,
+        "graph_def": graph_def.read,
+        "meta_graph": meta_graph.read,
+        "saved_model": saved_model.read,
+    }
     try:
         found = sniff(source, DEFAULT_LIMITS)
         reader = readers.get(found.format or "")

@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests import strategies, wire
-from tests.corpus import DTYPE_SETS, PROTOBUF, Sample
+from tests.corpus import DTYPE_SETS, FUZZED, Sample
 from tests.fuzz.survive import outcome_of_bytes
 
 MORE = int(os.environ.get("MIGRATOR_FUZZ", "1"))
@@ -20,7 +20,7 @@ _IN_ONE = 12
 Mutation = tuple[str, float, float, bytes]
 
 
-@pytest.mark.parametrize("sample", PROTOBUF, ids=str)
+@pytest.mark.parametrize("sample", FUZZED, ids=str)
 @settings(max_examples=25 * MORE)
 @given(changes=strategies.raw_mutations(_IN_ONE))
 def test_mutations_of_fixtures(sample: Sample, changes: list[Mutation]) -> None:
@@ -141,13 +141,13 @@ def test_random_attributes_of_ops_that_the_rules_look_at(value: bytes) -> None:
     outcome_of_bytes(wire.graph(nodes))
 
 
-@pytest.mark.parametrize("sample", PROTOBUF, ids=str)
+@pytest.mark.parametrize("sample", FUZZED, ids=str)
 def test_a_fixture_written_twice_into_one_file(sample: Sample) -> None:
     data = sample.file.read_bytes()
     assert outcome_of_bytes(data + data) == "model"
 
 
-@pytest.mark.parametrize("sample", PROTOBUF[::5], ids=str)
+@pytest.mark.parametrize("sample", FUZZED[::5], ids=str)
 def test_two_models_in_one_file(sample: Sample) -> None:
-    for other in PROTOBUF[::7]:
+    for other in FUZZED[::7]:
         outcome_of_bytes(sample.file.read_bytes() + other.file.read_bytes())

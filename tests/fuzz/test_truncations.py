@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.corpus import DTYPE_SETS, PROTOBUF, Sample
+from tests.corpus import DTYPE_SETS, FUZZED, Sample
 from tests.fuzz.survive import outcome_of_bytes, outcome_of_file
 
 SMALL = 20_000
 """Up to this many bytes every length is tried, above it ``STEPS`` of them, ends and starts too."""
 STEPS = 2000
-FILES = [*(pytest.param(item.file, id=item.name) for item in PROTOBUF)]
+FILES = [*(pytest.param(item.file, id=item.name) for item in FUZZED)]
 FILES += [pytest.param(path, id=path.stem) for path in DTYPE_SETS]
 
 
@@ -35,7 +35,7 @@ def test_every_truncation_is_a_model_or_a_clear_error(file: Path) -> None:
     assert outcomes["FormatError"] > 0.9 * outcomes.total()
 
 
-@pytest.mark.parametrize("sample", PROTOBUF, ids=str)
+@pytest.mark.parametrize("sample", FUZZED, ids=str)
 def test_truncated_files_load_or_fail_clearly(sample: Sample, tmp_path: Path) -> None:
     """The same through ``load``, at fewer places."""
     path = tmp_path / "model.pb"
@@ -46,7 +46,7 @@ def test_truncated_files_load_or_fail_clearly(sample: Sample, tmp_path: Path) ->
         outcome_of_file(path)
 
 
-@pytest.mark.parametrize("sample", PROTOBUF[::3], ids=str)
+@pytest.mark.parametrize("sample", FUZZED[::3], ids=str)
 def test_a_cut_inside_a_field_is_called_truncated(sample: Sample) -> None:
     from migrator.errors import FormatError
     from migrator.formats import graph_def, saved_model
