@@ -232,7 +232,9 @@ def _carry_out(
         verification = not_run("not asked for (--no-verify)")
         if trial is not None:
             tell("verifying")
-            verification = trial.against(proving.stages(made), proving.pictures(made))
+            verification = trial.against(
+                proving.stages(made), proving.pictures(made), together=proving.small
+            )
         done = _Done(
             signatures=_signatures(plan, rewritten),
             verification=verification,

@@ -18,6 +18,8 @@ from migrator.verification.sides import GRAPH_DEF, SavedModelSide, Side
 LARGE = 256 << 20
 """Bytes of constants from which on the original gets them as variables too: a session on
 constants takes a dozen times their memory, and far longer than the migration."""
+SMALL = 64 << 20
+"""Bytes of weights up to which the stages of a proof run at once."""
 CONSTANTS_KEPT = "constants kept"
 BY_LOADER = {"tf2": "saved, tf.saved_model.load", "tf1": "saved, v1 loader"}
 
@@ -33,6 +35,12 @@ class Proving:
         self._work = work
         self._is_graph = plan.source.format == GRAPH_DEF
         self._large = constant_bytes(plan.graph) > LARGE
+
+    @property
+    def small(self) -> bool:
+        """True where several processes may hold the model at once."""
+        held = sum(item.value.nbytes for item in self._plan.held if item.value is not None)
+        return held + constant_bytes(self._plan.graph) < SMALL
 
     def faces(self) -> Mapping[str, Face]:
         """The original by signature."""

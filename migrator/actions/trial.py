@@ -154,14 +154,23 @@ class Trial:
             )
         return merge_signatures(judged)
 
+    def _candidate(
+        self, sides: Mapping[str, Side], taken: Mapping[str, Sequence[Case]]
+    ) -> dict[str, SideProcess]:
+        running = {key: side for key, side in sides.items() if taken[key]}
+        self._number += 1
+        return self._start(f"candidate-{self._number}", running, taken) if running else {}
+
     def against(
         self,
         stages: Mapping[str, Mapping[str, Side]],
         pictures: Mapping[str, tuple[SavedModelSide, SavedModelSide, Mapping[str, str]]]
         | None = None,
+        *,
+        together: bool = False,
     ) -> Verification:
         """Run each stage (name -> signature -> side) on the cases that the references took, and
-        hold ``pictures`` against pixels.
+        hold ``pictures`` against pixels; the stages at once with ``together``.
 
         Raises WorkerError.
         """
@@ -175,14 +184,15 @@ class Trial:
         tolerance = self._check.tolerance
         taken = {key: item.taken for key, item in expected.items()}
         judged: dict[str, Verification] = {}
+        started: dict[str, dict[str, SideProcess]] = {}
+        if together:  # else one at a time: each holds all weights
+            started = {name: self._candidate(sides, taken) for name, sides in stages.items()}
         for name, sides in stages.items():
-            running = {key: side for key, side in sides.items() if taken[key]}
-            self._number += 1
-            found: dict[str, Outcomes] = {}
-            if running:
-                processes = self._start(f"candidate-{self._number}", running, taken)
-                found = {key: process.wait() for key, process in processes.items()}
+            processes = started[name] if together else self._candidate(sides, taken)
+            found = {key: process.wait() for key, process in processes.items()}
+            if not together:
                 self._stack.close()
+            if found:
                 self._count(found)
             judged[name] = merge_signatures(
                 {
@@ -196,6 +206,7 @@ class Trial:
                     for key in sides
                 }
             )
+        self._stack.close()
         if pictures:
             judged["encoded pictures"] = self.pictures(pictures)
         return merge_stages(judged)

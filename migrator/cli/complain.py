@@ -31,5 +31,9 @@ def complain(error: MigratorError, *, verbose: int = 0) -> None:
 
 
 def _tells_more(error: WorkerError) -> bool:
-    """True for the last words of a process that crashed; a traceback is for ``-v``."""
-    return not error.stopped and "Traceback (most recent call last)" not in error.log
+    """True for the last words of a process that crashed; a traceback is for ``-v``.
+
+    What was killed from outside had no say in it: its log tells of other things.
+    """
+    killed = error.stopped or "SIGKILL" in error.what
+    return not killed and "Traceback (most recent call last)" not in error.log

@@ -187,11 +187,7 @@ class Child:
                 if self._has_answered():  # in time: it waits for us, not we for it
                     self._begin()
                     continue
-                self._broken = WorkerError(
-                    f"did not finish within {self._limits.timeout:g} s and was stopped",
-                    hint="raise --timeout if the model is that large",
-                    stopped=True,
-                )
+                self._broken = self._too_slow()
             elif memory is not None and (used := self._resident()) > memory:
                 self._broken = WorkerError(
                     f"grew to {used:,} bytes, past the limit of {memory:,}, and was stopped",
@@ -201,6 +197,13 @@ class Child:
             if self._broken is not None:
                 self._process.kill()
                 return
+
+    def _too_slow(self) -> WorkerError:
+        return WorkerError(
+            f"did not finish within {self._limits.timeout:g} s and was stopped",
+            hint="raise --timeout if the model is that large",
+            stopped=True,
+        )
 
     def _has_answered(self) -> bool:
         return bool(select.select([self._in], [], [], 0)[0])
@@ -238,6 +241,8 @@ class Child:
         if self._broken is not None:
             self._broken.log = self.log()
             return self._broken
+        if self._process.fell_with_another and self._limits.timeout is not None:
+            return self._too_slow()  # as the one that was not even born in time
         if code < 0:
             name = signal.Signals(-code).name
             what = f"was killed by {name}"

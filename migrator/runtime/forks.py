@@ -71,6 +71,7 @@ class _ForkServer:
     """The parent's side of ``forkserver``."""
 
     def __init__(self) -> None:
+        self.is_felled = False
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._socket = ours
         with theirs:
@@ -99,6 +100,7 @@ class _ForkServer:
 
     def kill(self) -> None:
         """End the server, and with it, as each has asked the system for, its children."""
+        self.is_felled = True
         self._process.kill()
 
     def close(self) -> None:
@@ -130,6 +132,10 @@ class _Forked:
     @property
     def is_born(self) -> bool:
         return self._pid is not None or bool(select.select([self._answer], [], [], 0)[0])
+
+    @property
+    def fell_with_another(self) -> bool:
+        return self._server.is_felled
 
     def kill(self) -> None:
         if not self.is_born:

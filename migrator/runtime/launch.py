@@ -27,6 +27,10 @@ class ChildProcess(Protocol):
     def is_born(self) -> bool:
         """False where it is yet to start, and asking for its id would wait for that."""
 
+    @property
+    def fell_with_another(self) -> bool:
+        """True where it was ended because a process beside it had to be."""
+
     def kill(self) -> None:
         """End its whole group at once, or see that it never starts."""
 
@@ -69,6 +73,10 @@ class Spawned:
     @property
     def is_born(self) -> bool:
         return True
+
+    @property
+    def fell_with_another(self) -> bool:
+        return False
 
     def kill(self) -> None:
         kill_group(self._process.pid)

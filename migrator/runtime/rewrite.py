@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from migrator.collector import collector_paused
 from migrator.runtime.decoding import from_pictures
 from migrator.runtime.planned import import_graph, read_planned
 from migrator.runtime.storage import Holdings
@@ -13,6 +14,7 @@ DEFAULT = "serving_default"
 """The signature that a loaded result also calls as ``serve``."""
 
 
+@collector_paused()  # many objects that all live on
 def rewrite(
     *,
     signatures: list[dict[str, Any]],
