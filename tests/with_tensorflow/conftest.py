@@ -93,7 +93,7 @@ def warm() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def runner() -> Iterator[Child]:
     """A child with TensorFlow that runs one result after the other."""
     with Child() as child:
