@@ -13,10 +13,10 @@ from migrator.formats.tensors import constant_tensor
 from migrator.graph.wiring import Wiring
 from migrator.inspection.inputs import control_values
 from migrator.migration.choosing import choose_meta_graph
-from migrator.migration.keys import sample_keys
 from migrator.migration.plan import Endpoint, Plan, SignaturePlan, Subgraph
 from migrator.migration.randomness import random_outputs
 from migrator.migration.resolve import tensor_shape
+from migrator.migration.storage.keys import sample_keys
 from migrator.model.dtypes import FLOAT32
 from migrator.model.graph import Graph
 from migrator.model.model import MetaGraph, Model

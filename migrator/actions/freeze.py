@@ -26,10 +26,10 @@ from migrator.formats.encode import write_graph
 from migrator.formats.load import load, model_file
 from migrator.limits import DEFAULT_LIMITS, Limits
 from migrator.migration.choosing import choose_meta_graph
-from migrator.migration.freezable import MOST_BYTES, freeze_blockers, leftovers, missing_in
-from migrator.migration.freeze_record import FAILED, FROZEN, FreezeRecord
-from migrator.migration.frozen import FrozenGraph, finish_frozen
-from migrator.migration.older import for_release
+from migrator.migration.freezing.freezable import MOST_BYTES, freeze_blockers, leftovers, missing_in
+from migrator.migration.freezing.frozen import FrozenGraph, finish_frozen
+from migrator.migration.freezing.older import for_release
+from migrator.migration.freezing.record import FAILED, FROZEN, FreezeRecord
 from migrator.migration.plan import Blocker, Endpoint, Step
 from migrator.migration.record import SignatureRecord
 from migrator.model.graph import Graph

@@ -219,8 +219,7 @@ def _carry_out(
         trial = None
         if verify:  # the original runs beside the rewriting
             proving = Proving(original, plan, payload, work)
-            lifted = any(item.unlifted is not None for item in plan.signatures)
-            measured = replace(check, by_largest=lifted)
+            measured = replace(check, by_largest=plan.is_lifted)
             trial = stack.enter_context(
                 Trial(proving.faces(), measured, work, limits, fallback=proving.fallback())
             )

@@ -11,8 +11,8 @@ from migrator.actions.originals import Original
 from migrator.actions.payload import Payload
 from migrator.formats.encode import write_graph
 from migrator.migration.plan import IMAGES, Plan, SignaturePlan, Subgraph
+from migrator.migration.storage.weights import liftable
 from migrator.migration.subgraph import constant_bytes
-from migrator.migration.weights import liftable
 from migrator.verification.sides import GRAPH_DEF, SavedModelSide, Side
 
 LARGE = 256 << 20

@@ -17,8 +17,8 @@ from migrator.errors import UsageError, WorkerError
 from migrator.files import exists, folder_beside, is_taken, put_in_place
 from migrator.limits import DEFAULT_LIMITS, Limits
 from migrator.migration.options import Choice
-from migrator.migration.tflite_options import TFLiteOptions
-from migrator.migration.tflite_record import (
+from migrator.migration.tflite.options import TFLiteOptions
+from migrator.migration.tflite.record import (
     CONVERTED,
     CONVERTED_UNVERIFIED,
     FAILED,
@@ -31,7 +31,7 @@ from migrator.migration.tflite_record import (
     TFLiteSignature,
     TFLiteTensor,
 )
-from migrator.migration.tflite_story import Attempt, conversion_notes, conversion_steps
+from migrator.migration.tflite.story import Attempt, conversion_notes, conversion_steps
 from migrator.model.tensors import Shape
 from migrator.runtime.client import Child, ChildLimits, require_tensorflow
 from migrator.verification.judge import merge_signatures

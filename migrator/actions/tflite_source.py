@@ -18,7 +18,7 @@ from migrator.migration.choosing import choose_meta_graph
 from migrator.migration.options import Choice
 from migrator.migration.plan import CONSTANTS, SERVING, Feed, Step
 from migrator.migration.planning import plan as make_plan
-from migrator.migration.tflite_shapes import batch_of_one, has_open_lists
+from migrator.migration.tflite.shapes import batch_of_one, has_open_lists
 from migrator.model.model import Model, Source
 from migrator.model.tensors import TensorSpec
 from migrator.runtime.client import ChildLimits, require_tensorflow

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from types import TracebackType
 
 from migrator.actions.faces import Face
-from migrator.actions.proof import Check
+from migrator.actions.proof import Check, tamer_for
 from migrator.errors import WorkerError
 from migrator.runtime.client import Child, ChildLimits
-from migrator.verification.cases import Case, make_cases, tamer_cases
-from migrator.verification.data import data_case
+from migrator.verification.cases import Case
 from migrator.verification.encoded import picture_cases
 from migrator.verification.judge import judge, merge_signatures, merge_stages
 from migrator.verification.process import Outcomes, SideProcess
@@ -49,14 +47,17 @@ class Trial:
         self._number = 0
         self.peak_rss_bytes = 0
         self._stack = ExitStack()
-        self._cases = {key: self._make_cases(face) for key, face in faces.items()}
+        self._cases = {key: check.cases(face) for key, face in faces.items()}
         self._asked = {
             key: split_rows(cases, faces[key].by_row) if faces[key].by_row else cases
             for key, cases in self._cases.items()
         }
-        self._references = self._start(
-            "reference", {k: f.side for k, f in faces.items()}, self._asked
-        )
+        sides = {key: face.side for key, face in faces.items()}
+        try:
+            self._references = self._start("reference", sides, self._asked)
+        except BaseException:
+            self._stack.close()
+            raise
 
     def __enter__(self) -> Trial:
         return self
@@ -69,24 +70,18 @@ class Trial:
     ) -> None:
         self._stack.close()
 
-    def _make_cases(self, face: Face) -> Sequence[Case]:
-        check = self._check
-        if check.data is not None:
-            return [data_case(str(check.data), face.inputs)]
-        return make_cases(face.graph, face.inputs, seed=check.seed)
-
     def _start(
         self,
         name: str,
         sides: Mapping[str, Side],
-        cases: Mapping[str, Sequence[Case]] | None = None,
+        cases: Mapping[str, Sequence[Case]],
     ) -> dict[str, SideProcess]:
         """Hand all sides to one child, each begun when the one before it is done."""
         child = self._stack.enter_context(Child(self.limits))
         started = {}
         for number, (key, side) in enumerate(sides.items()):
             process = SideProcess(side, self._work, f"{name}-{number}", self.limits, child=child)
-            process.start((cases or self._cases)[key])
+            process.start(cases[key])
             started[key] = process
         return started
 
@@ -114,12 +109,11 @@ class Trial:
         found = {}
         for key, process in processes.items():
             face = self._faces[key]
-            tamer = partial(tamer_cases, face.graph, face.inputs, seed=self._check.seed)
             if face.by_row:
                 found[key] = join_rows(first[key], self._cases[key], face.by_row)
                 continue
-            generated = self._check.data is None
-            found[key] = process.add_tamer(first[key], tamer if generated else None)
+            tamer = tamer_for(face, self._check.seed) if self._check.data is None else None
+            found[key] = process.add_tamer(first[key], tamer)
         self._count(found)
         return found
 

@@ -92,6 +92,7 @@ def verify(
         left, right = sides
         pairs = _recorded(left, candidate, choice, work) or _pairs(left, right, choice, work)
         tell("verifying")
+        check = replace(check, by_largest=pairs.lifted)
         with Trial(pairs.faces, check, work, child_limits, fallback=None) as trial:
             found = trial.against(pairs.stages)
             if not (bisect and found.verdict == MISMATCH):
@@ -124,6 +125,8 @@ class _Pairs:
 
     faces: Mapping[str, Face]
     stages: Mapping[str, Mapping[str, Side]]
+    lifted: bool = False
+    """Whether constants of the reference are variables of the candidate, by its record."""
 
 
 def _pairs(left: Original, right: Original, choice: Choice, work: Path) -> _Pairs:
@@ -163,7 +166,7 @@ def _recorded(
         name: {key: saved_side(item, folder, loader) for key, item in sides.items()}
         for loader, name in BY_LOADER.items()
     }
-    return _Pairs(faces=faces, stages=stages)
+    return _Pairs(faces=faces, stages=stages, lifted=plan.is_lifted)
 
 
 def _refuse_pictures(choice: Choice, candidate: str | os.PathLike[str]) -> None:
@@ -188,7 +191,7 @@ def _recorded_plan(left: Original, file: Path, choice: Choice) -> Plan | None:
     }
     feeds = [f"{item['tensor']}={_text(item['value'])}" for item in record["feeds"]]
     feeds = [feed for feed in feeds if feed not in choice.feeds]
-    asked = replace(choice, feeds=[*feeds, *choice.feeds])
+    asked = replace(choice, feeds=[*feeds, *choice.feeds], weights=record["weights"])
     keys = [item.get("source_key") for item in found.values()]
     if not found:
         return None

@@ -169,6 +169,11 @@ class Plan:
     """Of the result: ``none``, ``v1`` (kept), ``functional`` or ``both``."""
 
     @property
+    def is_lifted(self) -> bool:
+        """Whether constants of the source become variables of the result."""
+        return any(item.unlifted is not None for item in self.signatures)
+
+    @property
     def nodes(self) -> int:
         """Nodes of the source's graph."""
         return len(self.graph.nodes)

@@ -27,15 +27,15 @@ from migrator.migration.plan import (
     Step,
 )
 from migrator.migration.randomness import random_outputs
-from migrator.migration.restore import find_restored
 from migrator.migration.rewriting import Rewritten, optimize_graph, rewrite_graph
 from migrator.migration.signatures import Asked, image_inputs, settle_signatures
-from migrator.migration.storage import Storage
+from migrator.migration.storage.restore import find_restored
+from migrator.migration.storage.store import Storage
+from migrator.migration.storage.tables import TableStore
+from migrator.migration.storage.tracing import Tracer
+from migrator.migration.storage.variables import VariableStore
+from migrator.migration.storage.weights import choose_weights, constants_too_large
 from migrator.migration.subgraph import as_subgraph, constant_bytes, cut_subgraph
-from migrator.migration.tables import TableStore
-from migrator.migration.tracing import Tracer
-from migrator.migration.variables import VariableStore
-from migrator.migration.weights import choose_weights, constants_too_large
 from migrator.model.model import MetaGraph, Model
 from migrator.model.tensors import TensorRef
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from migrator.migration.freeze_record import FreezeRecord
+from migrator.migration.freezing.record import FreezeRecord
 from migrator.migration.plan import Endpoint
 from migrator.report.json_record import verification
 from migrator.report.json_v1 import Json, envelope, source

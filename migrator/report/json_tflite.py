@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from migrator.migration.tflite_record import TFLiteRecord, TFLiteTensor
+from migrator.migration.tflite.record import TFLiteRecord, TFLiteTensor
 from migrator.report.json_record import _feeds, _steps, verification
 from migrator.report.json_v1 import Json, envelope, source
 

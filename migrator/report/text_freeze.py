@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from migrator.migration.freeze_record import FreezeRecord
+from migrator.migration.freezing.record import FreezeRecord
 from migrator.report.escape import shown, size
 from migrator.report.text import bullets, table
 from migrator.report.text_record import verdict_line

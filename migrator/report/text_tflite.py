@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from migrator.migration.tflite_record import (
+from migrator.migration.tflite.record import (
     CONVERTED_UNVERIFIED,
     TFLiteRecord,
     TFLiteSignature,

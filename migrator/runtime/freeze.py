@@ -1,7 +1,7 @@
 """Child task: one signature of a SavedModel as a GraphDef whose variables are constants.
 
 What TensorFlow makes is left as it is but for attributes that older releases would refuse;
-``migrator.migration.frozen`` gives the result its names.
+``migrator.migration.freezing.frozen`` gives the result its names.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ import jsonschema  # type: ignore[import-untyped,unused-ignore]
 import pytest
 
 from migrator.migration.plan import Step
-from migrator.migration.tflite_record import (
+from migrator.migration.tflite.record import (
     CONVERTED,
     CONVERTED_UNVERIFIED,
     FAILED,

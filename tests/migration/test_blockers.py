@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from migrator.errors import NeedsDecision
-from migrator.migration import weights
 from migrator.migration.options import Choice
 from migrator.migration.plan import Plan
 from migrator.migration.planning import plan
-from migrator.migration.weights import constants_too_large
+from migrator.migration.storage import weights
+from migrator.migration.storage.weights import constants_too_large
 from migrator.model.model import Model
 from tests import wire
 from tests.handmade import const, dense, model, op, placeholder, read_graph, text_const, unary

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from migrator.errors import NoSuchTensor
-from migrator.migration.freezable import MOST_BYTES, freeze_blockers, leftovers, missing_in
-from migrator.migration.frozen import FrozenGraph, finish_frozen
-from migrator.migration.older import for_release
+from migrator.migration.freezing.freezable import MOST_BYTES, freeze_blockers, leftovers, missing_in
+from migrator.migration.freezing.frozen import FrozenGraph, finish_frozen
+from migrator.migration.freezing.older import for_release
 from migrator.model.dtypes import FLOAT32
 from migrator.model.graph import Graph
 from migrator.model.model import Signature

@@ -21,7 +21,7 @@ from migrator.migration.plan import PREDICT, Plan
 from migrator.migration.planning import plan
 from migrator.migration.signatures import parse_shapes
 from migrator.migration.spec import Spec, parse_spec
-from migrator.migration.tables import KINDS
+from migrator.migration.storage.tables import KINDS
 from migrator.model.tensors import LazyTensor, Shape
 from tests import wire
 from tests.corpus import HUB, META, SAVED, Sample, sample

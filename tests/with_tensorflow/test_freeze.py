@@ -15,7 +15,7 @@ from migrator.actions.migrate import migrate
 from migrator.errors import BlockedError, NeedsDecision, UnsupportedFormat
 from migrator.formats.load import load
 from migrator.inspection.summary import control_flow, summarize
-from migrator.migration.freeze_record import FreezeRecord
+from migrator.migration.freezing.record import FreezeRecord
 from migrator.model.dtypes import RESOURCE
 from migrator.ops.registry import output_dtypes
 from migrator.report.json_freeze import freeze_result

@@ -17,7 +17,7 @@ from migrator.errors import MigratorError, UsageError, WorkerError
 from migrator.formats.encode import write_graph
 from migrator.formats.tensors import constant_tensor
 from migrator.migration.options import Choice
-from migrator.migration.tflite_record import TFLiteRecord
+from migrator.migration.tflite.record import TFLiteRecord
 from migrator.model.dtypes import FLOAT32, INT32
 from migrator.model.graph import Node, Versions
 from migrator.model.tensors import Shape

@@ -56,7 +56,7 @@ def make(tmp_path_factory: pytest.TempPathFactory, warm: None) -> Iterator[Make]
         return made[key]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("migrator.migration.weights.LIFT_FROM", SMALL)
+        patch.setattr("migrator.migration.storage.weights.LIFT_FROM", SMALL)
         yield once
 
 

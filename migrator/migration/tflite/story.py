@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from migrator.migration.plan import Step
-from migrator.migration.tflite_options import TFLiteOptions
-from migrator.migration.tflite_record import DYNAMIC, FLOAT16, INT8, NONE, TFLiteOps, no_ops
+from migrator.migration.tflite.options import TFLiteOptions
+from migrator.migration.tflite.record import DYNAMIC, FLOAT16, INT8, NONE, TFLiteOps, no_ops
 
 _QUANTIZED = {
     DYNAMIC: "weights as int8, computed with in float or int8 as the kernel likes",

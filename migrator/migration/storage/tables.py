@@ -13,9 +13,9 @@ from pathlib import Path
 from migrator.errors import MigratorError
 from migrator.formats.checkpoint import Checkpoint
 from migrator.migration.plan import Blocker, Table
-from migrator.migration.restore import Restored
+from migrator.migration.storage.restore import Restored
+from migrator.migration.storage.tracing import Tracer
 from migrator.migration.subgraph import with_nodes
-from migrator.migration.tracing import Tracer
 from migrator.model.dtypes import DType
 from migrator.model.graph import Function, Graph, Node
 from migrator.model.model import Asset

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from migrator.errors import UsageError
-from migrator.migration.tflite_record import INT8, NONE, QUANTIZATIONS, RANGE_TOLERANCES
+from migrator.migration.tflite.record import INT8, NONE, QUANTIZATIONS, RANGE_TOLERANCES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,12 +12,12 @@ from migrator.errors import MigratorError
 from migrator.formats.checkpoint import Checkpoint
 from migrator.formats.messages import message_class
 from migrator.formats.tensors import constant_tensor
-from migrator.migration.initial import Initial
 from migrator.migration.plan import Blocker, Weight
-from migrator.migration.restore import Restored
+from migrator.migration.storage.initial import Initial
+from migrator.migration.storage.restore import Restored
+from migrator.migration.storage.tracing import Tracer
+from migrator.migration.storage.weights import Taken
 from migrator.migration.subgraph import with_nodes
-from migrator.migration.tracing import Tracer
-from migrator.migration.weights import Taken
 from migrator.model.dtypes import INT32, DType
 from migrator.model.graph import Graph, Node
 from migrator.model.model import MetaGraph

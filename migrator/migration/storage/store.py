@@ -13,10 +13,15 @@ from migrator.migration.obstacles import find_blockers
 from migrator.migration.passes.references import drop_references
 from migrator.migration.plan import Blocker, Endpoint, Step, Subgraph, Table, Weight
 from migrator.migration.randomness import random_outputs
+from migrator.migration.storage.tables import TableStore, table_nodes, take_tables
+from migrator.migration.storage.variables import (
+    VariableStore,
+    inline_values,
+    take_handles,
+    variable_nodes,
+)
+from migrator.migration.storage.weights import lift, liftable
 from migrator.migration.subgraph import as_subgraph, prune, with_nodes
-from migrator.migration.tables import TableStore, table_nodes, take_tables
-from migrator.migration.variables import VariableStore, inline_values, take_handles, variable_nodes
-from migrator.migration.weights import lift, liftable
 from migrator.model.graph import Graph
 from migrator.model.model import Asset
 from migrator.model.tensors import UNKNOWN_SHAPE, TensorRef

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from migrator.errors import NoSuchTensor
 from migrator.graph.wiring import Wiring
-from migrator.migration.passthrough import without_passthroughs
+from migrator.migration.freezing.passthrough import without_passthroughs
 from migrator.migration.plan import Step
 from migrator.model.graph import Function, Graph, Node, index_nodes
 from migrator.model.tensors import TensorRef, TensorSpec
