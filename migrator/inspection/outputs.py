@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from migrator.graph.wiring import Wiring
 from migrator.inspection import vocabulary as words
 from migrator.inspection.candidates import Candidate
+from migrator.inspection.held import VARIABLES, is_weight, variable_bytes
 from migrator.inspection.sources import find_sources
-from migrator.model.dtypes import DType
-from migrator.model.graph import Graph, Node, declared_shape
-from migrator.model.tensors import UNKNOWN_SHAPE, LazyTensor, Shape
+from migrator.model.graph import Graph, declared_shape
+from migrator.model.tensors import UNKNOWN_SHAPE, LazyTensor
 from migrator.ops.registry import op_facts, output_dtype
 
 ACCEPT = 0.6
@@ -73,17 +73,6 @@ def _found(chosen: list[Candidate], others: list[Candidate], *questions: str) ->
     )
 
 
-_VARIABLES = frozenset(("Variable", "VariableV2", "VarHandleOp"))
-
-
-def _variable_bytes(node: Node) -> int:
-    """Bytes of a variable that may be a weight; counters and steps are none."""
-    dtype, shape = node.attrs.get("dtype"), node.attrs.get("shape")
-    if not isinstance(dtype, DType) or not isinstance(shape, Shape) or not shape.dims:
-        return 0
-    return (shape.elements or 0) * dtype.itemsize if dtype.base.is_floating else 0
-
-
 class _Finder:
     def __init__(self, graph: Graph, wiring: Wiring) -> None:
         self.graph = graph
@@ -99,12 +88,12 @@ class _Finder:
         self.weight_bytes = {
             number: value.nbytes
             for number, value in constants
-            if isinstance(value, LazyTensor) and _is_weight(value)
+            if isinstance(value, LazyTensor) and is_weight(value)
         }
         self.weight_bytes |= {
             number: size
             for number, node in enumerate(nodes)
-            if node.op in _VARIABLES and (size := _variable_bytes(node))
+            if node.op in VARIABLES and (size := variable_bytes(node))
         }
         self.weights = self.weight_bytes.keys()
         self.total = sum(self.weight_bytes.values())
@@ -390,12 +379,3 @@ def _by_name_and_op(name: str, op: str) -> tuple[float, list[str]]:
         score += 0.1
         reasons.append(f"its name says {word!r}")
     return score, reasons
-
-
-def _is_weight(value: object) -> bool:
-    return (
-        isinstance(value, LazyTensor)
-        and value.dtype.kind in "fcq"
-        and bool(value.shape.rank)
-        and value.elements > 1
-    )

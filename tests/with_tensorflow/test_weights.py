@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from migrator.actions import verify as verifying
 from migrator.actions.migrate import migrate
 from migrator.actions.proving import CONSTANTS_KEPT
 from migrator.formats.checkpoint import open_checkpoint
@@ -116,6 +117,24 @@ def test_lifting_is_proven_in_two_stages(make: Make, name: str) -> None:
     assert stages[CONSTANTS_KEPT] == "bitwise"
     assert made.record.weights == "variables"
     assert made.record.verification.passed
+
+
+@pytest.mark.parametrize(("weights", "by_largest"), [("variables", True), ("constants", False)])
+def test_verify_measures_a_result_as_migrate_did(
+    make: Make, monkeypatch: pytest.MonkeyPatch, weights: str, by_largest: bool
+) -> None:
+    """Sums are reordered where constants became variables, and only there."""
+    found = make("tf1.15.5/mlp", weights=weights)
+    measured = []
+
+    class Spied(verifying.Trial):
+        def __init__(self, faces: Any, check: Any, *rest: Any, **more: Any) -> None:
+            measured.append(check.by_largest)
+            super().__init__(faces, check, *rest, **more)
+
+    monkeypatch.setattr(verifying, "Trial", Spied)
+    assert verifying.verify(found.sample.path, found.dest).passed
+    assert measured == [by_largest]
 
 
 @pytest.mark.parametrize("name", FROZEN)
