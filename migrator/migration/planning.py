@@ -29,6 +29,7 @@ from migrator.migration.plan import (
 from migrator.migration.randomness import random_outputs
 from migrator.migration.rewriting import Rewritten, optimize_graph, rewrite_graph
 from migrator.migration.signatures import Asked, image_inputs, settle_signatures
+from migrator.migration.storage.creators import inline_creators
 from migrator.migration.storage.restore import find_restored
 from migrator.migration.storage.store import Storage
 from migrator.migration.storage.tables import TableStore
@@ -118,7 +119,8 @@ def _no_keras(source: str | os.PathLike[str], limits: Limits) -> None:
 
 
 def _plan(model: Model, choice: Choice, limits: Limits) -> Plan:
-    meta = choose_meta_graph(model, choice.tag_set)
+    chosen = choose_meta_graph(model, choice.tag_set)
+    meta = replace(chosen, graph=inline_creators(chosen.graph))
     wanted = settle_signatures(model, meta, choice)
     storage = _storage(model, meta, choice, limits)
     drafts = [_draft(meta, item, choice) for item in wanted]
@@ -143,7 +145,7 @@ def _plan(model: Model, choice: Choice, limits: Limits) -> Plan:
     ops = {node.op for draft in drafts for node in draft.kept.graph.all_nodes()}
     return Plan(
         source=model.source,
-        graph=meta.graph,
+        graph=chosen.graph,
         tags=meta.tags,
         checkpoint=storage.checkpoint,
         signatures=tuple(signatures),

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from migrator.errors import UsageError
+from migrator.graph.inline import inline_calls
 from migrator.graph.wiring import Wiring
 from migrator.model.dtypes import BOOL, DType
 from migrator.model.graph import Graph
@@ -15,6 +16,7 @@ from migrator.model.tensors import Shape, TensorRef
 from migrator.verification.examples import encode_example
 from migrator.verification.ranges import Hints, find_hints
 from migrator.verification.samples import sample_bytes
+from migrator.verification.sparse import settle_sparse
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +59,7 @@ def make_cases(graph: Graph | None, inputs: Sequence[InputSpec], *, seed: int) -
     in their range; string inputs hold what is decoded from them. Without a graph only dtypes and
     shapes are known.
     """
-    wiring = Wiring(graph) if graph is not None else None
+    wiring = _wiring(graph)
     hints = {item.name: _hints(wiring, item) for item in inputs}
     sizes: Sequence[tuple[int, int, int]] = _SIZES
     if not any(_is_free(item, hints[item.name]) for item in inputs):
@@ -77,13 +79,18 @@ def make_cases(graph: Graph | None, inputs: Sequence[InputSpec], *, seed: int) -
 
 def tamer_cases(graph: Graph | None, inputs: Sequence[InputSpec], *, seed: int) -> list[Case]:
     """Tamer cases, for a model that refused the others: small integers, equal dimensions."""
-    wiring = Wiring(graph) if graph is not None else None
+    wiring = _wiring(graph)
     hints = {item.name: _hints(wiring, item) for item in inputs}
     tame = ((1, 1, 32), (2, 2, 128), (1, 16, 224), (2, 16, 299), (4, 4, 32))
     return [
         _case(inputs, hints, index + len(_SIZES) + _MOST_SWITCHES, size, seed, plain=True)
         for index, size in enumerate(tame)
     ]
+
+
+def _wiring(graph: Graph | None) -> Wiring | None:
+    """Of the graph with its calls inlined: in TensorFlow 2 what reads an input lies in bodies."""
+    return None if graph is None else Wiring(inline_calls(graph, lambda _: True))
 
 
 def _hints(wiring: Wiring | None, item: InputSpec) -> Hints:
@@ -126,6 +133,7 @@ def _case(
         )
         for item in inputs
     }
+    arrays = settle_sparse(inputs, arrays, batch, random, tame=plain)
     about = f"batch {batch}, length {length}" + (", tame values" if plain else "")
     return Case(name=f"case{index}", about=about, arrays=arrays)
 
@@ -203,7 +211,7 @@ def _values(
             return np.asarray(index % 2 == 0)
         return np.asarray(random.random(shape) < 0.5)
     if dtype.kind == "s":
-        return _strings(random, hints, shape, item.keys)
+        return _strings(random, hints, shape, item.keys, plain=plain)
     if item.keys and dtype.is_integer and hints.limit is None and not plain:
         known = np.asarray(item.keys)[random.integers(0, len(item.keys), shape)]
         return np.where(random.random(shape) < _KNOWN, known, known + 1).astype(dtype.numpy())
@@ -254,21 +262,23 @@ def _integers(
     return np.asarray(values).astype(dtype.numpy())
 
 
-def _strings(random: Any, hints: Hints, shape: tuple[int, ...], keys: Sequence[Any]) -> Any:
+def _strings(
+    random: Any, hints: Hints, shape: tuple[int, ...], keys: Sequence[Any], *, plain: bool
+) -> Any:
     import numpy as np
 
     values = np.empty(shape, dtype=object)
-    flat = [_string(random, hints, keys) for _ in range(values.size)]
+    flat = [_string(random, hints, keys, plain=plain) for _ in range(values.size)]
     if shape == ():
         return np.array(flat[0], dtype=object)
     values.reshape(-1)[:] = flat
     return values
 
 
-def _string(random: Any, hints: Hints, keys: Sequence[Any]) -> bytes:
+def _string(random: Any, hints: Hints, keys: Sequence[Any], *, plain: bool) -> bytes:
     """What the graph parses; else mostly something that a table knows, or several of these."""
     if hints.features:
-        return encode_example(hints.features, random, keys)
+        return encode_example(hints.features, random, keys, tame=plain)
     if keys and not hints.decoder and random.random() < _KNOWN:
         picked = [keys[index] for index in random.integers(0, len(keys), random.integers(1, 4))]
         return b" ".join(picked) if random.random() < _SEVERAL else bytes(picked[0])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from migrator.formats.wire import bytes_field
@@ -19,11 +19,15 @@ _MOST_VALUES = 1 << 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Feature:
-    """One feature that a parser asks for: ``count`` values of int64, float32 or string."""
+    """One feature that a parser asks for: ``count`` values of int64, float32 or string.
+
+    Of a ``sparse`` one an example may have any number; many models take no more than one.
+    """
 
     key: bytes
     dtype: DType
     count: int
+    sparse: bool = False
 
 
 def features_of(wiring: Wiring, parser: int) -> tuple[Feature, ...]:
@@ -36,7 +40,7 @@ def features_of(wiring: Wiring, parser: int) -> tuple[Feature, ...]:
     if keys is None:
         return ()
     found = [
-        Feature(key=key, dtype=dtype, count=_VARIABLE_LENGTH)
+        Feature(key=key, dtype=dtype, count=_VARIABLE_LENGTH, sparse=True)
         for key, dtype in zip(keys[0], sparse, strict=False)
     ]
     for index, (key, dtype) in enumerate(zip(keys[1], dense, strict=False)):
@@ -80,10 +84,15 @@ def _list(value: Any) -> list[Any]:
 
 
 def encode_example(
-    features: tuple[Feature, ...], random: Any, words: Sequence[bytes] = ()
+    features: tuple[Feature, ...], random: Any, words: Sequence[bytes] = (), *, tame: bool = False
 ) -> bytes:
-    """One serialised Example with small values for each feature; strings are among ``words``."""
+    """One serialised Example with small values for each feature; strings are among ``words``.
+
+    A ``tame`` one has one value for each sparse feature.
+    """
     words = (*words, b"red", b"green", b"blue")
+    if tame:
+        features = tuple(replace(item, count=1) if item.sparse else item for item in features)
     values = {feature.key: _values(feature, random, words) for feature in features}
     return bytes_field(1, _features(values))
 

@@ -113,3 +113,25 @@ def test_every_type_of_input_gets_values_of_its_type(number: int) -> None:
     assert first.arrays["x"].dtype == dtype.numpy()
     assert first.arrays["x"].shape == (2, 3)
     assert dtype == BOOL or first.arrays["x"].size == 6
+
+
+def test_what_reads_an_input_is_found_in_the_functions_that_are_called() -> None:
+    """As in every TensorFlow 2 SavedModel: the table that the ids index lies in a body."""
+    table = [
+        const("table", np.zeros((7, 2))),
+        const("axis", 0, "int32"),
+        op(
+            "rows", "GatherV2", "table:output:0", "ids", "axis:output:0",
+            Tparams=wire.F, Tindices=wire.I32, Taxis=wire.I32,
+        ),
+    ]  # fmt: skip
+    body = wire.function(
+        "body", {"ids": wire.INT32}, {"r": wire.FLOAT}, table, {"r": "rows:output:0"}
+    )
+    call = op("y", "PartitionedCall", "ids", f=wire.Call("body"), Tin=[wire.I32], Tout=[wire.F])
+    graph = model(placeholder("ids", wire.I32, (-1, 50)), call, functions=[body]).graph
+    item = InputSpec(
+        name="ids", tensor="ids:0", dtype=dtype_named("int32"), shape=Shape((None, 50))
+    )
+    for case in make_cases(graph, [item], seed=0):
+        assert case.arrays["ids"].max() == 6

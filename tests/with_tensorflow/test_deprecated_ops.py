@@ -366,6 +366,28 @@ def const_after(name: str, value: int, before: str) -> bytes:
     return op(name, "Const", f"^{before}", dtype=wire.I32, value=np.asarray(value, dtype=np.int32))
 
 
+def test_buckets_of_boosted_trees_are_those_of_the_last_kernel() -> None:
+    """No TensorFlow 2 has its kernel: the numbers are what TensorFlow 1.15.5 gave."""
+    first = [-1.0, 0.0, 0.5, 1.0, 3.0, 9.0, float("nan")]
+    graph = model(
+        op("a", "Placeholder", dtype=wire.F),
+        op("b", "Placeholder", dtype=wire.F),
+        const("edges", [0.0, 1.0, 3.0]),
+        const("none", np.zeros(0)),
+        op("y", "BoostedTreesBucketize", "a", "b", "edges", "none", num_features=2),
+    ).graph
+    found, steps = rewritten(graph, "y:0", "y:1")
+    assert [step.count for step in steps] == [1]
+    feeds = {"a:0": np.float32(first), "b:0": np.float32([1, 2, 1.5, 0, 0, 0, 7])}
+    for outputs in (
+        run(found, ["y:0", "y:1"], feeds),
+        run_in_function(found, ["y:0", "y:1"], feeds),
+    ):
+        np.testing.assert_array_equal(outputs[0], [0, 0, 1, 1, 2, 2, 0])
+        np.testing.assert_array_equal(outputs[1], [0] * 7)
+        assert {value.dtype for value in outputs} == {np.dtype("int32")}
+
+
 def test_old_tables_run_as_new_ones() -> None:
     keys = wire.Raw(wire.block(8, wire.string_tensor((2,), (b"a", b"b"))))
     asked = wire.Raw(wire.block(8, wire.string_tensor((3,), (b"b", b"?", b"a"))))

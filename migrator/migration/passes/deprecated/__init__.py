@@ -26,6 +26,7 @@ REWRITTEN: Mapping[str, tuple[Rewrite, str]] = {
     "BatchNormWithGlobalNormalization": (maths.batch_norm, "plain arithmetic"),
     "BatchNormWithGlobalNormalizationGrad": (maths.batch_norm_grad, "plain arithmetic"),
     "BatchSelfAdjointEig": (maths.packed_eigen, "SelfAdjointEigV2"),
+    "BoostedTreesBucketize": (maths.boosted_trees_bucketize, "LowerBound"),
     "BucketizeWithInputBoundaries": (maths.bucketize, "UpperBound"),
     "CompareAndBitpack": (maths.compare_and_bitpack, "plain arithmetic"),
     "Conv3DBackpropFilter": (maths.convolution_3d_grad, "Conv3DBackpropFilterV2"),

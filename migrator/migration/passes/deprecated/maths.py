@@ -223,3 +223,32 @@ def bucketize(node: Node, draft: Draft) -> None:
     edges = draft.op("Reshape", boundaries, row, label="edges", T=FLOAT32, Tshape=INT32)
     found = draft.op("UpperBound", edges, flat, label="found", T=FLOAT32, out_type=INT32)
     draft.finish("Reshape", found, shape, T=INT32, Tshape=INT32)
+
+
+def boosted_trees_bucketize(node: Node, draft: Draft) -> None:
+    """The first boundary that is not below each value, the last one for what lies above all.
+
+    Of as many features at once as there are pairs of values and boundaries. Source: what
+    TensorFlow 1.15's kernel (a lower bound, kept inside of the boundaries) gives.
+    """
+    count = attr_of(node, "num_features", int)
+    if not 0 < count <= _MOST_FEATURES:
+        raise Unfit(node.name)
+    given = inputs_of(node, 2 * count)
+    row = draft.const([1, -1], INT32, "row")
+    one, zero = draft.const(1, INT32, "one"), draft.const(0, INT32, "zero")
+    buckets = []
+    for values, boundaries in zip(given[:count], given[count:], strict=True):
+        shape = draft.op("Shape", values, label="shape", T=FLOAT32, out_type=INT32)
+        flat = draft.op("Reshape", values, row, label="flat", T=FLOAT32, Tshape=INT32)
+        edges = draft.op("Reshape", boundaries, row, label="edges", T=FLOAT32, Tshape=INT32)
+        found = draft.op("LowerBound", edges, flat, label="found", T=FLOAT32, out_type=INT32)
+        size = draft.op("Size", boundaries, label="size", T=FLOAT32, out_type=INT32)
+        last = draft.op("Sub", size, one, label="last", T=INT32)
+        inside = draft.op("Minimum", found, last, label="inside", T=INT32)
+        bucket = draft.op("Maximum", inside, zero, label="bucket", T=INT32)
+        buckets.append(draft.op("Reshape", bucket, shape, label="shaped", T=INT32, Tshape=INT32))
+    draft.finish("IdentityN", *buckets, T=[INT32] * count)
+
+
+_MOST_FEATURES = 1000
