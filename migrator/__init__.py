@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 from migrator._version import __version__
 
 if TYPE_CHECKING:
+    from migrator.actions.audit import audit as audit
     from migrator.actions.freeze import freeze as freeze
     from migrator.actions.migrate import migrate as migrate
     from migrator.actions.run import run as run
     from migrator.actions.tflite import tflite as tflite
     from migrator.actions.verify import verify as verify
+    from migrator.auditing.settings import AuditSettings as AuditSettings
     from migrator.errors import MigratorError as MigratorError
     from migrator.errors import NeedsDecision as NeedsDecision
     from migrator.formats.load import load as load
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from migrator.model.model import Model as Model
 
 _HOMES = {
+    "AuditSettings": "migrator.auditing.settings",
     "Choice": "migrator.migration.options",
     "Graph": "migrator.model.graph",
     "Limits": "migrator.limits",
@@ -36,6 +39,7 @@ _HOMES = {
     "Model": "migrator.model.model",
     "NeedsDecision": "migrator.errors",
     "Node": "migrator.model.graph",
+    "audit": "migrator.actions.audit",
     "freeze": "migrator.actions.freeze",
     "load": "migrator.formats.load",
     "migrate": "migrator.actions.migrate",

@@ -6,6 +6,7 @@ import atexit
 import errno
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -23,7 +24,16 @@ _working: set[Path] = set()
 
 
 def write_whole(target: Path, content: str | bytes) -> None:
-    """Write beside ``target``, then rename. Raises DestinationError where that cannot be done."""
+    """Write beside ``target``, then rename. Raises DestinationError where that cannot be done.
+
+    A device or a pipe is written to: root, who may, would put a file in the place of /dev/null.
+    """
+    if _is_stream(target):
+        try:
+            target.write_bytes(content.encode() if isinstance(content, str) else content)
+        except OSError as error:
+            raise _cannot_be_written(error, target) from None
+        return
     try:
         handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     except (OSError, ValueError) as error:
@@ -39,6 +49,14 @@ def write_whole(target: Path, content: str | bytes) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def _is_stream(target: Path) -> bool:
+    try:
+        mode = target.stat().st_mode
+    except (OSError, ValueError):
+        return False
+    return stat.S_ISCHR(mode) or stat.S_ISBLK(mode) or stat.S_ISFIFO(mode)
 
 
 def _cannot_be_written(error: OSError | ValueError, target: Path) -> DestinationError:

@@ -10,7 +10,9 @@ from typing import Any
 
 import jsonschema  # type: ignore[import-untyped,unused-ignore]
 
-VERBS = ("inspect", "plan", "migrate", "verify", "run", "tflite", "freeze")
+VERBS = ("inspect", "plan", "migrate", "verify", "run", "tflite", "freeze", "audit", "explain")
+FILES = ("baseline",)
+"""Schemas of files that are no result of a verb."""
 
 
 @cache

@@ -188,3 +188,17 @@ def test_an_interruption_between_the_renames_brings_the_old_one_back(
         put_in_place(new, target, overwrite=True)
     assert (target / "file").read_text() == "old"
     assert listing(tmp_path) == ["new", "target"]
+
+
+def test_a_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> None:
+    """So is a device: root may put a file in the place of /dev/null."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        write_whole(pipe, "x")
+        assert os.read(reader, 10) == b"x"
+    finally:
+        os.close(reader)
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    assert listing(tmp_path) == ["pipe"]

@@ -17,11 +17,13 @@ from migrator.actions.payload import Payload
 from migrator.actions.proof import Check
 from migrator.actions.proving import Proving
 from migrator.actions.trial import Trial
+from migrator.auditing.blocker_codes import rule_code
 from migrator.errors import BlockedError, FormatError, UsageError, WorkerError
 from migrator.files import exists, folder_beside, is_taken, put_in_place
 from migrator.limits import DEFAULT_LIMITS, Limits
 from migrator.migration.options import AUTO, Choice
-from migrator.migration.plan import CONSTANTS, IMAGES, Endpoint, Plan, SignaturePlan
+from migrator.migration.plan import CONSTANTS, IMAGES, Blocker, Endpoint, Plan, SignaturePlan
+from migrator.migration.readiness import NEEDS_YOU, readiness_of
 from migrator.migration.record import (
     FAILED,
     MIGRATED,
@@ -183,10 +185,15 @@ def _may_keep_loops(plan: Plan, choice: Choice) -> bool:
 
 def _no_blockers(plan: Plan) -> None:
     if plan.blockers:
+        needs_you = readiness_of(plan).verdict == NEEDS_YOU
+        rules = dict.fromkeys(filter(None, (rule_code(item.code) for item in plan.blockers)))
         raise BlockedError(
-            "cannot be migrated as it stands",
-            blockers=[_blocker_line(item.text, item.node, item.fix) for item in plan.blockers],
+            "needs you before it can be migrated"
+            if needs_you
+            else "cannot be migrated as it stands",
+            blockers=[_blocker_line(item) for item in plan.blockers],
             where=plan.source.path,
+            hint=f"`migrator explain {next(iter(rules))}` says more" if rules else "",
         )
 
 
@@ -299,9 +306,12 @@ def _check_destination(target: Path, sources: Iterable[Path], *, overwrite: bool
             )
 
 
-def _blocker_line(text: str, node: str, fix: str) -> str:
-    place = f" (node {node!r})" if node and repr(node) not in text else ""
-    return f"{text}{place}; {fix}" if fix else f"{text}{place}"
+def _blocker_line(item: Blocker) -> str:
+    rule = rule_code(item.code)
+    mark = f"[{rule}] " if rule else ""
+    place = f" (node {item.node!r})" if item.node and repr(item.node) not in item.text else ""
+    text = f"{mark}{item.text}{place}"
+    return f"{text}; {item.fix}" if item.fix else text
 
 
 def _signatures(plan: Plan, rewritten: Mapping[str, Any]) -> dict[str, SignatureRecord]:

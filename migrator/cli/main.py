@@ -9,12 +9,23 @@ import sys
 from collections.abc import Sequence
 
 from migrator._version import __version__
-from migrator.cli import freeze, inspect, migrate, plan, run, tflite, verify
+from migrator.cli import (
+    audit,
+    explain,
+    freeze,
+    inspect,
+    migrate,
+    plan,
+    report,
+    run,
+    tflite,
+    verify,
+)
 from migrator.cli.complain import complain
 from migrator.errors import EXIT_CANNOT, EXIT_INTERRUPTED, EXIT_YES, MigratorError
 from migrator.interrupts import unwind_on_signals
 
-_VERBS = (inspect, plan, migrate, verify, freeze, run, tflite)
+_VERBS = (inspect, audit, explain, plan, migrate, verify, freeze, run, tflite, report)
 
 
 def build_parser() -> argparse.ArgumentParser:

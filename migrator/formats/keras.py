@@ -139,14 +139,21 @@ def _references(h5py: Any, file: Any) -> Iterator[KerasDanger]:
             name = f"{place}/{key}"
             link = group.get(key, getlink=True)
             if isinstance(link, h5py.ExternalLink):
-                yield KerasDanger(layer=name, text="links to another file")
+                yield KerasDanger(
+                    layer=name,
+                    text="links to another file",
+                    kind="link",
+                    argument=str(link.filename),
+                )
                 continue
             if isinstance(link, h5py.SoftLink):
                 continue  # what it leads to is looked at where it lies
             item = group[key]
             if isinstance(item, h5py.Dataset):
                 if item.external or item.is_virtual:
-                    yield KerasDanger(layer=name, text="keeps its data in another file")
+                    yield KerasDanger(
+                        layer=name, text="keeps its data in another file", kind="link"
+                    )
             elif isinstance(item, h5py.Group):
                 address = h5py.h5o.get_info(item.id).addr
                 if address not in seen:
@@ -193,7 +200,9 @@ def _weight_references(
 ) -> Iterator[KerasDanger]:
     for name in names:
         if name.startswith("/") or ".." in Path(name).parts:
-            yield KerasDanger(layer=name, text="is a member that leads out of the archive")
+            yield KerasDanger(
+                layer=name, text="is a member that leads out of the archive", kind="link"
+            )
     if _WEIGHTS in names:
         h5py = _h5py(path)
         with archive.open(_WEIGHTS) as member, h5py.File(member, "r") as file:

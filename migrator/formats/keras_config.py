@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from migrator.formats.keras_code import telling_names
 from migrator.ops.registry import op_facts
 
 
@@ -16,6 +17,11 @@ class KerasDanger:
 
     layer: str
     text: str
+    kind: str = ""
+    """``code``, ``lambda`` (code without a telling name in it), ``class``, ``module``,
+    ``function``, ``file``, ``op`` or ``link``."""
+    argument: str = ""
+    """What it names: a file, a module, a class, an op, the telling names in its code."""
 
 
 _MOST_TOLD = 20
@@ -31,6 +37,13 @@ _REFUSED = {
     "InstanceMethod": "calls a method that the file names",
     "InstanceProperty": "reads a property that the file names",
 }
+_KINDS = {
+    "__typespec__": "module",
+    "ClassMethod": "function",
+    "InstanceMethod": "function",
+    "InstanceProperty": "function",
+}
+"""Kinds of those that hold no code themselves."""
 _ROOTS = ("keras", "tf_keras", "tensorflow.keras", "tensorflow.python.keras")
 _PARTS = frozenset(
     (
@@ -88,8 +101,9 @@ def find_dangers(config: Mapping[str, Any]) -> tuple[KerasDanger, ...]:
         value, layer = stack.pop()
         if isinstance(value, dict):
             layer = _name(value) or layer
-            for text in _dangers(value):
-                found[KerasDanger(layer=layer, text=text)] = None
+            for kind, argument, text in _dangers(value):
+                danger = KerasDanger(layer=layer, text=text, kind=kind, argument=argument)
+                found[danger] = None
             if str(value.get("class_name")) not in _REFUSED:  # what lies in there adds nothing
                 stack.extend((item, layer) for item in value.values())
         elif isinstance(value, list):
@@ -106,24 +120,41 @@ def _name(value: Mapping[str, Any]) -> str:
     return name if isinstance(name, str) else ""
 
 
-def _dangers(value: Mapping[str, Any]) -> Iterator[str]:
+def _dangers(value: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """(kind, argument, text) of everything in one object of the configuration."""
     class_name, module = value.get("class_name"), value.get("module")
     registered = value.get("registered_name")
     config = value.get("config")
     if isinstance(class_name, str):
         if class_name in _REFUSED:
-            yield _REFUSED[class_name]
+            yield (*_refused(class_name, config), _REFUSED[class_name])
             return
         if ">" in class_name:
-            yield f"is of a class of its maker's own, {class_name!r}"
+            yield "class", class_name, f"is of a class of its maker's own, {class_name!r}"
         if isinstance(config, dict):
             yield from _config_dangers(class_name, config)
     if isinstance(registered, str) and ">" in registered:
-        yield f"is of a class of its maker's own, {registered!r}"
+        yield "class", registered, f"is of a class of its maker's own, {registered!r}"
     if isinstance(module, str) and not _is_keras(module):
-        yield f"names the Python module {module!r}"
+        yield "module", module, f"names the Python module {module!r}"
     if str(value.get("function_type")) in ("lambda", "function"):
-        yield "names a Python function"
+        yield "function", "", "names a Python function"
+
+
+def _refused(class_name: str, config: Any) -> tuple[str, str]:
+    """(kind, argument) of an object whose class is refused."""
+    config = config if isinstance(config, dict) else {}
+    if class_name in ("Lambda", "__lambda__"):
+        function = config.get("function", config) if class_name == "Lambda" else config
+        if isinstance(function, str) and config.get("function_type") == "function":
+            return "function", function
+        names = telling_names(function)
+        if names is None:
+            return "code", ""
+        return ("code", ", ".join(names)) if names else ("lambda", "")
+    if class_name == "TFSMLayer":
+        return "file", str(config.get("filepath", ""))
+    return _KINDS.get(class_name, "code"), class_name
 
 
 def _is_keras(module: str) -> bool:
@@ -137,17 +168,18 @@ def _is_keras(module: str) -> bool:
     return False
 
 
-def _config_dangers(class_name: str, config: Mapping[str, Any]) -> Iterator[str]:
+def _config_dangers(class_name: str, config: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     for key in ("vocabulary", "idf_weights"):  # of StringLookup, TextVectorization and the like
         if isinstance(config.get(key), str):
-            yield f"reads the file {config[key]!r}"
+            yield "file", config[key], f"reads the file {config[key]!r}"
     if class_name in _FUNCTION_LAYERS and not _is_safe_function(config.get("function")):
-        yield f"calls TensorFlow's {config.get('function')!r}"
+        name = config.get("function")
+        yield "function", str(name), f"calls TensorFlow's {name!r}"
     if class_name == "TensorFlowOpLayer":
         for op in _node_ops(config.get("node_def")):
             facts = op_facts(op)
             if facts is None or facts.stateful or any(word in op for word in _FILE_WORDS):
-                yield f"runs the op {op!r}"
+                yield "op", op, f"runs the op {op!r}"
 
 
 def _is_safe_function(name: Any) -> bool:

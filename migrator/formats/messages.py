@@ -36,7 +36,9 @@ _MESSAGES: dict[str, str] = {
     "TensorShapeProto": "2 dim Dim* | 3 unknown_rank bool",
     "Dim": "1 size int64 | 2 name string",
     "VersionDef": "1 producer int32 | 2 min_consumer int32 | 3 bad_consumers int32*",
-    "FunctionDefLibrary": "1 function FunctionDef* | 2 gradient GradientDef*",
+    "FunctionDefLibrary": "1 function FunctionDef* | 2 gradient GradientDef*"
+    " | 3 registered_gradients RegisteredGradient*",
+    "RegisteredGradient": "1 gradient_func string | 2 registered_op_type string",
     "GradientDef": "1 function_name string | 2 gradient_func string",
     "FunctionDef": "1 signature OpDef | 3 node_def NodeDef* | 4 ret string{} | 5 attr AttrValue{}"
     " | 6 control_ret string{}",
@@ -53,8 +55,8 @@ _MESSAGES: dict[str, str] = {
     " | 6 tensorflow_git_version string",
     "CollectionDef": "1 node_list StringList/kind | 2 bytes_list BytesList/kind"
     " | 3 int64_list Int64List/kind | 4 float_list FloatList/kind | 5 any_list AnyList/kind",
-    "VariableDef": "1 variable_name string | 3 snapshot_name string | 5 is_resource bool"
-    " | 7 trainable bool",
+    "VariableDef": "1 variable_name string | 2 initializer_name string | 3 snapshot_name string"
+    " | 5 is_resource bool | 7 trainable bool",
     "StringList": "1 value string*",
     "BytesList": "1 value bytes*",
     "Int64List": "1 value int64*",
@@ -70,13 +72,21 @@ _MESSAGES: dict[str, str] = {
     "AssetFileDef": "1 tensor_info TensorInfo | 2 filename string",
     "SaverDef": "1 filename_tensor_name string | 2 save_tensor_name string"
     " | 3 restore_op_name string",
-    "SavedObjectGraph": "1 nodes SavedObject* | 2 concrete_functions Opaque{}",
+    "SavedObjectGraph": "1 nodes SavedObject* | 2 concrete_functions SavedConcreteFunction{}",
+    "SavedConcreteFunction": "2 bound_inputs int32*",
     "SavedObject": "1 children ObjectReference* | 4 user_object SavedUserObject/kind"
-    " | 5 asset Opaque/kind | 6 function SavedFunction/kind | 7 variable SavedVariable/kind"
-    " | 8 bare_concrete_function SavedBareConcreteFunction/kind | 9 constant Opaque/kind"
-    " | 10 resource Opaque/kind | 12 captured_tensor Opaque/kind | 13 registered_name string",
+    " | 5 asset SavedAsset/kind | 6 function SavedFunction/kind | 7 variable SavedVariable/kind"
+    " | 8 bare_concrete_function SavedBareConcreteFunction/kind | 9 constant SavedConstant/kind"
+    " | 10 resource Opaque/kind | 11 saveable_objects SaveableObject{}"
+    " | 12 captured_tensor CapturedTensor/kind | 13 registered_name string",
+    "SavedAsset": "1 asset_file_def_index int32",
+    "SavedConstant": "1 operation string",
+    "SaveableObject": "2 save_function int32 | 3 restore_function int32",
+    "CapturedTensor": "1 name string | 2 concrete_function string",
     "ObjectReference": "1 node_id int32 | 2 local_name string",
-    "SavedUserObject": "1 identifier string",
+    "SavedUserObject": "1 identifier string | 3 metadata bytes",
+    "SavedMetadata": "1 nodes SavedMetadataObject*",
+    "SavedMetadataObject": "4 identifier string | 5 metadata bytes",
     "SavedFunction": "1 concrete_functions string*",
     "SavedBareConcreteFunction": "1 concrete_function_name string"
     " | 2 argument_keywords string* | 3 allowed_positional_arguments int64",

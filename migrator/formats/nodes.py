@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import partial
 from types import MappingProxyType
 from typing import Any
@@ -66,6 +66,19 @@ class WireAttrs(Mapping[str, AttrValue]):
     def get(self, key: str, default: Any = None) -> AttrValue:
         """As of a dict; most look-ups ask for what is not there, which an exception makes slow."""
         return self[key] if key in self._message else default
+
+    def holding(self, kind: str, skip: Collection[str] = ()) -> list[tuple[str, AttrValue]]:
+        """Attributes, by name, that hold one of wire kind ``kind`` (``func``, ``s``) or a list of
+        them. The others are not decoded; those called as in ``skip`` are not looked at.
+        """
+        found = []
+        for key, message in self._message.items():
+            if key in skip:
+                continue
+            own = message.WhichOneof("value")
+            if own == kind or (own == "list" and len(getattr(message.list, kind))):
+                found.append(key)
+        return [(key, self[key]) for key in sorted(found)]
 
     def __contains__(self, key: object) -> bool:
         return isinstance(key, str) and key in self._message
@@ -142,11 +155,19 @@ def read_graph(
     library = message.library
     limits.check("functions", len(library.function), where=spans.source.name)
     gradients = {item.function_name: item.gradient_func for item in library.gradient}
+    registered = {
+        item.gradient_func: item.registered_op_type for item in library.registered_gradients
+    }
     functions: dict[str, Function] = {}
     warnings: list[str] = []
     for index, item in enumerate(library.function):
         function = _function(
-            item, gradients, spans, limits, f"{prefix}library.function[{index}].node_def"
+            item,
+            gradients,
+            registered,
+            spans,
+            limits,
+            f"{prefix}library.function[{index}].node_def",
         )
         if function.name in functions:
             warnings.append(f"function {function.name!r} is defined more than once")
@@ -167,7 +188,12 @@ def read_graph(
 
 
 def _function(
-    message: Any, gradients: Mapping[str, str], spans: Spans, limits: Limits, where: str
+    message: Any,
+    gradients: Mapping[str, str],
+    registered: Mapping[str, str],
+    spans: Spans,
+    limits: Limits,
+    where: str,
 ) -> Function:
     signature = message.signature
     return Function(
@@ -180,6 +206,7 @@ def _function(
         attrs=WireAttrs(message.attr, spans, limits, where),
         definition=message,
         gradient=gradients.get(signature.name, ""),
+        gradient_of_op=registered.get(signature.name, ""),
     )
 
 

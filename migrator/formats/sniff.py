@@ -20,6 +20,8 @@ class Sniffed:
     format: str | None
     what: str
     hint: str = ""
+    sure: bool = True
+    """False where other kinds of files may begin so."""
 
 
 _KERAS = "`migrator migrate`, verify, run, tflite and freeze take it: Keras exports it for them"
@@ -51,6 +53,7 @@ _TEXT_KEYS = (
     ("meta_graph_text", ("meta_info_def", "graph_def"), "a MetaGraph as text"),
     ("graph_def_text", ("node {", "node{", "versions", "library"), "a GraphDef as text"),
 )
+_SPACES = dict.fromkeys(map(ord, "\t\r\n\f"), " ")
 _NOT_READ = "this version reads binary GraphDefs, MetaGraphs, SavedModels and checkpoints"
 
 
@@ -95,8 +98,7 @@ def _as_text(head: bytes) -> str | None:
         if error.start < len(head) - 4:  # else: cut inside the last character
             return None
         text = head[: error.start].decode("utf-8")
-    printable = all(char.isprintable() or char in "\t\r\n\f" for char in text)
-    return text if printable else None
+    return text if text.translate(_SPACES).isprintable() else None
 
 
 def _text(source: ByteSource, text: str) -> Sniffed:
@@ -122,9 +124,9 @@ def _binary(source: ByteSource, limits: Limits) -> Sniffed:
     except FormatError as error:
         # Damaged in its first fields. Its parser tells where, if it looks like a model at all.
         if _looks_like_node(source):
-            return Sniffed(format="graph_def", what="a GraphDef")
+            return Sniffed(format="graph_def", what="a GraphDef", sure=False)
         if source.read(0, min(2, source.size)) in (b"\x08\x01", b"\x08"):
-            return Sniffed(format="saved_model", what="a SavedModel")
+            return Sniffed(format="saved_model", what="a SavedModel", sure=False)
         raise FormatError(
             "is neither a GraphDef nor a SavedModel, nor anything else that is known here",
             where=source.name,
@@ -134,12 +136,15 @@ def _binary(source: ByteSource, limits: Limits) -> Sniffed:
     first = fields[0]
     if (1, 0) in numbers[:2] or (numbers[0] == (2, 2) and _is_meta_graph(source, *fields[0][2:])):
         if (2, 2) in numbers or source.size <= 2:
-            return Sniffed(format="saved_model", what="a SavedModel")
+            meta = next((item for item in fields if item[:2] == (2, 2)), None)
+            sure = meta is not None and _is_meta_graph(source, *meta[2:])
+            return Sniffed(format="saved_model", what="a SavedModel", sure=sure)
         if len(numbers) > 1 and all(wire == 0 for _, wire in numbers[:3]):
             return Sniffed(format=None, what="a SavedModel's fingerprint.pb", hint=_beside())
     if first[:2] == (1, 2):
         if _looks_like_node(source):
-            return Sniffed(format="graph_def", what="a GraphDef")
+            sure = _is_registered_name(source.read(first[2], min(1 << 12, first[3] - first[2])))
+            return Sniffed(format="graph_def", what="a GraphDef", sure=sure)
         if any((number, wire) == (2, 2) for number, wire in numbers):
             inner = next(item for item in fields if item[:2] == (2, 2))
             if _inner_is_node(source, inner[2], inner[3]):
@@ -155,7 +160,7 @@ def _binary(source: ByteSource, limits: Limits) -> Sniffed:
     ):
         node = next((item for item in fields if item[0] == 1), None)
         if node is None:
-            return Sniffed(format="graph_def", what="a GraphDef without nodes")
+            return Sniffed(format="graph_def", what="a GraphDef without nodes", sure=False)
         if _inner_is_node(source, node[2], node[3], direct=True):
             return Sniffed(format="graph_def", what="a GraphDef")
     raise FormatError(
@@ -259,6 +264,24 @@ def _inner_is_node(
         return {1, 2} <= names.keys() and _is_op(names[2])
     except MigratorError:
         return not whole and stop == source.size
+
+
+def _is_registered_name(node: bytes) -> bool:
+    """True where the op of a NodeDef, of which this is the start, could be a registered one.
+
+    Others are functions of the graph's own; but a set of .proto descriptors looks so too.
+    """
+    index = 0
+    try:
+        while index < len(node):
+            tag, index = _varint(node, index)
+            length, index = _varint(node, index)
+            if tag == 18:
+                return node[index : index + 1].isupper() or node[index : index + 1] == b"_"
+            index += length
+    except FormatError:
+        pass
+    return True
 
 
 def _is_name(raw: bytes) -> bool:

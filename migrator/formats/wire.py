@@ -38,7 +38,7 @@ def text_field(number: int, text: str) -> bytes:
     return bytes_field(number, text.encode())
 
 
-def read_varint(data: bytes, index: int) -> tuple[int, int]:
+def read_varint(data: bytes | memoryview, index: int) -> tuple[int, int]:
     """The number at ``index`` and the index after it. Raises ValueError where none is whole."""
     value = 0
     for shift, after in enumerate(range(index, min(index + 10, len(data)))):

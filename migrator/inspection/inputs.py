@@ -58,15 +58,13 @@ def find(
     controls: list[Control] = []
     options: list[Candidate] = []
     tensors = [placeholder_spec(graph, source.node)[1].rank != 0 for source in required]
+    used: dict[int, set[int]] = {item.number: set() for item in required if item.kind == "feeder"}
+    for producer, port in (edge for c in cone for edge in wiring.inputs[c]) if used else ():
+        if producer in used:
+            used[producer].add(port)
     for source in required:
         if source.kind == "feeder":
-            used = {
-                port
-                for c in cone
-                for producer, port in wiring.inputs[c]
-                if producer == source.number
-            }
-            data += _feeder(graph, source, used)
+            data += _feeder(graph, source, used[source.number])
             continue
         control = None
         if source.kind == "placeholder":

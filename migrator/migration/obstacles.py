@@ -50,7 +50,7 @@ def find_blockers(
     graph = _graph(subgraph)
     free = [node for node in subgraph.nodes if node.name not in bound]
     found = [
-        *_versions(subgraph.versions),
+        *version_blockers(subgraph.versions),
         *_structure(graph, {item.tensor for item in inputs}),
         *_first_of_each_op(free, graph, has_variables=bool(bound), custom_ops=custom_ops),
         *_inputs(inputs),
@@ -79,7 +79,8 @@ def _graph(subgraph: Subgraph) -> Graph:
     )
 
 
-def _versions(versions: Versions) -> Iterator[Blocker]:
+def version_blockers(versions: Versions) -> Iterator[Blocker]:
+    """What a graph's versions say against being read by the TensorFlow that is covered."""
     if versions.min_consumer > PRODUCER or PRODUCER in versions.bad_consumers:
         yield Blocker(
             code="min_consumer",
@@ -108,8 +109,8 @@ def _structure(graph: Graph, given: set[str]) -> Iterator[Blocker]:
             code="dangling_input",
             text=f"node {node.name!r} takes {text!r}, which does not exist",
             node=node.name,
-            fix="the file is cut off or was pruned too far; get it whole, or name the tensor: "
-            f"{paste_option('--input', text)}",
+            fix="the file is cut off or was pruned too far; get it whole, or name what comes "
+            f"behind the gap: {paste_option('--input', f'{node.name}:0')}",
         )
     cycle = find_cycle(graph)
     if cycle:
@@ -137,19 +138,31 @@ def _first_of_each_op(
     for op, node in first.items():
         if op in graph.functions:
             continue
-        for rule in _OP_RULES:
-            if (has_variables and rule in _FROZEN_RULES) or (custom_ops and rule in _CUSTOM):
-                continue
-            found = rule(node)
-            if found is not None:
-                code, text, fix = found
-                many = f" ({counts[op]} nodes)" if counts[op] > 1 else ""
-                place = f"{inside}/{node.name}" if inside else node.name
-                yield Blocker(code=code, text=f"{text}{many}", node=place, fix=fix)
-                break
+        found = find_obstacle(node, has_variables=has_variables, custom_ops=custom_ops)
+        if found is not None:
+            code, text, fix = found
+            many = f" ({counts[op]} nodes)" if counts[op] > 1 else ""
+            place = f"{inside}/{node.name}" if inside else node.name
+            yield Blocker(code=code, text=f"{text}{many}", node=place, fix=fix)
 
 
 Found = tuple[str, str, str] | None
+
+
+def find_obstacle(
+    node: Node, *, has_variables: bool = False, custom_ops: bool = False
+) -> tuple[str, str, str] | None:
+    """(code, text, fix) of what is against a node by its op, None where nothing is.
+
+    ``has_variables`` and ``custom_ops`` as for ``find_blockers``.
+    """
+    for rule in _OP_RULES:
+        if (has_variables and rule in _FROZEN_RULES) or (custom_ops and rule in _CUSTOM):
+            continue
+        found = rule(node)
+        if found is not None:
+            return found
+    return None
 
 
 def _variable(node: Node) -> Found:
@@ -235,12 +248,16 @@ def _known_reason(node: Node) -> Found:
     if reason is None:
         return None
     facts = op_facts(node.op)
-    code = "unknown_op"
+    # TensorFlow 2 dropped tf.contrib whole: its ops were removed as those of the core were.
+    code = "removed_op" if reason.library.startswith("tf.contrib") else "unknown_op"
     if facts is not None:
         code = "removed_op" if facts.last_release else "deprecated_op"
         if not (facts.last_release or facts.deprecated_at):
             code = "no_kernel"
-    origin = f" (of {reason.library})" if reason.library else ""
+    known = [f"of {reason.library}"] if reason.library else []
+    if code == "deprecated_op" and facts is not None:
+        known.append(f"refused since GraphDef version {facts.deprecated_at}")
+    origin = f" ({', '.join(known)})" if known else ""
     results = paste_option("--input", f"{node.name}:0")
     around = f"name an --output before it, or its results as {results}"
     return code, f"{node.op}{origin}: {reason.why}", f"{reason.hint}; or {around}"

@@ -22,6 +22,8 @@ from migrator.model.graph import Graph
 from migrator.model.tensors import TensorSpec
 
 V1 = "v1"
+LOOPS_KEPT = "TensorFlow 1 control flow is kept"
+"""Start of the note where it could not be made functional and nobody asked for that."""
 Pass = Callable[[Graph, Mapping[str, TensorSpec], Collection[str]], tuple[Graph, tuple[Step, ...]]]
 
 
@@ -50,7 +52,7 @@ def rewrite_graph(graph: Graph, resolved: Resolved, choice: Choice) -> Rewritten
     if choice.control_flow != V1 and work.has_v1_control_flow():
         made_functional = work.try_run(
             functional_control_flow,
-            "TensorFlow 1 control flow is kept",
+            LOOPS_KEPT,
             asked=choice.control_flow != AUTO,
         )
     # No gradient passes a TensorArray in a functional loop, nor does XLA take one there.

@@ -82,7 +82,7 @@ def read_spec(path: str | os.PathLike[str]) -> Spec:
         raise UsageError(f"is not UTF-8 (byte {error.start})", where=where) from None
     is_yaml = Path(where).suffix.lower() in (".yaml", ".yml")
     try:
-        return parse_spec(_load_yaml(text) if is_yaml else _load_toml(text))
+        return parse_spec(_load_yaml(text) if is_yaml else load_toml(text))
     except UsageError as error:
         raise error.at(where) from None
 
@@ -115,7 +115,8 @@ def parse_spec(value: Any) -> Spec:
     )
 
 
-def _load_toml(text: str) -> Any:
+def load_toml(text: str) -> Any:
+    """What a TOML text holds. Raises UsageError."""
     for name in ("tomllib", "tomli"):  # the first is there from Python 3.11 on
         try:
             parser = importlib.import_module(name)

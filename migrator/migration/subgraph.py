@@ -20,6 +20,7 @@ from migrator.model.graph import Function, Graph, Node, index_nodes
 from migrator.model.tensors import LazyTensor, TensorRef
 
 COLOCATION = "_class"
+_DEVICES = Step(code="strip_devices", text="device strings are removed")
 
 
 def cut_subgraph(graph: Graph, resolved: Resolved) -> tuple[Graph, tuple[Step, ...]]:
@@ -59,8 +60,33 @@ def cut_subgraph(graph: Graph, resolved: Resolved) -> tuple[Graph, tuple[Step, .
             )
     steps += _count_steps(graph, nodes, inputs)
     cut = with_nodes(graph, nodes)
-    functions = {function.name: function for function in called_functions(graph, nodes)}
+    called = called_functions(graph, nodes)
+    steps = _with_devices_of(called, steps)
+    functions = {function.name: without_devices(function) for function in called}
     return replace(cut, functions=functions), tuple(steps)
+
+
+def without_devices(function: Function) -> Function:
+    """The function with no node bound to a device."""
+    if not any(node.device for node in function.nodes):
+        return function
+    definition = function.definition
+    if definition is not None:
+        definition = type(definition).FromString(definition.SerializeToString())
+        for item in definition.node_def:
+            item.device = ""
+    nodes = tuple(replace(node, device="") for node in function.nodes)
+    return replace(function, nodes=nodes, definition=definition)
+
+
+def _with_devices_of(functions: Sequence[Function], steps: list[Step]) -> list[Step]:
+    """The steps, with the devices in function bodies counted."""
+    count = sum(1 for function in functions for node in function.nodes if node.device)
+    if not count:
+        return steps
+    before = sum(step.count for step in steps if step.code == _DEVICES.code)
+    others = [step for step in steps if step.code != _DEVICES.code]
+    return [*others, replace(_DEVICES, count=before + count)]
 
 
 def prune(graph: Graph, keep: Sequence[str], given: Sequence[str]) -> Graph:
@@ -203,7 +229,7 @@ def _count_steps(graph: Graph, nodes: Sequence[Node], inputs: Sequence[str]) -> 
         )
     devices = sum(1 for node in originals if node.device)
     if devices:
-        steps.append(Step(code="strip_devices", text="device strings are removed", count=devices))
+        steps.append(replace(_DEVICES, count=devices))
     colocated = sum(1 for node in originals if COLOCATION in node.attrs)
     if colocated:
         steps.append(Step(code="strip_colocation", text="colocation is removed", count=colocated))

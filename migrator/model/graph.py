@@ -53,7 +53,11 @@ class Node:
     def called(self) -> tuple[str, ...]:
         """Names of the functions that its attributes mention, nested ones too."""
         found: list[str] = []
-        stack: list[AttrValue] = list(self.attrs.values())
+        # Attributes of a file decode only those that are asked for, and few name a function.
+        holding = getattr(self.attrs, "holding", None)
+        stack: list[AttrValue] = (
+            [value for _, value in holding("func")] if holding else list(self.attrs.values())
+        )
         while stack:
             value = stack.pop()
             if isinstance(value, FunctionRef):
@@ -89,6 +93,9 @@ class Function:
     definition: Any = field(repr=False, default=None)
     """The parsed FunctionDef, for writing it back; None for one that a rewrite made."""
     gradient: str = ""
+    """The function of the library that is its gradient."""
+    gradient_of_op: str = ""
+    """The op type that this function is registered as the gradient of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

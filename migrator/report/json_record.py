@@ -6,8 +6,11 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from migrator.auditing.blocker_codes import rule_code
 from migrator.migration.plan import Blocker, Endpoint, Feed, Plan, Step
+from migrator.migration.readiness import judge, open_question, readiness_of
 from migrator.migration.record import MigrationRecord
+from migrator.report.json_readiness import readiness_json
 from migrator.report.json_v1 import Json, envelope, source
 from migrator.verification.bisect import Bisection
 from migrator.verification.result import CaseResult, OutputComparison, Verification
@@ -18,6 +21,7 @@ def plan_result(plan: Plan) -> Json:
     return {
         **envelope("plan"),
         "outcome": "blocked" if plan.blockers else "ready",
+        "readiness": readiness_json(readiness_of(plan)),
         "source": source(plan.source),
         "signatures": {
             item.key: {
@@ -46,12 +50,14 @@ def kept_nodes(plan: Plan) -> int:
 
 def decision_result(verb: str, path: str, what: str, options: Iterable[str]) -> Json:
     """An open question as a result: what is open, and the options to paste."""
+    pasted = list(options)
     return {
         **envelope(verb),
         "outcome": "needs_decision",
+        "readiness": readiness_json(open_question(what, pasted)),
         "source": {"path": path},
         "reason": what,
-        "options": list(options),
+        "options": pasted,
     }
 
 
@@ -60,6 +66,7 @@ def migrate_result(record: MigrationRecord) -> Json:
     return {
         **envelope("migrate"),
         "outcome": record.outcome,
+        "readiness": readiness_json(judge((), record.steps)),
         "source": {**source(record.source), "sha256": record.sha256},
         "dest": record.dest or None,
         "signatures": {
@@ -199,4 +206,10 @@ def _steps(steps: Iterable[Step]) -> list[Json]:
 
 
 def _blocker(item: Blocker) -> Json:
-    return {"code": item.code, "text": item.text, "node": item.node, "fix": item.fix}
+    return {
+        "code": item.code,
+        "rule": rule_code(item.code),
+        "text": item.text,
+        "node": item.node,
+        "fix": item.fix,
+    }

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from migrator.migration.plan import Endpoint, Plan, Step
+from migrator.auditing.blocker_codes import rule_code
+from migrator.migration.plan import Blocker, Endpoint, Plan, Step
+from migrator.migration.readiness import BLOCKED, CHANGES, NEEDS_YOU, READY, readiness_of
 from migrator.migration.record import MigrationRecord
 from migrator.report.escape import shown, size
 from migrator.report.text import bullets, table
@@ -23,11 +25,17 @@ _VERDICTS = {
     MISMATCH: "NOT the same",
     NOT_RUN: "not verified",
 }
+_READINESS = {
+    READY: "ready to migrate",
+    CHANGES: "ready to migrate, with changes that migrate makes itself",
+    NEEDS_YOU: "needs you: it can be migrated when what is missing is decided or supplied",
+    BLOCKED: "cannot be migrated as it stands",
+}
 
 
 def plan_text(plan: Plan) -> str:
     """What would be done, and what blocks."""
-    state = "cannot be migrated as it stands" if plan.blockers else "ready to migrate"
+    state = _READINESS[readiness_of(plan).verdict]
     largest = max((item.subgraph for item in plan.signatures), key=lambda item: len(item.nodes))
     kept = f"{len(largest.nodes):,} of {plan.nodes:,} nodes"
     held = sum(item.value.nbytes for item in plan.held if item.value is not None)
@@ -41,7 +49,8 @@ def plan_text(plan: Plan) -> str:
             )
             for item in plan.signatures
         ),
-        bullets("Blocked by", (_blocker(plan, index) for index in range(len(plan.blockers)))),
+        bullets("Blocked by", map(_blocker, plan.blockers)),
+        _explained(plan.blockers),
         bullets("Steps", _steps(plan.steps)),
         f"Keeps {kept}, {size(largest.constant_bytes + held)} of weights as {plan.weights} "
         f"({plan.weights_reason})",
@@ -50,11 +59,19 @@ def plan_text(plan: Plan) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _blocker(plan: Plan, index: int) -> str:
-    item = plan.blockers[index]
+def _blocker(item: Blocker) -> str:
+    rule = rule_code(item.code)
+    mark = f"[{rule}] " if rule else ""
     place = f" (node {shown(item.node)})" if item.node else ""
     fix = f"\n    {shown(item.fix)}" if item.fix else ""
-    return f"{shown(item.text, 1000)}{place}{fix}"
+    return f"{mark}{shown(item.text, 1000)}{place}{fix}"
+
+
+def _explained(blockers: Iterable[Blocker]) -> str:
+    rules = dict.fromkeys(filter(None, (rule_code(item.code) for item in blockers)))
+    if not rules:
+        return ""
+    return "What they mean: " + ", ".join(f"`migrator explain {rule}`" for rule in rules)
 
 
 def migrate_text(record: MigrationRecord) -> str:

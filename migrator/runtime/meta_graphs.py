@@ -63,6 +63,13 @@ def meta_graph_session(tf: Any, source: dict[str, Any], fetches: list[str]) -> O
     return _extracted(tf, meta, source["checkpoint"], source["files"], fetches, why)
 
 
+def strip_devices(graph_def: Any) -> None:
+    """Bind no node to a device, those of function bodies neither."""
+    for nodes in (graph_def.node, *(item.node_def for item in graph_def.library.function)):
+        for node in nodes:
+            node.device = ""
+
+
 def _extracted(
     tf: Any, meta: Any, checkpoint: str, files: dict[str, str], fetches: list[str], why: str
 ) -> Opened:
@@ -76,8 +83,7 @@ def _extracted(
     names = [fetch.rpartition(":")[0] for fetch in fetches] + ([restore] if restore else [])
     kept = [name for name in dict.fromkeys([*names, *inits]) if name in known]
     graph_def = tf.compat.v1.graph_util.extract_sub_graph(meta.graph_def, kept)
-    for node in graph_def.node:
-        node.device = ""
+    strip_devices(graph_def)
     graph = tf.Graph()
     with graph.as_default():
         tf.compat.v1.set_random_seed(0)

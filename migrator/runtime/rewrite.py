@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from migrator.collector import collector_paused
@@ -115,6 +116,20 @@ def _name_methods(tf: Any, dest: str, signatures: list[dict[str, Any]]) -> None:
             signature_key=row["key"], method_name=row["method_name"], tags="serve"
         )
     updater.save()
+    _renew_fingerprint(dest)
+
+
+def _renew_fingerprint(dest: str) -> None:
+    """The updater writes another ``saved_model.pb`` and leaves the fingerprint of the first."""
+    stale = Path(dest) / "fingerprint.pb"
+    if not stale.exists():
+        return
+    stale.unlink()
+    try:
+        from tensorflow.python.saved_model.fingerprinting_utils import write_fingerprint
+    except ImportError:  # no public interface: without a fingerprint every loader goes on
+        return
+    write_fingerprint(dest)
 
 
 def _spec(tensor: Any) -> dict[str, Any]:

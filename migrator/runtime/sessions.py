@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from migrator.runtime.messages import short_message
-from migrator.runtime.meta_graphs import meta_graph_session, saved_model_session
+from migrator.runtime.meta_graphs import meta_graph_session, saved_model_session, strip_devices
 from migrator.runtime.opened import Opened
 from migrator.runtime.storage import read_array
 
@@ -98,6 +98,5 @@ def read_graph_def(tf: Any, path: str) -> Any:
     """The GraphDef in a file, without its devices: a parameter server of 2017 does not answer."""
     graph_def = tf.compat.v1.GraphDef()
     graph_def.ParseFromString(Path(path).read_bytes())
-    for node in graph_def.node:
-        node.device = ""
+    strip_devices(graph_def)
     return graph_def

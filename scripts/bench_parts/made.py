@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from itertools import cycle
 from pathlib import Path
 from typing import BinaryIO
 
@@ -37,6 +38,7 @@ CHECKPOINT_LAYERS = 580
 """2.4 GB."""
 MANY_STEPS = 25_000
 """100,000 nodes."""
+ZOO_MODELS = 1000
 INPUT, OUTPUT = "x:0", "result:0"
 """Endpoints of the towers, a checkpoint's too."""
 
@@ -64,6 +66,25 @@ def many(folder: Path, steps: int = MANY_STEPS) -> Path:
 def beyond_protobuf(folder: Path) -> Path:
     """3.2 GB, past what protobuf parses; the weights are holes, so it takes little disk."""
     return _made_once(folder / "made-3.2gb-sparse-v1.pb", _write_beyond)
+
+
+def zoo(folder: Path, models: int) -> Path:
+    """A tree of ``models`` models: the frozen graphs and SavedModels of the fixtures, in turns."""
+    tree = folder / f"made-zoo-{models}-v1"
+    if tree.exists():
+        return tree
+    fixtures = Path(__file__).resolve().parents[2] / "fixtures"
+    sources = [*fixtures.glob("tf*/*/model.pb"), *fixtures.glob("tf*/*/saved_model")]
+    beside = tree.with_suffix(f".{os.getpid()}")
+    for number, source in zip(range(models), cycle(sorted(sources))):
+        target = beside / f"model-{number:04}"
+        if source.is_dir():
+            shutil.copytree(source, target)
+        else:
+            target.mkdir(parents=True)
+            shutil.copy(source, target)
+    beside.rename(tree)
+    return tree
 
 
 def checkpoint(folder: Path, layers: int) -> Path:

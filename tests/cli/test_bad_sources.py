@@ -183,7 +183,9 @@ def python_function(base: Path) -> Case:
 
 
 def removed_op(base: Path) -> Case:
-    return [str(sample("tf1.15.5/refused_op").path)], ["ReduceSliceSum (of tf.contrib)"]
+    return [str(sample("tf1.15.5/refused_op").path)], [
+        "ReduceSliceSum (of tf.contrib.reduce_slice_ops)"
+    ]
 
 
 def op_library_missing(base: Path) -> Case:
@@ -249,11 +251,14 @@ def test_plan_and_migrate_refuse_in_the_same_words_and_leave_nothing(
     for text in texts:
         assert text in migrated.err
     if planned.out:  # blocked: the plan shows the reasons, each one of them
-        assert first.endswith(": cannot be migrated as it stands")
-        blockers = json.loads(planned.out)["blockers"]
+        result = json.loads(planned.out)
+        blockers = result["blockers"]
+        words = {"blocked": "cannot be migrated as it stands", "needs_you": "needs you before it"}
+        assert words[result["readiness"]["verdict"]] in first
+        assert first.endswith(f"; `migrator explain {blockers[0]['rule']}` says more")
         assert len(reasons) == len(blockers) > 0
         for reason, blocker in zip(reasons, blockers, strict=True):
-            assert reason.startswith(f"  - {blocker['text']}")
+            assert reason.startswith(f"  - [{blocker['rule']}] {blocker['text']}")
             assert reason.endswith(f"; {blocker['fix']}")
     else:
         assert planned.err == migrated.err

@@ -208,3 +208,27 @@ def test_an_input_that_no_array_holds_blocks() -> None:
     )
     planned = plan(found, inputs=["x"], outputs=["z"])
     assert "handle_input" in [item.code for item in planned.blockers]
+
+
+def test_devices_inside_of_functions_are_stripped_too() -> None:
+    body = wire.function(
+        "f",
+        {"a": 1},
+        {"b": 1},
+        [wire.node("deep", "Relu", ["a"], {"T": wire.F}, device="/job:ps/task:0")],
+        {"b": "deep:activations:0"},
+    )
+    found = plan(
+        model(
+            placeholder("x"),
+            op("mid", "PartitionedCall", "x", f=wire.Call("f"), Tin=[wire.F], Tout=[wire.F]),
+            unary("y", "Relu", "mid"),
+            functions=(body,),
+        )
+    )
+    (function,) = found.subgraph.functions
+    assert [node.device for node in function.nodes] == [""]
+    assert [node.device for node in function.definition.node_def] == [""]
+    assert [step.count for step in found.steps if step.code == "strip_devices"] == [1]
+    (before,) = found.graph.functions.values()
+    assert before.definition.node_def[0].device == "/job:ps/task:0"

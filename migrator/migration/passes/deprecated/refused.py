@@ -6,7 +6,10 @@ Every op that TensorFlow removed since 1.4 or refuses in new graphs, unless ``RE
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from migrator.ops.contrib import contrib_part
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +24,7 @@ class Reason:
 
 _BEFORE = "name an --output before it or an --input behind it"
 _CUT = "name its results as --input"
+_LIBRARY = "bring that library along: --op-library FILE.so"
 
 _FAMILIES: tuple[tuple[str, str, str, str], ...] = (
     (
@@ -169,7 +173,22 @@ _FIRST_WORDS: tuple[tuple[str, str, str, str], ...] = (
         "start from the graph before TensorRT",
     ),
     ("Nccl", "", "it joins GPUs in training", "name an --output before it"),
-    ("Addons>", "TensorFlow Addons", "its kernels come in a library of their own", _BEFORE),
+    *(
+        (start, library, "its kernels come in a library of their own", _LIBRARY)
+        for library, starts in (
+            ("TensorFlow Addons", "Addons>"),
+            ("TensorFlow I/O", "IO>"),
+            (
+                "TensorFlow Text",
+                "TFText> Sentencepiece UnicodeScriptTokenize WhitespaceTokenize Wordpiece "
+                "RegexSplitWithOffsets NormalizeUTF8 CaseFoldUTF8",
+            ),
+            ("TensorFlow Decision Forests", "SimpleML"),
+            ("TensorFlow Recommenders Addons", "TFRA>"),
+            ("Horovod", "Horovod"),
+        )
+        for start in starts.split()
+    ),
     ("Bigtable", "tf.contrib.bigtable", "it reads from a service", _CUT),
     ("TPU", "TPU training", "it runs on a TPU only", "export the graph that serves on a CPU"),
 )
@@ -181,11 +200,13 @@ REFUSED: Mapping[str, Reason] = {
 }
 
 
+@lru_cache(maxsize=4096)
 def why_not(op: str) -> Reason | None:
     """Why ``op`` cannot be replaced, None for an op that nothing is known to stand against."""
     found = REFUSED.get(op)
     if found is not None:
-        return found
+        part = contrib_part(op)
+        return replace(found, library=part) if part else found
     for start, library, why, hint in _FIRST_WORDS:
         if op.startswith(start):
             return Reason(why=why, hint=hint, library=library)

@@ -1,0 +1,1 @@
+"""The rules, a family to a few modules; ``migrator.auditing.registry`` lists the modules."""
