@@ -28,7 +28,7 @@ def write_whole(target: Path, content: str | bytes) -> None:
 
     A device or a pipe is written to: root, who may, would put a file in the place of /dev/null.
     """
-    if _is_stream(target):
+    if is_stream(target):
         try:
             target.write_bytes(content.encode() if isinstance(content, str) else content)
         except OSError as error:
@@ -51,12 +51,18 @@ def write_whole(target: Path, content: str | bytes) -> None:
         raise
 
 
-def _is_stream(target: Path) -> bool:
+def is_stream(target: Path) -> bool:
+    """Whether ``target`` takes what is written and keeps nothing: a terminal, a pipe, /dev/null.
+
+    Raises DestinationError for a disk, which nobody means.
+    """
     try:
         mode = target.stat().st_mode
     except (OSError, ValueError):
         return False
-    return stat.S_ISCHR(mode) or stat.S_ISBLK(mode) or stat.S_ISFIFO(mode)
+    if stat.S_ISBLK(mode):
+        raise DestinationError("is a disk", where=str(target), hint="name a file")
+    return stat.S_ISCHR(mode) or stat.S_ISFIFO(mode)
 
 
 def _cannot_be_written(error: OSError | ValueError, target: Path) -> DestinationError:

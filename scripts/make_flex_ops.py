@@ -2,7 +2,7 @@
 
 Each case is one op on ordinary arguments (float32, ranks and attributes as models have them),
 converted with TFLite's builtin kernels alone. What the converter refuses by that op's name is
-printed, ready for ``migrator/auditing/flex_ops.py``. Erf and Erfc are left out: the converter
+printed, ready for ``migrator/auditing/facts/flex_ops.py``. Erf and Erfc are left out: the converter
 takes them where they make a GELU, as they mostly do. An op that is not among the cases, or that
 some arguments only need select kernels for, is not listed: the list has misses, not guesses.
 

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from migrator.cli.main import main
 from migrator.errors import DestinationError
 from migrator.files import folder_beside, put_in_place, write_whole
+from tests.corpus import sample
 
 
 def listing(folder: Path) -> list[str]:
@@ -202,3 +204,10 @@ def test_a_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> None:
         os.close(reader)
     assert stat.S_ISFIFO(pipe.stat().st_mode)
     assert listing(tmp_path) == ["pipe"]
+
+
+def test_what_keeps_nothing_need_not_be_overwritten(capsys: pytest.CaptureFixture[str]) -> None:
+    model = str(sample("tf1.15.5/mlp").path)
+    assert main(["inspect", model, "-o", os.devnull]) == 0
+    assert capsys.readouterr() == ("", "")
+    assert stat.S_ISCHR(os.stat(os.devnull).st_mode)

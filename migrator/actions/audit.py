@@ -10,15 +10,16 @@ from dataclasses import replace
 from itertools import chain, islice
 
 from migrator.actions.crew import Crew
-from migrator.auditing.baseline import Baseline, Stale, read_baseline
-from migrator.auditing.discover import Found, check_paths, discover
+from migrator.auditing.discovery.discover import Found, check_paths, discover
+from migrator.auditing.discovery.globs import PathGlobs
 from migrator.auditing.examine import Order, examine
 from migrator.auditing.finding import Audit, AuditedModel, Skipped
-from migrator.auditing.globs import PathGlobs
-from migrator.auditing.rules.health_twins import same_file, same_graph, same_model, same_weights
-from migrator.auditing.selection import rules_called, select_rules
+from migrator.auditing.policy.baseline import Baseline, Stale, read_baseline
+from migrator.auditing.policy.selection import rules_called, select_rules
+from migrator.auditing.rules.health.twins import same_file, same_graph, same_model, same_weights
 from migrator.auditing.settings import AuditSettings
-from migrator.auditing.twins import find_twins
+from migrator.auditing.twins.kin import find_twins
+from migrator.formats.keras import holds_hdf5
 
 Outcome = AuditedModel | Skipped | None
 _TWINS = frozenset(rule.code for rule in (same_file, same_model, same_graph, same_weights))
@@ -143,8 +144,8 @@ def _outcomes(
     if len(first) < 2:
         order = replace(order, sketch=False)
     is_bounded = settings.timeout is not None or settings.memory_limit is not None
-    is_short = len(first) < 2 or (settings.jobs is None and _is_short(first, settings))
-    if not is_bounded and (jobs == 1 or is_short):
+    is_short = len(first) < 2 or (settings.jobs in (None, 1) and _is_short(first, settings))
+    if not is_bounded and is_short and not any(map(_can_hang, first)):
         yield from (_here(item, order) for item in items)
         return
     with Crew(
@@ -166,6 +167,11 @@ def _is_short(items: list[Found | Skipped], settings: AuditSettings) -> bool:
         return sum(os.path.getsize(item.path) for item in items if isinstance(item, Found)) < _SMALL
     except OSError:
         return False
+
+
+def _can_hang(item: Found | Skipped) -> bool:
+    """True for what only another process can be stopped at."""
+    return isinstance(item, Found) and os.path.isfile(item.path) and holds_hdf5(item.path)
 
 
 def _cores() -> int:

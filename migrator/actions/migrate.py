@@ -17,7 +17,7 @@ from migrator.actions.payload import Payload
 from migrator.actions.proof import Check
 from migrator.actions.proving import Proving
 from migrator.actions.trial import Trial
-from migrator.auditing.blocker_codes import rule_code
+from migrator.auditing.facts.blocker_codes import rule_code
 from migrator.errors import BlockedError, FormatError, UsageError, WorkerError
 from migrator.files import exists, folder_beside, is_taken, put_in_place
 from migrator.limits import DEFAULT_LIMITS, Limits

@@ -7,9 +7,10 @@ import heapq
 import json
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
-from migrator.auditing.bodies import Place
+from migrator.auditing.contents.bodies import Place
 from migrator.auditing.finding import Finding, Location, Severity, Skipped
 from migrator.auditing.rule import Issue, Rule
 from migrator.auditing.subject import Subject
@@ -17,6 +18,8 @@ from migrator.errors import MigratorError
 
 MOST_FINDINGS = 200
 """Findings of one rule in one model; one more says that there are others."""
+_MANY = frozenset(("nodes", "functions"))
+"""Details of an issue that tells of many places at once."""
 _COUNTER = re.compile(r"_\d+(?=$|/|!)")
 
 
@@ -77,7 +80,7 @@ def _finding(subject: Subject, rule: Rule, issue: Issue) -> Finding:
         location=location,
         detail=detail,
         fix=issue.fix or rule.fix,
-        fingerprint=fingerprint(rule.code, location, issue.key),
+        fingerprint=fingerprint(rule.code, _identity(location, issue), issue.key),
     )
 
 
@@ -95,6 +98,13 @@ def _place(subject: Subject, issue: Issue) -> tuple[Location, Mapping[str, Any]]
     )
     detail = {"op": place.node.op, "reached": list(subject.reached(place)), **issue.detail}
     return location, detail
+
+
+def _identity(location: Location, issue: Issue) -> Location:
+    """Where it is whatever order the nodes are written in: many nodes have no first one."""
+    if _MANY.isdisjoint(issue.detail):
+        return location
+    return replace(location, function="", node="")
 
 
 def fingerprint(code: str, location: Location, key: str) -> str:

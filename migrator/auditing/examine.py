@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from migrator.auditing.discover import Found, reason_of
+from migrator.auditing.discovery.discover import Found, reason_of
 from migrator.auditing.engine import run_rules
 from migrator.auditing.finding import AuditedModel, Skipped
 from migrator.auditing.opening import open_subject
 from migrator.auditing.registry import find_rule
 from migrator.auditing.subject import Subject
-from migrator.auditing.twins import sketch
+from migrator.auditing.twins.sketch import sketch
 from migrator.collector import collector_paused
 from migrator.errors import FormatError, MigratorError, UnsupportedFormat
 from migrator.limits import DEFAULT_LIMITS, Limits

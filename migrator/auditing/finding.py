@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from migrator.migration.readiness import Readiness
+if TYPE_CHECKING:
+    from migrator.migration.readiness import Readiness
 
 
 class Severity(IntEnum):

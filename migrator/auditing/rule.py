@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from migrator.auditing.finding import Severity
 
 if TYPE_CHECKING:
-    from migrator.auditing.bodies import Place
+    from migrator.auditing.contents.bodies import Place
     from migrator.auditing.subject import Subject
 
 HEADINGS = ("What it detects", "Why it matters", "How to fix", "Limits")
@@ -38,7 +38,9 @@ class Issue:
     severity: Severity | None = None
     confidence: str = ""
     detail: Mapping[str, Any] = field(default_factory=dict)
-    """JSON values. ``op`` and ``reached`` of a place are put in by the engine."""
+    """JSON values. ``op`` and ``reached`` of a place are put in by the engine. With ``nodes``
+    or ``functions`` (the first names of many), ``place`` is only one of them and tells no issue
+    from another."""
     fix: str = ""
     key: str = ""
     """What tells it from another issue of the rule at the same place (a path, an URL)."""

@@ -6,21 +6,27 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from migrator.auditing.bodies import Body, Place, Unread, find_bodies
-from migrator.auditing.nested import Budget
-from migrator.auditing.own_checkpoint import Checkpoints
-from migrator.auditing.reach import Reach
-from migrator.auditing.served import Served
-from migrator.auditing.sources import Sources
-from migrator.errors import MigratorError, NeedsDecision
+from migrator.auditing.callgraph.reach import Reach
+from migrator.auditing.callgraph.served import Served
+from migrator.auditing.contents.bodies import Body, Place, Unread, find_bodies
+from migrator.auditing.contents.nested import Budget
+from migrator.auditing.strings.own_checkpoint import Checkpoints
+from migrator.auditing.strings.sources import Sources
+from migrator.errors import LimitError, MigratorError, NeedsDecision
 from migrator.formats.keras import KerasFacts
+from migrator.graph.wiring import Wiring
 from migrator.inspection.endpoints import Endpoints, find_endpoints
 from migrator.limits import DEFAULT_LIMITS, Limits
-from migrator.migration.plan import Plan
-from migrator.migration.planning import plan
 from migrator.model.graph import Node
 from migrator.model.model import MetaGraph, Model
+
+if TYPE_CHECKING:
+    from migrator.migration.plan import Plan
+
+_MOST_PLANNED = 50_000_000
+"""Signatures times nodes: a plan looks at the graph once for each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -48,6 +54,7 @@ class Subject:
         file: str = "",
         size: int = 0,
         limits: Limits = DEFAULT_LIMITS,
+        faces: tuple[str, ...] = (),
     ) -> None:
         self.path = path
         """As findings name it."""
@@ -57,6 +64,8 @@ class Subject:
         self.keras = keras
         self.bytes = model.source.bytes if model is not None else size
         self.limits = limits
+        self.faces = faces
+        """What the file can be taken for, in words, where that is more than one thing."""
 
     @property
     def format(self) -> str:
@@ -80,6 +89,21 @@ class Subject:
     def bodies(self) -> tuple[Body, ...]:
         """Every graph and function body of every meta graph, and what constants hide."""
         return self._read_bodies[0]
+
+    def top_levels(self) -> Iterator[Body]:
+        """The graph of each meta graph, without functions."""
+        return (body for body in self.bodies if body.holder is None and body.function is None)
+
+    def bodies_in(self, meta: MetaGraph) -> tuple[Body, ...]:
+        """Those of one meta graph, its top level first."""
+        return self._by_meta.get(id(meta), ())
+
+    @cached_property
+    def _by_meta(self) -> Mapping[int, tuple[Body, ...]]:
+        found: dict[int, list[Body]] = {}
+        for body in self.bodies:
+            found.setdefault(id(body.meta), []).append(body)
+        return {key: tuple(bodies) for key, bodies in found.items()}
 
     @cached_property
     def unread(self) -> tuple[Unread, ...]:
@@ -114,10 +138,7 @@ class Subject:
 
     @cached_property
     def _reaches(self) -> Mapping[int, Reach]:
-        return {
-            id(meta): Reach(meta, tuple(body for body in self.bodies if body.meta is meta))
-            for meta in self.meta_graphs
-        }
+        return {id(meta): Reach(meta, self.bodies_in(meta)) for meta in self.meta_graphs}
 
     @cached_property
     def served(self) -> Served:
@@ -139,6 +160,13 @@ class Subject:
         """The plan of a migration by default options, or why there is none."""
         if self.model is None:
             return Planned()
+        sizes = (len(meta.signatures) * len(meta.graph.nodes) for meta in self.meta_graphs)
+        work = max(sizes, default=0)
+        if work > _MOST_PLANNED:  # a file can name any number of signatures
+            return Planned(error=LimitError("has too many signatures of a large graph to plan"))
+        # The largest part of the package, which only this needs.
+        from migrator.migration.planning import plan
+
         try:
             return Planned(plan=plan(self.model, limits=self.limits))
         except NeedsDecision as decision:
@@ -156,6 +184,16 @@ class Subject:
         if found is None:
             return frozenset()
         return frozenset(node for item in found.signatures for node in item.subgraph.nodes)
+
+    def wiring(self, meta: MetaGraph) -> Wiring:
+        """The edges of a meta graph's top level, worked out once."""
+        if id(meta) not in self._wirings:
+            self._wirings[id(meta)] = Wiring(meta.graph)
+        return self._wirings[id(meta)]
+
+    @cached_property
+    def _wirings(self) -> dict[int, Wiring]:
+        return {}
 
     def endpoints(self, meta: MetaGraph) -> Endpoints:
         """Inputs and outputs that the shape of the graph suggests."""

@@ -17,9 +17,9 @@ from migrator.cli.progress import Progress
 from migrator.errors import EXIT_CANNOT, EXIT_NO, EXIT_YES, DestinationError, UsageError
 
 if TYPE_CHECKING:
-    from migrator.auditing.config import AuditConfig
     from migrator.auditing.finding import Audit
-    from migrator.auditing.gate import Gate
+    from migrator.auditing.policy.baseline import Baseline
+    from migrator.auditing.policy.config import AuditConfig
     from migrator.auditing.settings import AuditSettings
 
 _FAIL_ON = "high"
@@ -56,7 +56,7 @@ def configure_parser(verbs: options.Verbs) -> None:
         help="of the result (text); a saved JSON result can be drawn again by migrator report",
     )
     options.add_overwrite(parser, "the output file or the baseline")
-    options.add_common(parser)
+    options.add_common(parser, verbose="fold nothing; -vv: with fingerprints")
     parser.set_defaults(execute=execute)
 
 
@@ -127,9 +127,8 @@ def _add_process(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     from migrator.actions.audit import accept, audit
-    from migrator.auditing.baseline import read_baseline
-    from migrator.auditing.gate import parse_gate
-    from migrator.auditing.selection import select_rules
+    from migrator.auditing.policy.gate import parse_gate
+    from migrator.auditing.policy.selection import select_rules
 
     check_output(args)
     _check_baseline(args)
@@ -137,7 +136,7 @@ def execute(args: argparse.Namespace) -> int:
     settings = _settings(args, config)
     strict = _first(args.strict, config.strict, False)
     gate = parse_gate(_first(_words(args.fail_on), config.fail_on, (_FAIL_ON,)), strict=strict)
-    known = read_baseline(settings.baseline) if settings.baseline else None
+    known = _baseline(args, settings.baseline)
     notes = _Notes(args)
     with Progress(args) as progress:
         found = audit(
@@ -158,13 +157,12 @@ def execute(args: argparse.Namespace) -> int:
     if not found.models and not found.skipped:
         notes.append(f"no model found in {', '.join(args.paths)}")
     write_result(_draw(found, args), args)
+    if args.write_baseline:  # findings that were recorded just now are known
+        gate = replace(gate, severity=None)
+    if why := gate.failures(found):
+        notes.append(f"exit code {EXIT_NO}: {'; '.join(why)}")
     notes.tell()
-    return EXIT_NO if _fails(found, gate, recorded=bool(args.write_baseline)) else EXIT_YES
-
-
-def _fails(found: Audit, gate: Gate, *, recorded: bool) -> bool:
-    """Whether the gate fails it; findings that were ``recorded`` just now are known."""
-    return replace(gate, severity=None).fails(found) if recorded else gate.fails(found)
+    return EXIT_NO if why else EXIT_YES
 
 
 def _is_refused(found: Audit, paths: Iterable[str]) -> bool:
@@ -178,7 +176,13 @@ def _is_refused(found: Audit, paths: Iterable[str]) -> bool:
 
 
 def _check_baseline(args: argparse.Namespace) -> None:
-    """Refuse a baseline that exists before any work is done. Raises DestinationError."""
+    """Refuse a baseline that exists before any work is done.
+
+    Raises DestinationError for one, UsageError for an empty name.
+    """
+    for option in ("baseline", "write_baseline"):
+        if getattr(args, option) == "":
+            raise UsageError(f"the file of --{option.replace('_', '-')} has no name")
     if not args.write_baseline:
         return
     from pathlib import Path
@@ -191,10 +195,19 @@ def _check_baseline(args: argparse.Namespace) -> None:
         )
 
 
+def _baseline(args: argparse.Namespace, path: str) -> Baseline | None:
+    """What was accepted before; nothing where the file at ``path`` is only about to be made."""
+    from migrator.auditing.policy.baseline import read_baseline
+
+    made = args.write_baseline
+    is_new = made and not os.path.lexists(path) and os.path.realpath(made) == os.path.realpath(path)
+    return read_baseline(path) if path and not is_new else None
+
+
 def _write_baseline(found: Audit, args: argparse.Namespace, notes: _Notes) -> None:
     from pathlib import Path
 
-    from migrator.auditing.baseline import baseline_text
+    from migrator.auditing.policy.baseline import baseline_text
     from migrator.files import write_whole
 
     write_whole(Path(args.write_baseline), baseline_text(found, args.write_baseline))
@@ -204,7 +217,7 @@ def _write_baseline(found: Audit, args: argparse.Namespace, notes: _Notes) -> No
 
 def _config(args: argparse.Namespace) -> AuditConfig:
     """The configuration that holds; a note says where it comes from, if that may matter."""
-    from migrator.auditing.config import AuditConfig, find_config, read_config
+    from migrator.auditing.policy.config import AuditConfig, find_config, read_config
 
     if args.no_config:
         return AuditConfig()
@@ -287,10 +300,11 @@ def draw(result: dict[str, object], args: argparse.Namespace) -> str:
     from migrator.report.text_audit import audit_text
 
     is_terminal = args.output_file in (None, "-") and sys.stdout.isatty()
+    is_plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
     return audit_text(
         result,
         verbose=args.verbose,
-        color=is_terminal and not os.environ.get("NO_COLOR"),
+        color=is_terminal and not is_plain,
         width=shutil.get_terminal_size().columns if is_terminal else 100,
     )
 
@@ -325,7 +339,8 @@ class _Rate:
         rate = count / max(0.1, time.monotonic() - self._start)
         name = shown(source, 1000)
         cut = name if len(name) <= self._room else f"...{name[3 - self._room :]}"
-        self._progress.tell(f"{count:,} models, {rate:,.0f} a second: {cut}")
+        models = f"{count:,} model{'s' * (count != 1)}"
+        self._progress.tell(f"{models}, {rate:,.0f} a second: {cut}")
 
 
 def _say(text: str) -> None:

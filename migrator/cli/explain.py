@@ -30,9 +30,9 @@ def configure_parser(verbs: options.Verbs) -> None:
 
 
 def execute(args: argparse.Namespace) -> int:
-    from migrator.auditing.blocker_codes import rule_code
+    from migrator.auditing.facts.blocker_codes import rule_code
+    from migrator.auditing.policy.selection import rules_called
     from migrator.auditing.registry import all_rules
-    from migrator.auditing.selection import rules_called
     from migrator.report.explain import explain_list, explain_result, explain_text, rules_markdown
     from migrator.report.json_v1 import dumps
 

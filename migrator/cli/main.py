@@ -45,9 +45,7 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code (see ``errors.EXIT_*``)."""
     unwind_on_signals()
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a terminal that knows ASCII only is no error
-            stream.reconfigure(errors="backslashreplace")
+    _prepare_streams()
     args = build_parser().parse_args(argv)
     try:
         code: int = args.execute(args)
@@ -61,17 +59,46 @@ def main(argv: Sequence[str] | None = None) -> int:
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         # The reader went away (`| head`): nothing is wrong, and nobody listens.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return EXIT_YES
     except OSError as error:  # writing the result: a full disk, most likely
         from migrator.report.escape import shown
 
+        _drop_output()
         place = f"{shown(str(error.filename))}: " if error.filename is not None else ""
         print(f"migrator: error: {place}{error.strerror or error}", file=sys.stderr)
         return EXIT_CANNOT
     except MemoryError:
         print("migrator: error: out of memory", file=sys.stderr)
         return EXIT_CANNOT
+
+
+def _drop_output() -> None:
+    """What cannot be written goes nowhere; else Python tries again and ends with code 120."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _prepare_streams() -> None:
+    """Standard output and error that exist, take any character, and write all or raise."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by the caller (`>&-`): else a file of ours gets its number
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
+        elif isinstance(stream, io.TextIOWrapper):
+            # A terminal that knows ASCII only is no error.
+            stream.reconfigure(errors="backslashreplace")
+    if isinstance(getattr(sys.stdout, "buffer", None), io.RawIOBase):
+        # PYTHONUNBUFFERED: what does not fit into one write is lost without a word.
+        sys.stdout = open(  # noqa: SIM115
+            sys.stdout.fileno(),
+            "w",
+            encoding=sys.stdout.encoding,
+            errors="backslashreplace",
+            closefd=False,
+        )
 
 
 if __name__ == "__main__":

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 SOURCE = "a frozen graph, SavedModel, .meta with checkpoint, hub module or Keras model"
 
 
-def add_common(parser: argparse.ArgumentParser) -> None:
+def add_common(parser: argparse.ArgumentParser, *, verbose: str = "say more, on stderr") -> None:
     """``-v`` and ``-q``."""
-    parser.add_argument("-v", "--verbose", action="count", default=0, help="say more, on stderr")
+    parser.add_argument("-v", "--verbose", action="count", default=0, help=verbose)
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress, no notes")
 
 

@@ -6,16 +6,19 @@ import argparse
 import sys
 from pathlib import Path
 
-from migrator.errors import DestinationError
+from migrator.errors import DestinationError, UsageError
 
 
 def check_output(args: argparse.Namespace) -> None:
     """Refuse a file that exists before any work is done. Raises DestinationError."""
+    if args.output_file == "":
+        raise UsageError("the name of the output file is empty")
     if args.output_file in (None, "-") or args.overwrite:
         return
-    from migrator.files import is_taken
+    from migrator.files import is_stream, is_taken
 
-    if is_taken(Path(args.output_file)):
+    target = Path(args.output_file)
+    if is_taken(target) and not is_stream(target):
         raise DestinationError(
             "exists", where=args.output_file, hint="add --overwrite to replace it"
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import threading
 import time
@@ -16,7 +17,8 @@ class Progress:
     """Shows the stage and its seconds while work goes on; quiet in a pipe and with ``-q``."""
 
     def __init__(self, args: argparse.Namespace) -> None:
-        self._shows = sys.stderr.isatty() and not args.quiet
+        is_dumb = os.environ.get("TERM") == "dumb"
+        self._shows = sys.stderr.isatty() and not is_dumb and not args.quiet
         self._stage = ""
         self._start = time.monotonic()
         self._stop = threading.Event()

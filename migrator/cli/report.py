@@ -84,7 +84,8 @@ def _read(path: str) -> dict[str, Any]:
         raise UsageError(f"is not JSON: {error}", where=path) from None
     name = found.get("schema") if isinstance(found, dict) else None
     if not isinstance(found, dict) or not isinstance(name, str):
-        raise UsageError("is no result of migrator", where=path)
+        hint = "migrator audit PATH --format json -o FILE makes one"
+        raise UsageError("is no result of migrator", where=path, hint=hint)
     if name not in _KNOWN:
         hint = did_you_mean(name, _KNOWN) or f"what can be drawn: {', '.join(_KNOWN)}"
         raise UsageError(f"is a result of schema {name!r}", where=path, hint=hint)

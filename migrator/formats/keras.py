@@ -10,17 +10,21 @@ import json
 import os
 import zipfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from migrator.errors import FormatError, LimitError, MigratorError
-from migrator.formats.keras_config import KerasDanger, find_dangers
+from migrator.formats.keras_config import KerasDanger, find_dangers, find_training_dangers
 
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 _MOST_CONFIG = 64 << 20
 _MOST_OBJECTS = 1_000_000
-_WEIGHTS = "model.weights.h5"
+_WEIGHTS = ".weights.h5"
+_FIRST_BLOCK = 512
+_ZIP_END = 22 + 0xFFFF
+"""Bytes in which a zip archive's end record lies, its comment included."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +58,8 @@ class KerasFacts:
     inputs: tuple[KerasTensor, ...]
     outputs: tuple[KerasTensor, ...]
     dangers: tuple[KerasDanger, ...]
+    training_dangers: tuple[KerasDanger, ...] = ()
+    """Those in what the model was compiled with, which migrating leaves alone."""
 
     @property
     def major(self) -> int:
@@ -69,16 +75,65 @@ def keras_model_facts(path: str | os.PathLike[str]) -> KerasFacts:
     past 64 MB; MigratorError where h5py is needed and missing.
     """
     name = os.fspath(path)
+    kinds = keras_formats(name)
+    if not kinds:
+        raise FormatError("is neither HDF5 nor a zip archive, so no Keras model", where=name)
+    found = [_of_hdf5(name) if kinds[0] == "keras_h5" else _of_zip(name)]
+    if len(kinds) == 1:
+        return found[0]
+    with suppress(MigratorError):  # what cannot be read as that, nobody can load as that
+        found.append(_of_zip(name) if kinds[0] == "keras_h5" else _of_hdf5(name))
+    return replace(
+        found[0],
+        dangers=(
+            KerasDanger(layer="the file", text="is HDF5 and a zip archive at once", kind="link"),
+            *(danger for facts in found for danger in facts.dangers),
+        ),
+        training_dangers=tuple(danger for facts in found for danger in facts.training_dangers),
+    )
+
+
+def keras_formats(path: str) -> tuple[str, ...]:
+    """As what Keras can open a file: ``keras_h5``, ``keras_zip``, what its name says first.
+
+    HDF5 can begin at byte 512, 1,024, 2,048, ..., a zip archive anywhere: the bytes in front may
+    look like another kind of file. Raises MigratorError where it cannot be read.
+    """
+    found = []
     try:
-        with open(name, "rb") as file:
-            head = file.read(8)
+        with open(path, "rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            start = 0
+            while start + len(HDF5_MAGIC) <= size:
+                file.seek(start)
+                if file.read(len(HDF5_MAGIC)) == HDF5_MAGIC:
+                    found.append("keras_h5")
+                    break
+                start = start * 2 or _FIRST_BLOCK
+            file.seek(0)
+            if file.read(4) == b"PK\x03\x04" or path.lower().endswith(".keras"):
+                file.seek(max(0, size - _ZIP_END))
+                if b"PK\x05\x06" in file.read(_ZIP_END):
+                    found.append("keras_zip")
     except OSError as error:
-        raise MigratorError(f"cannot be read: {error.strerror or error}", where=name) from None
-    if head == HDF5_MAGIC:
-        return _of_hdf5(name)
-    if head[:4] == b"PK\x03\x04":
-        return _of_zip(name)
-    raise FormatError("is neither HDF5 nor a zip archive, so no Keras model", where=name)
+        raise MigratorError(f"cannot be read: {error.strerror or error}", where=path) from None
+    return tuple(sorted(found, key=lambda kind: (kind == "keras_h5") == path.endswith(".keras")))
+
+
+def holds_hdf5(path: str | os.PathLike[str]) -> bool:
+    """Whether reading the file means reading HDF5, whose library never ends on some damaged files.
+
+    False for what cannot be opened.
+    """
+    try:
+        kinds = keras_formats(os.fspath(path))
+        if "keras_zip" not in kinds:
+            return bool(kinds)
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (MigratorError, zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return False
+    return "keras_h5" in kinds or any(name.endswith(_WEIGHTS) for name in names)
 
 
 def _of_hdf5(path: str) -> KerasFacts:
@@ -87,6 +142,7 @@ def _of_hdf5(path: str) -> KerasFacts:
         with h5py.File(path, "r") as file:
             text = _attribute(file, "model_config")
             version = _attribute(file, "keras_version") or ""
+            training = _attribute(file, "training_config")
             dangers = list(_references(h5py, file))
     except MigratorError as error:
         raise error.at(path) from None
@@ -98,7 +154,8 @@ def _of_hdf5(path: str) -> KerasFacts:
             where=path,
             hint="save the whole model with model.save(...), which keeps its layers too",
         )
-    return _facts(path, "keras_h5", version, _parsed(text, path), dangers)
+    compiled = _parsed(training, path) if training else {}
+    return _facts(path, "keras_h5", version, _parsed(text, path), dangers, compiled)
 
 
 def _h5py(path: str) -> Any:
@@ -177,13 +234,15 @@ def _of_zip(path: str) -> KerasFacts:
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError) as error:
         raise FormatError(f"cannot be read as a zip archive: {error}", where=path) from None
     found = _parsed(metadata, path) if metadata else {}
-    version = found.get("keras_version")
+    config = _parsed(text, path)
+    compiled = config.get("compile_config")
     return _facts(
         path,
         "keras_zip",
-        version if isinstance(version, str) else "",
-        _parsed(text, path),
+        _text(found.get("keras_version")),
+        config,
         dangers,
+        compiled if isinstance(compiled, dict) else {},
     )
 
 
@@ -192,21 +251,22 @@ def _member(archive: zipfile.ZipFile, name: str, path: str) -> str:
         data = file.read(_MOST_CONFIG + 1)
     if len(data) > _MOST_CONFIG:
         raise LimitError(f"{name} takes more than {_MOST_CONFIG:,} bytes", where=path)
-    return data.decode("utf-8", "replace")
+    return data.decode(json.detect_encoding(data), "replace")
 
 
 def _weight_references(
     archive: zipfile.ZipFile, names: set[str], path: str
 ) -> Iterator[KerasDanger]:
-    for name in names:
+    for name in sorted(names):
         if name.startswith("/") or ".." in Path(name).parts:
             yield KerasDanger(
                 layer=name, text="is a member that leads out of the archive", kind="link"
             )
-    if _WEIGHTS in names:
-        h5py = _h5py(path)
-        with archive.open(_WEIGHTS) as member, h5py.File(member, "r") as file:
-            yield from _references(h5py, file)
+    for name in sorted(names):
+        if name.endswith(_WEIGHTS):
+            h5py = _h5py(path)
+            with archive.open(name) as member, h5py.File(member, "r") as file:
+                yield from _references(h5py, file)
 
 
 def _parsed(text: str, path: str) -> dict[str, Any]:
@@ -220,7 +280,12 @@ def _parsed(text: str, path: str) -> dict[str, Any]:
 
 
 def _facts(
-    path: str, kind: str, version: str, config: dict[str, Any], dangers: list[KerasDanger]
+    path: str,
+    kind: str,
+    version: str,
+    config: dict[str, Any],
+    dangers: list[KerasDanger],
+    compiled: Mapping[str, Any],
 ) -> KerasFacts:
     inner = config.get("config")
     body = inner if isinstance(inner, dict) else {"layers": inner}  # Sequential before 2.2.3
@@ -239,6 +304,7 @@ def _facts(
         inputs=inputs,
         outputs=outputs,
         dangers=(*find_dangers(config), *dangers),
+        training_dangers=find_training_dangers(compiled),
     )
 
 

@@ -31,7 +31,11 @@ _TELLING = frozenset(
         "threading signal_handler inspect gc pdb code codeop platform psutil getpass pwd "
         "write_file read_file matching_files gfile GFile raw_ops py_function numpy_function "
         "py_func load_library load_op_library load_file_system_library load_model saved_model "
-        "get_file fromfile tofile memmap loadtxt savetxt genfromtxt savez rmtree unlink remove"
+        "get_file TextFileInitializer TextLineDataset TFRecordDataset FixedLengthRecordDataset "
+        "CsvDataset make_csv_dataset list_files TFRecordWriter create_file_writer write_graph "
+        "output_stream load loads save read_pickle load_weights save_weights gi_frame gi_code "
+        "f_back f_builtins f_globals f_locals tb_frame cr_frame ag_frame co_code fromhex "
+        "fromfile tofile memmap loadtxt savetxt genfromtxt savez rmtree unlink remove"
     ).split()
 )
 """Names by which Python code gets out of computing. A list like this is never complete."""

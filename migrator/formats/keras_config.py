@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,9 @@ class KerasDanger:
 
 
 _MOST_TOLD = 20
+_LONGEST_WORD = 32
+"""Code is longer; ``__tuple__`` and the like are not."""
+_LOADERS = frozenset(("load_model", "model_from_json", "get_file", "load_weights", "save_model"))
 _REFUSED = {
     "Lambda": "is a Lambda layer: it runs Python code that is stored in the file",
     "__lambda__": "holds Python code that is stored in the file",
@@ -90,21 +94,41 @@ _FILE_WORDS = ("File", "Python", "PyFunc", "Summary", "Save", "Restore", "Datase
 def find_dangers(config: Mapping[str, Any]) -> tuple[KerasDanger, ...]:
     """Everything in a model's configuration that must not be loaded from a stranger.
 
-    What only training uses (``compile_config`` of the model itself) is left out: it is not
-    loaded. Linear; knows no depth.
+    What only training uses (``compile_config`` of the model itself) is left out: migrating does
+    not load it. Linear; knows no depth.
     """
+    return _found_in({key: value for key, value in config.items() if key != "compile_config"})
+
+
+def find_training_dangers(config: Mapping[str, Any]) -> tuple[KerasDanger, ...]:
+    """The same of what only training uses, which ``load_model`` loads unless told otherwise.
+
+    A loss or a metric of its maker's own, looked up by its name, is none.
+    """
+    return tuple(
+        item
+        for item in _found_in(config)
+        if item.kind != "class" and (item.kind, item.argument) != ("module", "builtins")
+    )
+
+
+def _found_in(config: Mapping[str, Any]) -> tuple[KerasDanger, ...]:
     found: dict[KerasDanger, None] = {}
-    stack: list[tuple[Any, str]] = [
-        ({key: value for key, value in config.items() if key != "compile_config"}, "the model")
-    ]
-    while stack and len(found) < _MOST_TOLD:
+    told: Counter[str] = Counter()
+    stack: list[tuple[Any, str]] = [(config, "the model")]
+    while stack:
         value, layer = stack.pop()
         if isinstance(value, dict):
             layer = _name(value) or layer
             for kind, argument, text in _dangers(value):
                 danger = KerasDanger(layer=layer, text=text, kind=kind, argument=argument)
-                found[danger] = None
-            if str(value.get("class_name")) not in _REFUSED:  # what lies in there adds nothing
+                # Of each kind: many that are harmless must not hide one that is not.
+                if told[kind] < _MOST_TOLD and danger not in found:
+                    told[kind] += 1
+                    found[danger] = None
+            if (
+                _last(str(value.get("class_name"))) not in _REFUSED
+            ):  # what lies in there adds nothing
                 stack.extend((item, layer) for item in value.values())
         elif isinstance(value, list):
             stack.extend((item, layer) for item in value)
@@ -126,8 +150,9 @@ def _dangers(value: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     registered = value.get("registered_name")
     config = value.get("config")
     if isinstance(class_name, str):
-        if class_name in _REFUSED:
-            yield (*_refused(class_name, config), _REFUSED[class_name])
+        last = _last(class_name)  # Keras puts module and name together, dots and all
+        if last in _REFUSED:
+            yield (*_refused(last, config), _REFUSED[last])
             return
         if ">" in class_name:
             yield "class", class_name, f"is of a class of its maker's own, {class_name!r}"
@@ -135,10 +160,20 @@ def _dangers(value: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
             yield from _config_dangers(class_name, config)
     if isinstance(registered, str) and ">" in registered:
         yield "class", registered, f"is of a class of its maker's own, {registered!r}"
-    if isinstance(module, str) and not _is_keras(module):
-        yield "module", module, f"names the Python module {module!r}"
+    if isinstance(module, str):
+        name = config if class_name == "function" else class_name
+        above = str(name).rpartition(".")[0]
+        inside = f"{module}.{above}" if above else module
+        if not _is_keras(inside):
+            yield "module", inside, f"names the Python module {inside!r}"
+        elif _last(str(name)) in _LOADERS:
+            yield "function", str(name), f"calls Keras' {name!r}"
     if str(value.get("function_type")) in ("lambda", "function"):
         yield "function", "", "names a Python function"
+
+
+def _last(name: str) -> str:
+    return name.rpartition(".")[2]
 
 
 def _refused(class_name: str, config: Any) -> tuple[str, str]:
@@ -148,13 +183,28 @@ def _refused(class_name: str, config: Any) -> tuple[str, str]:
         function = config.get("function", config) if class_name == "Lambda" else config
         if isinstance(function, str) and config.get("function_type") == "function":
             return "function", function
-        names = telling_names(function)
-        if names is None:
+        # The shape of its output can be code as well.
+        texts = [function, *(item for item in (config.get("output_shape"),) if _holds_code(item))]
+        listed = [telling_names(item) for item in texts]
+        if None in listed:
             return "code", ""
+        names = sorted({name for item in listed for name in item or ()})
         return ("code", ", ".join(names)) if names else ("lambda", "")
     if class_name == "TFSMLayer":
         return "file", str(config.get("filepath", ""))
     return _KINDS.get(class_name, "code"), class_name
+
+
+def _holds_code(value: Any) -> bool:
+    """False for a shape of numbers."""
+    stack = [value]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, str) and len(item) > _LONGEST_WORD:
+            return True
+        if isinstance(item, (dict, list)):
+            stack.extend(item.values() if isinstance(item, dict) else item)
+    return False
 
 
 def _is_keras(module: str) -> bool:

@@ -12,13 +12,24 @@ from __future__ import annotations
 
 import os
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from migrator.errors import FormatError, LimitError
 from migrator.formats.messages import SPAN_FIELD, children, field_names, message_class, repeated
 from migrator.formats.source import ByteSource
-from migrator.formats.wire import FIXED32, FIXED64, LENGTH, VARINT, bytes_field, tag, varint
+from migrator.formats.wire import (
+    END_GROUP,
+    FIXED32,
+    FIXED64,
+    LENGTH,
+    START_GROUP,
+    VARINT,
+    bytes_field,
+    tag,
+    varint,
+)
 from migrator.limits import Limits
 
 INLINE = 4096
@@ -30,6 +41,9 @@ _LAZY = {"TensorProto"}
 """Messages that stay in the file as a whole when they are large."""
 _LAZY_BYTES = {("AttrValue", 2)}
 """Byte fields that do."""
+_ONE_FIELD = {"AttrValue": None, "map:AttrValue": 2}
+"""Messages whose parts a parser merges where they come twice: the one field that has to come once
+(None: that may come at all) for anything in there to be left in the file."""
 _HEADER = {1, 2}
 """What is kept of a lazy TensorProto: dtype and shape."""
 
@@ -124,6 +138,9 @@ class _Walker:
                 f"messages nested deeper than {self._limits.depth} (byte {start:,})",
                 where=f"{self._source.name}: {_path(path)}",
             )
+        if message in _ONE_FIELD and self._merges(start, end, _ONE_FIELD[message], path):
+            self._flush(start, end, out)
+            return
         window = self._window
         known = children(message)
         indexed = repeated(message)
@@ -173,6 +190,9 @@ class _Walker:
                 position = window.start + after + 8
             elif wire == FIXED32:
                 position = window.start + after + 4
+            elif wire == START_GROUP and field:  # an unknown field, as all groups are
+                self._flush(run, position, out)
+                position = run = self._behind_group(position, end, path)
             else:
                 self._fail(position, path, message, field, counts, f"wire type {wire} is not used")
             if field == 0:
@@ -180,6 +200,62 @@ class _Walker:
             if position > end:
                 self._fail(position, path, message, field, counts, "passes the end of its message")
         self._flush(run, position, out)
+
+    def _behind_group(self, start: int, end: int, path: tuple[Any, ...]) -> int:
+        """Where the group that starts at ``start`` has come to its end."""
+        depth = 0
+        for position, wire, stop in self._fields(start, end, path):
+            depth += (wire == START_GROUP) - (wire == END_GROUP)
+            if depth <= 0:
+                return stop
+            if depth > self._limits.depth:
+                raise LimitError(
+                    f"groups nested deeper than {self._limits.depth} (byte {position:,})",
+                    where=f"{self._source.name}: {_path(path)}",
+                )
+        raise FormatError(
+            f"a group without an end (byte {start:,})",
+            where=f"{self._source.name}: {_path(path)}",
+            hint="is the file damaged?",
+        )
+
+    def _merges(self, start: int, end: int, once: int | None, path: tuple[Any, ...]) -> bool:
+        """True where a field of [start, end) comes a second time."""
+        window = self._window
+        count = 0
+        try:
+            for position, _, _ in self._fields(start, end, path):
+                key, _ = self._varint(window.at(position, 20), path)
+                count += once is None or key >> 3 == once
+                if count > 1:
+                    return True
+        except FormatError:
+            pass  # the walk itself says where and what
+        return False
+
+    def _fields(
+        self, start: int, end: int, path: tuple[Any, ...]
+    ) -> Iterator[tuple[int, int, int]]:
+        """(start, wire type, end) of each field; a group's marks are fields of their own."""
+        window = self._window
+        position = start
+        while position < end:
+            index = window.at(position, 20)
+            key, after = self._varint(index, path)
+            wire = key & 7
+            length = {FIXED64: 8, FIXED32: 4}.get(wire, 0)
+            if wire in (LENGTH, VARINT):
+                value, after = self._varint(after, path)
+                length = value if wire == LENGTH else 0
+            stop = window.start + after + length
+            if stop > end or wire > FIXED32:
+                raise FormatError(
+                    f"a field that passes the end of its message (byte {position:,})",
+                    where=f"{self._source.name}: {_path(path)}",
+                    hint="is the file truncated?",
+                )
+            yield position, wire, stop
+            position = stop
 
     def _large(
         self,

@@ -5,8 +5,8 @@ Source: protobuf's public encoding guide.
 
 from __future__ import annotations
 
-VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
-"""Wire types in use; 3 and 4 (groups) are not."""
+VARINT, FIXED64, LENGTH, START_GROUP, END_GROUP, FIXED32 = 0, 1, 2, 3, 4, 5
+"""Wire types. TensorFlow's messages have no groups, but a parser skips those that it meets."""
 
 _U64 = (1 << 64) - 1
 

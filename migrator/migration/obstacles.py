@@ -117,7 +117,7 @@ def _structure(graph: Graph, given: set[str]) -> Iterator[Blocker]:
         yield Blocker(
             code="cycle",
             text=f"{len(cycle)} nodes wait for each other outside of a while loop",
-            node=cycle[0],
+            node=min(cycle),
             fix="no runtime can run this graph",
         )
 
@@ -143,7 +143,7 @@ def _first_of_each_op(
             code, text, fix = found
             many = f" ({counts[op]} nodes)" if counts[op] > 1 else ""
             place = f"{inside}/{node.name}" if inside else node.name
-            yield Blocker(code=code, text=f"{text}{many}", node=place, fix=fix)
+            yield Blocker(code=code, text=f"{text}{many}", node=place, fix=fix, op=op)
 
 
 Found = tuple[str, str, str] | None

@@ -18,6 +18,8 @@ IMAGES = "_image_bytes"
 """What is put behind a signature's key for the one that takes encoded pictures."""
 CONSTANTS = "constants"
 VARIABLES = "variables"
+LOOPS_KEPT = "TensorFlow 1 control flow is kept"
+"""Start of a plan's note where it could not be made functional and nobody asked for that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +58,8 @@ class Blocker:
     text: str
     node: str
     fix: str = ""
+    op: str = ""
+    """It stands for all nodes of this op in its body; empty where it is about one place."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from migrator.errors import (
     BlockedError,
@@ -16,8 +17,10 @@ from migrator.errors import (
     UnsupportedFormat,
     UsageError,
 )
-from migrator.formats.keras import KerasFacts
 from migrator.migration.plan import Blocker, Plan, Step
+
+if TYPE_CHECKING:
+    from migrator.formats.keras import KerasFacts
 
 READY = "ready"
 CHANGES = "ready_with_changes"
@@ -138,7 +141,7 @@ def judge(blockers: Iterable[Blocker], steps: Iterable[Step]) -> Readiness:
     found = tuple(blockers)
     stuck = [item for item in found if OBSTACLES.get(item.code, BLOCKED) == BLOCKED]
     if found:
-        rest = [item for item in found if item not in stuck]
+        rest = [item for item in found if OBSTACLES.get(item.code, BLOCKED) != BLOCKED]
         return Readiness(
             verdict=BLOCKED if stuck else NEEDS_YOU,
             reasons=tuple(map(_blocker, [*stuck, *rest])),

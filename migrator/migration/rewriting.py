@@ -14,7 +14,7 @@ from migrator.migration.passes.optimize import optimize
 from migrator.migration.passes.references import drop_references
 from migrator.migration.passes.residue import drop_assertions, drop_prints, drop_summaries
 from migrator.migration.passes.tensor_lists import tensor_lists
-from migrator.migration.plan import Blocker, Step
+from migrator.migration.plan import LOOPS_KEPT, Blocker, Step
 from migrator.migration.resolve import Resolved
 from migrator.migration.subgraph import prune
 from migrator.model.dtypes import FLOAT32
@@ -22,8 +22,6 @@ from migrator.model.graph import Graph
 from migrator.model.tensors import TensorSpec
 
 V1 = "v1"
-LOOPS_KEPT = "TensorFlow 1 control flow is kept"
-"""Start of the note where it could not be made functional and nobody asked for that."""
 Pass = Callable[[Graph, Mapping[str, TensorSpec], Collection[str]], tuple[Graph, tuple[Step, ...]]]
 
 

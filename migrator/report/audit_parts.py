@@ -35,6 +35,8 @@ _REACHED = {
     "restore": "runs when its variables are restored",
     "save": "runs when it is saved",
     "output": "runs for an output of the graph",
+    "init": "gives variables and tables their first values",
+    "train": "runs when it is trained",
     "nothing": "reached by nothing",
 }
 _MOST_NAMES = 3

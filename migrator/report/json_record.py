@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from migrator.auditing.blocker_codes import rule_code
+from migrator.auditing.facts.blocker_codes import rule_code
 from migrator.migration.plan import Blocker, Endpoint, Feed, Plan, Step
 from migrator.migration.readiness import judge, open_question, readiness_of
 from migrator.migration.record import MigrationRecord

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from migrator._version import __version__
-from migrator.inspection.candidates import Candidate, Control, Endpoints
-from migrator.inspection.stored import StoredVariable
-from migrator.inspection.summary import GraphSummary, MetaGraphSummary, Summary
-from migrator.model.model import Signature, Source
-from migrator.model.tensors import TensorSpec
+
+if TYPE_CHECKING:
+    from migrator.inspection.candidates import Candidate, Control, Endpoints
+    from migrator.inspection.stored import StoredVariable
+    from migrator.inspection.summary import GraphSummary, MetaGraphSummary, Summary
+    from migrator.model.model import Signature, Source
+    from migrator.model.tensors import TensorSpec
 
 Json = dict[str, Any]
 _LARGEST_WEIGHTS = 20

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from migrator.report.audit_parts import (
@@ -26,6 +28,10 @@ _MODELS = 20
 """Models whose findings are shown, the worst, where there are more."""
 _ROWS = 40
 _SKIPPED = 10
+_ALIKE = 3
+"""From so many sources on that one reason keeps from being audited, they are told in one line."""
+_NAMES = 3
+"""Sources that such a line names."""
 _OTHERS = 60
 """Columns of the table beside the model's, without format and info."""
 _FORMAT = 16
@@ -57,6 +63,7 @@ def _style(result: Json, verbose: int, color: bool, width: int) -> Style:
         most=5 if count <= _FEW else 3,
         folded=frozenset(folded),
         later=count > 1,
+        nothing="nothing new" if result["accepted"] else "nothing found",
     )
 
 
@@ -66,17 +73,19 @@ def _models(result: Json, models: Sequence[Json], style: Style) -> Iterator[str]
         yield model_text(models[0], found[models[0]["source"]], style)
         return
     loud = [model for model in models if style.verbose or _is_loud(model, style)]
-    listed = loud if style.verbose else loud[:_MODELS]
-    for model in listed:
-        yield model_text(model, found[model["source"]], style)
+    groups = _alike(loud, found, style)
+    listed = groups if style.verbose else groups[:_MODELS]
+    for model, *others in listed:
+        text = model_text(model, found[model["source"]], style)
+        yield "\n\n".join(filter(None, (text, _same(others, style))))
     lines = []
-    if len(loud) > len(listed):
-        more = counted(len(loud) - len(listed), "more model")
+    if len(groups) > len(listed):
+        more = counted(len(loud) - sum(map(len, listed)), "more model")
         lines.append(f"... and {more} with findings or decisions: -v shows them")
     quiet = [model for model in models if not _is_loud(model, style)]
     clean = sum(not any(model["summary"].values()) for model in quiet)
     if clean and not style.verbose:
-        lines.append(f"{counted(clean, 'more model' if listed else 'model')}: nothing found")
+        lines.append(f"{counted(clean, 'more model' if listed else 'model')}: {style.nothing}")
     if len(quiet) > clean and not style.verbose:
         above = "info" if "low" not in style.folded else "low"
         count = counted(len(quiet) - clean, "model")
@@ -89,6 +98,39 @@ def _is_loud(model: Json, style: Style) -> bool:
     """Worth a paragraph in a list of many."""
     told = any(model["summary"][item] for item in SEVERITIES if item not in style.folded)
     return told or verdict_of(model) in ("blocked", "needs_you")
+
+
+def _alike(models: Sequence[Json], found: dict[str, list[Json]], style: Style) -> list[list[Json]]:
+    """Models of which the same is to be told, such as the checkpoints of one training."""
+    if style.verbose:
+        return [[model] for model in models]
+    groups: dict[str, list[Json]] = {}
+    for model in models:
+        items = found[model["source"]]
+        told = [
+            (item["severity"], item["message"], {**item["location"], "source": ""}, item["fix"])
+            for item in items
+            if item["severity"] not in style.folded
+        ]
+        folded = Counter(item["code"] for item in items if item["severity"] in style.folded)
+        readiness = model["readiness"]
+        key = json.dumps([told, sorted(folded.items()), readiness], sort_keys=True)
+        groups.setdefault(key, []).append(model)
+    return list(groups.values())
+
+
+def _same(models: Sequence[Json], style: Style) -> str:
+    if not models:
+        return ""
+    names = _first([model["source"] for model in models])
+    return style.fill(f"The same holds for {names}", 2)
+
+
+def _first(sources: Sequence[str]) -> str:
+    """The first few, and how many more there are."""
+    more = len(sources) - _NAMES
+    tail = f" and {more:,} more" if more > 0 else ""
+    return ", ".join(map(shown, sources[:_NAMES])) + tail
 
 
 def _remedies(result: Json, style: Style) -> str:
@@ -189,14 +231,30 @@ def _short(text: str, most: int) -> str:
 def _skipped(items: Sequence[Json], style: Style) -> str:
     if not items:
         return ""
-    listed = items if style.verbose else items[:_SKIPPED]
     lines = [paint(f"Not audited ({len(items):,})", "title", style.color)]
-    for item in listed:
-        rule = f" (rule {shown(item['rule'])})" if item["rule"] else ""
-        text = f"{shown(item['source'])}{rule}: {shown(item['reason'], 600)}"
+    groups: dict[tuple[str, ...], list[Json]] = {}
+    for item in items:
+        groups.setdefault((item["rule"], item["reason"]), []).append(item)
+    told: list[list[Json]] = []
+    for item in items:
+        group = groups[item["rule"], item["reason"]]
+        if style.verbose or len(group) < _ALIKE:
+            told.append([item])
+        elif item is group[0]:
+            told.append(group)
+    listed = told if style.verbose else told[:_SKIPPED]
+    for first, *others in listed:
+        rule = f" (rule {shown(first['rule'])})" if first["rule"] else ""
+        reason = shown(first["reason"], 600)
+        if others:
+            names = _first([item["source"] for item in (first, *others)])
+            text = f"{len(others) + 1:,} alike{rule}: {reason}: {names}"
+        else:
+            text = f"{shown(first['source'])}{rule}: {reason}"
         lines.append(style.fill(text, 4, first="- "))
-    if len(items) > len(listed):
-        lines.append(f"    ... and {len(items) - len(listed):,} more: -v shows all")
+    if len(told) > len(listed):
+        more = len(items) - sum(map(len, listed))
+        lines.append(f"    ... and {more:,} more: -v shows all")
     return "\n".join(lines)
 
 
@@ -221,5 +279,20 @@ def _closing(result: Json, style: Style) -> Iterator[str]:
     if result["accepted"]:
         count = counted(result["accepted"], "finding")
         yield f"{count} kept back by the baseline or an ignore rule"
+    if dangerous := _dangerous(result):
+        which = "model" if dangerous == 1 else f"{dangerous:,} models"
+        which = f"the {which} with critical or high security findings" if len(models) > 1 else "it"
+        text = f"Neither run nor migrate {which} before you know why: migrating runs a model"
+        yield style.fill(text, 0)
     if any(result["summary"][key] for key in SEVERITIES if key not in style.folded):
         yield "`migrator explain CODE` tells more of a rule"
+
+
+def _dangerous(result: Json) -> int:
+    """Models with a security finding that is high or critical."""
+    grave = (
+        item["location"]["source"]
+        for item in result["findings"]
+        if item["family"] == "security" and item["severity"] in ("critical", "high")
+    )
+    return len(set(grave))

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from migrator.auditing.blocker_codes import rule_code
+from migrator.auditing.facts.blocker_codes import rule_code
 from migrator.report.audit_parts import (
     FORMATS,
     SEVERITIES,
@@ -57,6 +57,8 @@ class Style:
     """Severities of which the names of the rules do."""
     later: bool
     """Each rule's own remedy stands at the report's end."""
+    nothing: str = "nothing found"
+    """Said of a model without findings."""
     told: set[tuple[str, str]] = field(default_factory=set)
     """Remedies that were told already: (code, fix)."""
 
@@ -69,6 +71,7 @@ class Style:
             initial_indent=lead[: indent - len(first)] + first,
             subsequent_indent=lead,
             break_on_hyphens=False,
+            break_long_words=False,  # a path that is cut can be neither copied nor searched for
         )
 
 
@@ -111,16 +114,16 @@ def _head(model: Json, style: Style) -> Iterator[str]:
         if model["summary"][item]
     ]
     yield "  " + "; ".join(
-        filter(None, (", ".join(counts) or "nothing found", _verdict(model, style)))
+        filter(None, (", ".join(counts) or style.nothing, _verdict(model, style)))
     )
 
 
 def _clean(model: Json, style: Style) -> str:
     name, about = shown(model["source"]), facts(model)
     word = VERDICT_WORDS.get(verdict_of(model), "")
-    if len(f"{name}: {about}: nothing found, {word}") > style.width:
+    if len(f"{name}: {about}: {style.nothing}, {word}") > style.width:
         return "\n".join(_head(model, style))
-    line = ", ".join(filter(None, ("nothing found", _verdict(model, style))))
+    line = ", ".join(filter(None, (style.nothing, _verdict(model, style))))
     return f"{paint(name, 'title', style.color)}: {about}: {line}"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from migrator.auditing.blocker_codes import rule_code
+from migrator.auditing.facts.blocker_codes import rule_code
 from migrator.migration.plan import Blocker, Endpoint, Plan, Step
 from migrator.migration.readiness import BLOCKED, CHANGES, NEEDS_YOU, READY, readiness_of
 from migrator.migration.record import MigrationRecord

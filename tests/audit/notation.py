@@ -70,7 +70,7 @@ def write_model(text: str) -> tuple[bytes, str]:
             if word == "tags":
                 tags = rest
             else:
-                more.append(_MORE[word](rest))
+                more.append(MORE[word](rest))
     graph = wire.graph(nodes, functions, producer=producer)
     if not is_saved:
         return graph, "graph_def"
@@ -204,7 +204,7 @@ def _asset(text: str) -> bytes:
     return wire.block(6, wire.block(1, wire.block(1, tensor)) + wire.block(2, filename))
 
 
-_MORE = {
+MORE = {
     "signature": _signature,
     "saver": _saver,
     "main_op": lambda text: _collection(f'saved_model_main_op "{text}"'),

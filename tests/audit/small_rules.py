@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from migrator.auditing import registry, selection
+from migrator.auditing import registry
 from migrator.auditing.finding import Severity
+from migrator.auditing.policy import selection
 from migrator.auditing.rule import Issue, Rule, rule
 from migrator.auditing.subject import Subject
 

@@ -6,7 +6,7 @@ from time import perf_counter
 
 import pytest
 
-from migrator.auditing.arguments import Argument, constant_texts, graph_argument
+from migrator.auditing.strings.arguments import Argument, constant_texts, graph_argument
 from migrator.auditing.subject import Subject
 from tests import corpus, handmade, wire
 from tests.audit.notation import read_model
@@ -144,7 +144,10 @@ def test_elements_of_a_dataset() -> None:
     """
     assert argument(text, "TextLineDataset").values == ("/a.txt", "/b.txt")
     unknown = text.replace("TakeDataset o n", "SomebodysOp o")
-    assert argument(unknown, "TextLineDataset") == Argument()
+    found = argument(unknown, "TextLineDataset")
+    assert (found.origin, found.values) == ("computed", ())
+    another = text.replace("TakeDataset o n", "ConcatenateDataset o d")
+    assert argument(another, "TextLineDataset").origin == "computed"
 
 
 def test_what_a_loop_does_not_change() -> None:
@@ -159,7 +162,8 @@ def test_what_a_loop_does_not_change() -> None:
             longer = StringJoin path path | N=2
     """
     assert argument(text.replace("RETURNED", "path")).text == "/etc/group"
-    assert argument(text.replace("RETURNED", "longer:output:0")) == Argument()
+    found = argument(text.replace("RETURNED", "longer:output:0"))
+    assert (found.text, found.origin) == ("worked out from '/etc/group'", "computed")
 
 
 def test_attributes() -> None:

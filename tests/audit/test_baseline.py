@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from migrator.actions.audit import accept, audit
-from migrator.auditing.baseline import SCHEMA, baseline_text, read_baseline
 from migrator.auditing.engine import run_rules
 from migrator.auditing.finding import Audit, AuditedModel, Finding
+from migrator.auditing.policy.baseline import SCHEMA, baseline_text, read_baseline
 from migrator.auditing.subject import Subject
 from migrator.errors import UsageError
 from migrator.formats.load import load

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from migrator.auditing.blocker_codes import RULE_CODES
 from migrator.auditing.engine import run_rules
+from migrator.auditing.facts.blocker_codes import RULE_CODES
 from migrator.auditing.finding import Finding, Severity
 from migrator.auditing.opening import open_subject
 from migrator.auditing.registry import all_rules, find_rule

@@ -28,7 +28,8 @@ else:
 CASES = Path(__file__).parent / "cases"
 
 
-def _cases() -> list[Any]:
+def all_cases() -> list[Any]:
+    """(code, "pass" or "fail", case) of every file."""
     found = []
     for file in sorted(CASES.glob("*.toml")):
         data = tomllib.loads(file.read_text(encoding="utf-8"))
@@ -40,7 +41,7 @@ def _cases() -> list[Any]:
     return found
 
 
-@pytest.mark.parametrize(("code", "kind", "case"), _cases())
+@pytest.mark.parametrize(("code", "kind", "case"), all_cases())
 def test_rule_finds_what_its_case_says(code: str, kind: str, case: dict[str, Any]) -> None:
     assert case["reason"], "a case says why it is right"
     subject = Subject("model.pb", model=read_model(case["model"]))

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from migrator.auditing.config import AuditConfig, find_config, read_config
-from migrator.auditing.globs import PathGlobs
+from migrator.auditing.discovery.globs import PathGlobs
+from migrator.auditing.policy.config import AuditConfig, find_config, read_config
 from migrator.errors import UsageError
 from tests.audit.small_rules import small_rules as small_rules
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from migrator.auditing.attacks import input_slot
-from migrator.auditing.dangerous_ops import GROUPS, MERELY_NOTED, MILD, dangerous_ops, ops_of
+from migrator.auditing.facts.dangerous_ops import GROUPS, MERELY_NOTED, MILD, dangerous_ops, ops_of
+from migrator.auditing.facts.stateful import ACCELERATOR, is_unclear
 from migrator.auditing.registry import all_rules
-from migrator.auditing.stateful import ACCELERATOR, is_unclear
+from migrator.auditing.rules.security.attacks import input_slot
 from migrator.ops import registry
 from migrator.ops.registry import op_facts
 

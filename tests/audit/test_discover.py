@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from migrator.actions.audit import audit
-from migrator.auditing.discover import Found, check_paths, discover
+from migrator.auditing.discovery.discover import Found, check_paths, discover
+from migrator.auditing.discovery.globs import PathGlobs, anchored
 from migrator.auditing.finding import Skipped
-from migrator.auditing.globs import PathGlobs, anchored
 from migrator.auditing.settings import AuditSettings
 from migrator.errors import UsageError
 from tests import wire

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from migrator.auditing.contents.weight_scan import scan
 from migrator.auditing.engine import run_rules
 from migrator.auditing.finding import Finding
 from migrator.auditing.opening import open_subject
 from migrator.auditing.registry import find_rule
 from migrator.auditing.subject import Subject
-from migrator.auditing.weight_scan import scan
 from tests import handmade, wire
 from tests.tables import Writer
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -226,6 +227,36 @@ def test_one_model_that_is_too_slow_is_skipped(tmp_path: Path) -> None:
     (item,) = found.skipped
     assert item.source == str(path)
     assert "took more than 0.05 s" in item.reason
+
+
+@pytest.mark.parametrize("kind", ["h5", "keras"])
+def test_a_keras_file_that_its_library_never_ends_to_read_is_skipped(
+    kind: str, tmp_path: Path
+) -> None:
+    """libhdf5 goes round for ever where an object of its heap is longer than the heap."""
+    h5py = pytest.importorskip("h5py")
+    path = tmp_path / "m.h5"
+    with h5py.File(path, "w") as file:
+        file.attrs["model_config"] = '{"class_name": "Sequential", "config": []}'
+        file["made"] = "in a heap"
+    data = bytearray(path.read_bytes())
+    data[data.index(b"GCOL") + 24] = 0xFF
+    path.write_bytes(data)
+    if kind == "keras":
+        path = tmp_path / "m.keras"
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("config.json", '{"class_name": "Sequential", "config": {}}')
+            archive.writestr("model.weights.h5", bytes(data))
+    seen = "import sys, migrator.actions.audit as a; a._TIMEOUT = 2.0; print(a.audit(sys.argv[1]))"
+    done = subprocess.run(
+        [sys.executable, "-c", seen, str(path)],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert done.returncode == 0, done.stderr
+    assert kind == "keras" or "took more than 2 s" in done.stdout
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the bound is Linux's")

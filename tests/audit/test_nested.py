@@ -7,7 +7,7 @@ from time import perf_counter
 
 import pytest
 
-from migrator.auditing.nested import Budget, find_nested, parse_graph
+from migrator.auditing.contents.nested import Budget, find_nested, parse_graph
 from migrator.auditing.subject import Subject
 from tests import corpus, handmade, wire
 

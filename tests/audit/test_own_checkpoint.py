@@ -6,7 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from migrator.auditing.own_checkpoint import CHECKPOINT_OPS, checkpoint_use, is_own_checkpoint
+from migrator.auditing.strings.own_checkpoint import (
+    CHECKPOINT_OPS,
+    checkpoint_use,
+    is_own_checkpoint,
+)
 from migrator.auditing.subject import Subject
 from migrator.model.model import MetaGraph, Model
 from tests import corpus

@@ -213,4 +213,8 @@ def test_planning_imports_no_rules(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     loaded = json.loads(done.stdout.splitlines()[-1])
-    assert sorted(loaded) == ["migrator.auditing", "migrator.auditing.blocker_codes"]
+    assert sorted(loaded) == [
+        "migrator.auditing",
+        "migrator.auditing.facts",
+        "migrator.auditing.facts.blocker_codes",
+    ]

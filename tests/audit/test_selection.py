@@ -12,8 +12,8 @@ from migrator.auditing.finding import (
     Severity,
     Skipped,
 )
-from migrator.auditing.gate import parse_gate
-from migrator.auditing.selection import select_rules
+from migrator.auditing.policy.gate import parse_gate
+from migrator.auditing.policy.selection import select_rules
 from migrator.errors import UsageError
 from migrator.migration.readiness import BLOCKED, NEEDS_YOU, READY, Readiness
 from tests.audit.small_rules import RULES

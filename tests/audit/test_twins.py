@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from migrator.auditing.finding import AuditedModel, Finding
 from migrator.auditing.opening import open_subject
-from migrator.auditing.structure import RESTORES, SAVES, graph_hash
-from migrator.auditing.twins import NO_WEIGHTS, find_twins, sketch
+from migrator.auditing.twins.kin import find_twins
+from migrator.auditing.twins.sketch import NO_WEIGHTS, sketch
+from migrator.auditing.twins.structure import RESTORES, SAVES, graph_hash
 from migrator.formats.tensors import constant_tensor
 from migrator.model.dtypes import DType, dtype_named
 from migrator.model.graph import Function, FunctionRef, Graph, Node, index_nodes

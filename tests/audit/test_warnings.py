@@ -146,7 +146,6 @@ def test_noise_names_its_output() -> None:
     ("name", "code"),
     [
         ("tf1.15.5/conv_nchw", "W111"),
-        ("tf1.15.5/devices", "W105"),
         ("tf1.15.5/sm_counter", "W306"),
         ("tf1.15.5/sm_counter_resource", "W306"),
         ("tf1.15.5/sm_table_mutable", "W306"),

@@ -243,6 +243,24 @@ def test_a_model_tells_readiness_findings_and_remedies(tab: Tab, page: Path) -> 
     assert heads == ["What it detects", "Why it matters", "How to fix", "Limits", "Looks at"]
 
 
+def test_a_place_in_a_nested_graph_and_a_way_to_run_are_told_in_words(
+    tab: Tab, drawn: Draw
+) -> None:
+    places = {"cst!": "n0", "outer/cst!inner": "n1", "plain": "n2"}
+    found = [finding(FIRST, "S101") for _ in places]
+    for item, (function, node) in zip(found, places.items(), strict=True):
+        item["location"] |= {"function": function, "node": node}
+        item["detail"]["reached"] = ["init", "train"]
+    tab.open(drawn("places", audit_html(result([model(FIRST)], found))))
+    click(tab, f"{ROWS} a", "first.pb")
+    panel = re.sub(r"\s+", " ", tab.one(".panel").text)
+    assert "Where n0, in the graph inside of constant cst Op" in panel
+    assert "Where n1, in function inner of the graph inside of constant outer/cst Op" in panel
+    assert "Where plain / n2 Op" in panel
+    assert "gives variables and tables their first values" in panel
+    assert "runs when it is trained" in panel
+
+
 def test_copy_puts_what_is_shown_on_the_clipboard(tab: Tab, page: Path) -> None:
     tab.open(page, f"#model={SECOND}")
     click(tab, ".options li:first-child .copy")

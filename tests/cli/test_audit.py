@@ -66,7 +66,8 @@ def sources(found: dict[str, Any]) -> list[str]:
 
 def test_a_tree_is_one_result_and_fails_for_what_is_dangerous(capsys: Capture) -> None:
     done = run(capsys, "audit", "zoo")
-    assert (done.code, done.err) == (1, "")
+    assert done.code == 1
+    assert done.err == "migrator: note: exit code 1: 1 finding at high or above\n"
     assert "zoo/bad/read.pb" in done.out
     assert "/etc/passwd" in done.out
     found = result(capsys, "zoo")
@@ -335,9 +336,11 @@ def test_a_baseline_of_the_file_lies_beside_it(
     capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put("migrator.toml", 'baseline = "known.json"\n')
-    done = run(capsys, "audit", "zoo", "--write-baseline", "known.json")
-    assert done.code == 2  # the configured one is to be there
-    run(capsys, "audit", "zoo", "--write-baseline", "known.json", "--no-config")
+    assert run(capsys, "audit", "zoo").code == 2  # the configured one is to be there
+    assert run(capsys, "audit", "zoo", "--write-baseline", "other.json").code == 2
+    monkeypatch.chdir("zoo")
+    assert run(capsys, "audit", ".", "--write-baseline", "../known.json").code == 0  # the first
+    monkeypatch.chdir("..")
     assert run(capsys, "audit", "zoo").code == 0
     monkeypatch.chdir("zoo")
     assert run(capsys, "audit", "bad").code == 0
@@ -369,10 +372,39 @@ def test_errors_with_odd_names_are_harmless(capsys: Capture) -> None:
 
 
 def test_a_program_that_is_no_terminal_gets_no_color_and_no_progress(folder: Path) -> None:
-    done = spawn(["audit", "zoo"], cwd=folder)
+    done = spawn(["audit", "zoo", "-q"], cwd=folder)
     assert done.code == 1
     assert done.err == ""
     assert "\x1b" not in done.out
+    assert "\x1b" not in spawn(["audit", "zoo"], cwd=folder).err
+
+
+@pytest.mark.parametrize(("terminal", "colored"), [("dumb", False), ("xterm", True)])
+def test_a_terminal_that_knows_no_sequences_gets_none(
+    terminal: str, colored: bool, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", terminal)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    assert ("\x1b" in run(capsys, "audit", "zoo").out) == colored
+
+
+def test_what_fails_it_is_told() -> None:
+    shutil.copy("zoo/good.pb", "zoo/other.pb")
+    put("zoo/odd.pb", wire.graph([handmade.placeholder("x"), wire.node("y", "NoSuchOp", ["x"])]))
+    put("zoo/empty.pb", b"")
+    line = ["audit", "zoo", "-o", "page.html", "--format", "html"]
+    done = spawn([*line, "--strict", "--fail-on", "high,needs_you"], cwd=Path.cwd())
+    assert (done.code, done.out) == (1, "")
+    assert "exit code 1: 1 finding at high or above; 1 model needing you; 1 item not" in done.err
+
+
+@pytest.mark.parametrize("option", ["--output", "--baseline", "--write-baseline"])
+def test_a_name_that_is_empty_is_told(option: str, capsys: Capture) -> None:
+    """As ``-o "$UNSET"`` gives it."""
+    done = run(capsys, "audit", "zoo", option, "")
+    assert (done.code, done.out) == (2, "")
+    assert "name" in done.err
 
 
 # As hooks call it.

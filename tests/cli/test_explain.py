@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from migrator.auditing.blocker_codes import RULE_CODES
+from migrator.auditing.facts.blocker_codes import RULE_CODES
 from migrator.auditing.registry import all_rules
 from tests.commands import run
 from tests.corpus import sample

@@ -76,7 +76,11 @@ def test_a_closed_pipe_and_a_short_result_is_no_error(tmp_path: Path) -> None:
     assert done.stderr == b""
 
 
-def test_a_full_disk_is_an_error(tmp_path: Path) -> None:
+BUFFERED = pytest.mark.parametrize("unbuffered", ["", "1"])
+
+
+@BUFFERED
+def test_a_full_disk_is_an_error(unbuffered: str, tmp_path: Path) -> None:
     if not Path("/dev/full").exists():
         pytest.skip("there is no /dev/full")
     with open("/dev/full", "wb") as full:
@@ -84,7 +88,7 @@ def test_a_full_disk_is_an_error(tmp_path: Path) -> None:
             [sys.executable, "-m", "migrator", "inspect", str(MLP.path)],
             stdout=full,
             stderr=subprocess.PIPE,
-            env=environment(),
+            env=environment({"PYTHONUNBUFFERED": unbuffered}),
             cwd=tmp_path,
             timeout=50,
             text=True,
@@ -92,6 +96,35 @@ def test_a_full_disk_is_an_error(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+@BUFFERED
+def test_a_result_that_is_cut_short_is_an_error(unbuffered: str, tmp_path: Path) -> None:
+    """The disk takes the beginning of it: one write comes back with less than it was given."""
+    program = "import resource, sys, migrator.cli.main as cli\n"
+    program += "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
+    program += "sys.exit(cli.main(['explain', '--format', 'json']))"
+    with open(tmp_path / "result.json", "wb") as file:
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            stdout=file,
+            stderr=subprocess.PIPE,
+            env=environment({"PYTHONUNBUFFERED": unbuffered}),
+            cwd=tmp_path,
+            timeout=50,
+            text=True,
+        )
+    assert done.returncode == 2
+    assert done.stderr == "migrator: error: File too large\n"
+
+
+@pytest.mark.parametrize(("closed", "code"), [(">&-", 0), ("2>&-", 0), (">&- 2>&-", 0)])
+def test_a_stream_that_is_closed_is_no_crash(closed: str, code: int, tmp_path: Path) -> None:
+    command = f"'{sys.executable}' -m migrator audit '{MLP.path}' {closed}"
+    done = subprocess.run(
+        ["sh", "-c", command], env=environment(), cwd=tmp_path, capture_output=True, timeout=50
+    )
+    assert (done.returncode, done.stderr) == (code, b"")
 
 
 def test_no_colour_reaches_a_pipe(tmp_path: Path) -> None:

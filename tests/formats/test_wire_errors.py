@@ -72,10 +72,22 @@ def test_the_largest_length_there_is_does_not_wrap_around() -> None:
         assert "passes the end" in error.what
 
 
-@pytest.mark.parametrize("kind", [3, 4, 6, 7])
+@pytest.mark.parametrize("kind", [4, 6, 7])
 def test_wire_types_that_protobuf_does_not_write_are_refused(kind: int) -> None:
     error = broken(wire.block(1, GOOD) + wire.tag(9, kind))
     assert f"wire type {kind} is not used" in error.what
+
+
+def test_a_group_without_an_end_is_refused() -> None:
+    assert "group without an end" in broken(wire.block(1, GOOD) + wire.tag(9, 3)).what
+    deep = b"".join(wire.tag(9, 3) for _ in range(100_000))
+    assert "nested deeper" in broken(wire.block(1, GOOD) + deep).what
+
+
+def test_groups_are_skipped_as_protobuf_does() -> None:
+    group = wire.tag(9, 3) + wire.tag(7, 3) + wire.number(1, 5) + wire.tag(7, 4) + wire.tag(9, 4)
+    for data in (group + wire.block(1, GOOD), wire.block(1, GOOD) + group):
+        assert len(read_graph(data).graph.nodes) == 1
 
 
 @pytest.mark.parametrize(

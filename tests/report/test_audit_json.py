@@ -10,8 +10,8 @@ from typing import Any
 import jsonschema  # type: ignore[import-untyped,unused-ignore]
 import pytest
 
-from migrator.auditing.baseline import baseline_text
 from migrator.auditing.finding import SEVERITIES
+from migrator.auditing.policy.baseline import baseline_text
 from migrator.report.json_audit import audit_result
 from migrator.report.json_v1 import dumps
 from tests.report.audits import ALL_SEVERITIES, AUDITS, NASTY, RULES

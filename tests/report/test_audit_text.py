@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from migrator.auditing.finding import Severity, Skipped
+from migrator.migration.readiness import BLOCKED, Readiness
 from migrator.report.escape import shown
 from migrator.report.json_audit import audit_result
 from migrator.report.text_audit import audit_text
@@ -158,15 +160,78 @@ def test_a_remedy_of_its_own_stays_with_the_finding() -> None:
 
 def test_a_thousand_models_stay_readable(results: dict[str, Any]) -> None:
     text = audit_text(results["thousand"])
-    assert text.count("\n") < 300
+    assert text.count("\n") < 320
     assert text.startswith("/data/zoo/8/model_0878/saved_model.pb: ")
-    assert "108 more models: nothing found" in text
+    assert "108 more models: nothing new" in text
     assert "more models with findings or decisions: -v shows them" in text
     assert "1,000 models: 114 blocked, 229 need you" in text
     full = audit_text(results["thousand"], verbose=1)
     for item in results["thousand"]["models"]:
         assert item["source"] in full
     assert "-v shows" not in full
+
+
+def test_models_of_which_the_same_is_to_be_told_are_told_once() -> None:
+    names = [f"run/model.ckpt-{step}.meta" for step in (0, 10, 20, 30, 40)]
+    many = [model(name, (finding(source=name),)) for name in names]
+    other = model("run/z.meta", (finding(source="run/z.meta", message="writes the file '/z'"),))
+    text = drawn(*many, other)
+    assert text.count("writes the file '/tmp/x'") == 1
+    assert flat(f"The same holds for {', '.join(names[1:4])} and 1 more") in flat(text)
+    assert "writes the file '/z'" in text
+    assert drawn(*many, other, verbose=1).count("writes the file '/tmp/x'") == len(names)
+
+
+def test_models_with_other_remedies_or_verdicts_are_not_the_same() -> None:
+    blocked = Readiness(verdict=BLOCKED)
+    text = drawn(
+        model("a.pb", (finding(source="a.pb"),)),
+        model("b.pb", (finding(source="b.pb", fix="Do as I say."),)),
+        model("c.pb", (finding(source="c.pb"),), readiness=blocked),
+        model("d.pb", (finding(source="d.pb", node="elsewhere"),)),
+    )
+    assert "The same holds" not in text
+
+
+def test_what_cannot_be_read_for_one_reason_is_told_once() -> None:
+    sources = [f"{letter}.pb" for letter in "abcdefghijklmnopqrst"]
+    skipped = tuple(Skipped(source=item, reason="is a pointer") for item in sources)
+    skipped += (Skipped(source="z.pb", reason="is empty"), Skipped(source="z2.pb", reason="is odd"))
+    result = audit_result(Audit(models=(), skipped=skipped), rules=RULES)
+    text = audit_text(result)
+    assert "- 20 alike: is a pointer: a.pb, b.pb, c.pb and 17 more" in text
+    assert "- z.pb: is empty" in text
+    assert "-v shows" not in text
+    full = audit_text(result, verbose=1)
+    assert all(f"- {item}: is a pointer" in full for item in sources)
+
+
+def test_a_model_whose_findings_are_kept_back_is_not_called_clean() -> None:
+    text = audit_text(audit_result(Audit(models=(model(),), accepted=3), rules=RULES))
+    assert "nothing new, ready to migrate" in text
+    assert "nothing found" not in text
+
+
+def test_a_dangerous_model_is_not_only_ready() -> None:
+    text = flat(drawn(model(findings=(finding(),))))
+    assert "Neither run nor migrate it before you know why: migrating runs a model" in text
+    several = flat(drawn(model("a.pb", (finding(source="a.pb"),)), model("b.pb")))
+    assert "migrate the model with critical or high security findings before" in several
+    mild = drawn(model(findings=(finding("B901"), finding(severity=Severity.MEDIUM))))
+    assert "Neither run" not in mild
+
+
+def test_ways_to_run_are_told_in_words() -> None:
+    item = finding(op="RestoreV2", reached=["init", "train"])
+    text = flat(drawn(model(findings=(item,))))
+    assert "gives variables and tables their first values; runs when it is trained" in text
+
+
+@pytest.mark.parametrize("width", [60, 100])
+def test_a_long_path_can_be_searched_for(width: int) -> None:
+    path = "/" + "/".join(["folder-of-some-length"] * 8)
+    text = drawn(model(findings=(finding(message=f"reads '{path}'; now"),)), width=width)
+    assert path in text
 
 
 def test_hostile_names_are_shown_escaped(results: dict[str, Any]) -> None:

@@ -1,1 +1,2 @@
-"""The rules, a family to a few modules; ``migrator.auditing.registry`` lists the modules."""
+"""The rules, a package for each family; ``migrator.auditing.registry`` lists the modules that hold
+some. What only one family shares lies beside its rules, what all share in ``listing``."""

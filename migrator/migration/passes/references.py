@@ -289,12 +289,14 @@ class _References:
         """The node with explicit reads in the place of references."""
         inputs = list(node.inputs)
         places = [slot for slot, text in enumerate(inputs) if text[:1] != "^"]
+        controls, slots = controls_of(node), set(values)
         for slot, handle in values.items():
-            inputs[places[slot]] = self._value(node, handle, set(values))
+            inputs[places[slot]] = self._value(node, handle, controls, slots)
         return replace(node, inputs=tuple(inputs))
 
-    def _value(self, node: Node, handle: _Handle, slots: set[int]) -> str:
-        controls = controls_of(node)
+    def _value(
+        self, node: Node, handle: _Handle, controls: tuple[str, ...], slots: set[int]
+    ) -> str:
         if handle.variable in self._written:
             # A reference is read when its reader runs: after all that the reader waits for.
             controls += tuple(

@@ -22,6 +22,8 @@ const REACHED_WORDS = {
   restore: "runs on restore",
   save: "runs on save",
   output: "an output needs it",
+  init: "gives variables and tables their first values",
+  train: "runs when it is trained",
   nothing: "reached by nothing",
 };
 
@@ -126,14 +128,16 @@ function ruleGroup(data, items, { several, open, most = FIRST_FINDINGS }) {
 
 function findingItem(item, { several, fix }) {
   const where = [item.function, item.node].filter(Boolean);
+  const nested = item.function.includes("!");
   return h("li", {},
     h("p", {}, shown(item.message, 2000)),
     h("dl", {},
       item.argument && fact("Argument", h("code", { class: "argument" }, shown(item.argument, 4000))),
       where.length > 0 && fact("Where", [
-        item.function && [mono(item.function), item.node && h("span", { class: "slash" }, " / ")],
+        item.function && !nested && [mono(item.function), item.node && h("span", { class: "slash" }, " / ")],
         item.node && mono(item.node),
         item.attr && [" attribute ", mono(item.attr)],
+        nested && [item.node && ", ", ...nestedBody(item.function)],
       ]),
       where.length === 0 && item.attr && fact("Part", mono(item.attr)),
       item.op && fact("Op", mono(item.op)),
@@ -142,6 +146,13 @@ function findingItem(item, { several, fix }) {
       otherDetail(item),
       item.confidence && item.confidence !== "high" && fact("Confidence", item.confidence),
       fix && item.fix && fact("Remedy", marked(shown(item.fix, 2000)))));
+}
+
+/** A body inside of a constant: `constant!`, or `constant!function`. */
+function nestedBody(label) {
+  const cut = label.lastIndexOf("!");
+  const graph = ["the graph inside of constant ", mono(label.slice(0, cut))];
+  return label.length > cut + 1 ? ["in function ", mono(label.slice(cut + 1)), " of ", ...graph] : ["in ", ...graph];
 }
 
 const fact = (name, value) => h("div", {}, h("dt", {}, name), h("dd", {}, value));

@@ -1,0 +1,1 @@
+"""Everything that one model holds: graphs, bodies, what constants hide, weights, checkpoint."""

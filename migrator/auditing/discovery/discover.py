@@ -1,0 +1,212 @@
+"""Which models there are: in files, folders and whole trees, told by content.
+
+A walk holds one folder's names for each level that it is down, reads the first bytes of each file
+and opens nothing but regular files. Nothing that it meets stops it.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from migrator.auditing.discovery.globs import PathGlobs
+from migrator.auditing.discovery.shapes import Shape, look_at
+from migrator.auditing.finding import Skipped
+from migrator.errors import MigratorError, UsageError
+from migrator.formats.checkpoint.locate import index_for
+from migrator.limits import DEFAULT_LIMITS, Limits
+
+_SAVED_MODEL = "saved_model.pb"
+_PARTS = frozenset(("fingerprint.pb", "keras_metadata.pb", "tfhub_module.pb"))
+"""Files beside a saved_model.pb that belong to it."""
+_VARIABLES = "variables"
+_SUFFIXES = (".pb", ".pbtxt", ".meta", ".h5", ".hdf5", ".keras", ".tflite")
+_WHOLE = ("saved_model.cpb",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A model to audit. ``path`` is the file to read, and what findings call it."""
+
+    path: str
+    named: bool
+    """The user, its name or its content says that it is a model: what cannot be read is told."""
+    asked: bool = False
+    """The user named this very file."""
+
+
+def check_paths(paths: Sequence[str]) -> None:
+    """Raise UsageError where one of ``paths`` does not exist or is none."""
+    if not paths:
+        raise UsageError("no path to audit", hint="name a file, a SavedModel folder or a tree")
+    for path in paths:
+        try:
+            os.stat(path)
+        except ValueError as error:  # a NUL in it
+            raise UsageError(f"is not a path: {error}", where=ascii(path)) from None
+        except OSError as error:
+            if not path or index_for_text(path) is None:
+                raise UsageError(
+                    f"cannot be read: {error.strerror or error}",
+                    where=path or "''",
+                    hint="check the path",
+                ) from None
+
+
+def discover(
+    paths: Iterable[str], *, exclude: PathGlobs | None = None, limits: Limits = DEFAULT_LIMITS
+) -> Iterator[Found | Skipped]:
+    """Each model once, path by path, a tree's in sorted order; and what cannot be looked at.
+
+    Files that are neither named nor shaped like a model are passed over.
+    """
+    seen: set[str] = set()
+    for path in paths:
+        for item in _below(path, exclude or PathGlobs(()), limits):
+            if isinstance(item, Found):
+                key = os.path.realpath(item.path)
+                if key in seen:
+                    continue
+                seen.add(key)
+            yield item
+
+
+def index_for_text(path: str) -> str | None:
+    """The index that ``path`` means as a checkpoint's PREFIX or shard."""
+    from pathlib import Path
+
+    try:
+        found = index_for(Path(path))
+    except (OSError, ValueError):
+        return None
+    return None if found is None else os.fspath(found)
+
+
+def _below(path: str, exclude: PathGlobs, limits: Limits) -> Iterator[Found | Skipped]:
+    if exclude and exclude.fits(path):
+        yield Skipped(source=path, reason="is excluded, though it was named")
+        return
+    if os.path.isdir(path):
+        yield from _walk(path, exclude, limits)
+    else:
+        yield Found(path=_whole(path, limits), named=True, asked=True)
+
+
+def _whole(path: str, limits: Limits) -> str:
+    """The model that a named file is a part of; itself where it is none."""
+    file = index_for_text(path) or path
+    folder, name = os.path.split(file)
+    saved = os.path.join(folder, _SAVED_MODEL)
+    if name in _PARTS and os.path.isfile(saved) and _shape(file, limits) is Shape.NONE:
+        return saved
+    if name.endswith(".index"):
+        above, own = os.path.split(folder)
+        saved = os.path.join(above, _SAVED_MODEL)
+        meta = f"{file.removesuffix('.index')}.meta"
+        if own == _VARIABLES and os.path.isfile(saved):
+            return saved
+        if os.path.isfile(meta):
+            return meta
+    return file
+
+
+def _shape(path: str, limits: Limits) -> Shape:
+    try:
+        return look_at(path, limits).shape
+    except MigratorError:
+        return Shape.NONE
+
+
+def _walk(root: str, exclude: PathGlobs, limits: Limits) -> Iterator[Found | Skipped]:
+    inside = os.path.realpath(root)
+    stack = [_Level(root, ())]
+    while stack:
+        level = stack[-1]
+        name = next(level.names, None)
+        if name is None:
+            if level.failure is not None:
+                yield level.failure
+            stack.pop()
+            continue
+        path = name if level.folder in (".", "./") else os.path.join(level.folder, name)
+        if exclude and (exclude.fits_name(name) or exclude.fits_path(path)):
+            continue
+        try:
+            is_link = os.path.islink(path)
+            mode = os.stat(path).st_mode
+        except OSError as error:
+            if not is_link or _is_named(name):
+                what = "is a link to nothing" if is_link else "cannot be read"
+                yield Skipped(source=path, reason=f"{what}: {error.strerror or error}")
+            continue
+        if stat.S_ISDIR(mode):
+            if not is_link:
+                stack.append(_Level(path, level.entries))
+            elif not _is_within(path, inside):
+                reason = "is a link to a folder elsewhere; such links are not followed"
+                yield Skipped(source=path, reason=reason)
+            continue
+        if not stat.S_ISREG(mode):
+            yield Skipped(source=path, reason="is not a regular file")
+            continue
+        found = _file(path, name, level, limits)
+        if found is not None:
+            yield found
+
+
+class _Level:
+    """One folder of a walk: its names in order, and the names beside it."""
+
+    __slots__ = ("beside", "entries", "failure", "folder", "names")
+
+    def __init__(self, folder: str, beside: Collection[str]) -> None:
+        self.folder = folder
+        self.beside = beside
+        self.failure: Skipped | None = None
+        self.entries: Collection[str] = ()
+        try:
+            self.entries = frozenset(os.listdir(folder))
+        except OSError as error:
+            reason = f"cannot be read: {error.strerror or error}"
+            self.failure = Skipped(source=folder, reason=reason)
+        self.names = iter(sorted(self.entries))
+
+
+def _is_within(path: str, root: str) -> bool:
+    target = os.path.realpath(path)
+    return target == root or target.startswith(root.rstrip("/") + "/")
+
+
+def _is_named(name: str) -> bool:
+    folded = name.lower()
+    return folded.endswith(_SUFFIXES) or folded in _WHOLE
+
+
+def _file(path: str, name: str, level: _Level, limits: Limits) -> Found | Skipped | None:
+    """What a walk makes of one regular file."""
+    try:
+        look = look_at(path, limits)
+    except MigratorError as error:
+        return Skipped(source=path, reason=reason_of(error, path))
+    is_part = name in _PARTS and _SAVED_MODEL in level.entries
+    if look.shape is Shape.NONE:
+        if is_part or not _is_named(name):
+            return None
+        return Skipped(source=path, reason=look.reason)
+    if look.shape is Shape.CHECKPOINT and _belongs(name, level):
+        return None
+    return Found(path=path, named=_is_named(name) or look.shape is Shape.MODEL)
+
+
+def _belongs(name: str, level: _Level) -> bool:
+    """True for the checkpoint of a SavedModel or of a .meta beside it."""
+    if f"{name.removesuffix('.index')}.meta" in level.entries:
+        return True
+    return os.path.basename(level.folder) == _VARIABLES and _SAVED_MODEL in level.beside
+
+
+def reason_of(error: MigratorError, path: str) -> str:
+    """The error without the path that stands beside it anyway."""
+    return str(error).removeprefix(f"{path}: ")

@@ -1,0 +1,73 @@
+"""What the first bytes of any file say: a model, perhaps one, or none."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+
+from migrator.auditing.contents.readings import readings
+from migrator.errors import FormatError, MigratorError
+from migrator.formats.keras import keras_formats
+from migrator.formats.sniff import sniff
+from migrator.formats.source import ByteSource
+from migrator.limits import Limits
+
+_TEXT = re.compile(
+    rb"(?:\xef\xbb\xbf)?(?:\s+|#[^\n]*\n)*"
+    rb"(?:(?:node|library|versions|meta_graphs|meta_info_def|graph_def)\s*:?\s*[{<]"
+    rb"|saved_model_schema_version\s*:)"
+)
+"""How a model as protobuf text begins. A program may begin with ``library`` too."""
+_HEAD = 4096
+_MOST_FIELDS = 100_000
+
+
+class Shape(Enum):
+    """How sure the first bytes are."""
+
+    MODEL = "model"
+    CHECKPOINT = "checkpoint"
+    """The index of one, or a database of another kind."""
+    VAGUE = "vague"
+    """A model, or anything: HDF5, a zip archive, a message that could be another's."""
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """``reason`` says why the file is no model, where it is none."""
+
+    shape: Shape
+    reason: str = ""
+
+
+def look_at(path: str, limits: Limits) -> Look:
+    """Read the head of a file. Raises MigratorError where it cannot be read or is no file."""
+    source = ByteSource.open(path)
+    look = _look_at(source, path, limits)
+    if look.shape in (Shape.NONE, Shape.CHECKPOINT) and readings(source, most=_MOST_FIELDS):
+        return Look(shape=Shape.MODEL)
+    if look.shape is Shape.NONE and keras_formats(path):
+        return Look(shape=Shape.VAGUE)
+    return look
+
+
+def _look_at(source: ByteSource, path: str, limits: Limits) -> Look:
+    try:
+        found = sniff(source, limits)
+        is_other = found.format in (None, "hub_module") or (
+            (found.format or "").endswith("_text")
+            and _TEXT.match(source.read(0, min(source.size, _HEAD))) is None
+        )
+    except FormatError as error:
+        return Look(shape=Shape.NONE, reason=str(error).removeprefix(f"{path}: "))
+    except OSError as error:  # the disk fails
+        raise MigratorError(f"cannot be read: {error.strerror or error}", where=path) from None
+    if is_other:
+        hint = f"; {found.hint}" if found.hint else ""
+        return Look(shape=Shape.NONE, reason=f"is {found.what}{hint}")
+    if found.format == "checkpoint":
+        return Look(shape=Shape.CHECKPOINT)
+    is_vague = not found.sure or found.format in ("keras_h5", "keras_zip")
+    return Look(shape=Shape.VAGUE if is_vague else Shape.MODEL)

@@ -1,0 +1,1 @@
+"""What the user asks of an audit: which rules, what fails it, what is known already."""

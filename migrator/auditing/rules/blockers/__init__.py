@@ -1,0 +1,1 @@
+"""Blockers: what stops the planned migration, and the same trouble outside of it."""

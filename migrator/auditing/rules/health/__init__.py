@@ -1,0 +1,1 @@
+"""Health: what is broken or wasteful in a model and its files."""

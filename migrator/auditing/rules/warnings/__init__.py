@@ -1,0 +1,1 @@
+"""Warnings: what bends a migration, and what its user should know of."""

@@ -1,0 +1,1 @@
+"""What nodes are told by strings: where those come from, and what they say."""

@@ -1,0 +1,1 @@
+"""Models of a tree that are nearly each other."""
