@@ -10,7 +10,18 @@ from typing import Any
 
 import jsonschema  # type: ignore[import-untyped,unused-ignore]
 
-VERBS = ("inspect", "plan", "migrate", "verify", "run", "tflite", "freeze", "audit", "explain")
+VERBS = (
+    "inspect",
+    "plan",
+    "migrate",
+    "verify",
+    "run",
+    "tflite",
+    "freeze",
+    "audit",
+    "explain",
+    "diff",
+)
 FILES = ("baseline",)
 """Schemas of files that are no result of a verb."""
 

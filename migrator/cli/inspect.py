@@ -13,6 +13,7 @@ from migrator.errors import EXIT_CANNOT, EXIT_YES, MigratorError, UsageError
 
 if TYPE_CHECKING:
     from migrator.inspection.summary import Summary
+    from migrator.model.model import Model
 
 
 def configure_parser(verbs: options.Verbs) -> None:
@@ -31,7 +32,19 @@ def configure_parser(verbs: options.Verbs) -> None:
     )
     parser.add_argument("--tag-set", metavar="TAGS", help="only this meta graph, e.g. serve,gpu")
     parser.add_argument("--signature", metavar="KEY", help="only this signature")
-    options.add_output(parser)
+    parser.add_argument(
+        "-o",
+        "--output",
+        dest="output_file",
+        metavar="FILE",
+        help="write the result here ('-': stdout)",
+    )
+    parser.add_argument(
+        "--format",
+        choices=("text", "json", "html"),
+        default="text",
+        help="of the result (text); html: one page with a picture of one model's graph",
+    )
     options.add_overwrite(parser, "the output file")
     options.add_common(parser)
     parser.set_defaults(execute=execute)
@@ -41,6 +54,11 @@ def execute(args: argparse.Namespace) -> int:
     from migrator.collector import collector_paused
 
     check_output(args)
+    if args.format == "html" and len(args.paths) > 1:
+        raise UsageError(
+            f"--format html draws one model, and {len(args.paths)} are named",
+            hint="name one PATH, or use --format json",
+        )
     if len(args.paths) > 1:
         return _inspect(args)
     with collector_paused():  # one model and out: there is nothing to collect
@@ -55,7 +73,12 @@ def _inspect(args: argparse.Namespace) -> int:
     errors: list[MigratorError] = []
     for path in args.paths:
         try:
-            summaries.append(_chosen(summarize(load(path)), args.tag_set, args.signature))
+            model = load(path)
+            chosen = _chosen(summarize(model), args.tag_set, args.signature)
+            if args.format == "html":
+                write_result(_page(model, chosen), args)
+                return EXIT_YES
+            summaries.append(chosen)
         except MigratorError as error:
             if len(args.paths) == 1:
                 raise
@@ -94,6 +117,21 @@ def _chosen(summary: Summary, tag_set: str | None, signature: str | None) -> Sum
             if signature in meta.signatures
         )
     return replace(summary, meta_graphs=metas)
+
+
+def _page(model: Model, summary: Summary) -> str:
+    """The page with a picture of each meta graph that was asked for."""
+    from migrator.drawing.scene import picture_scene
+    from migrator.report import json_v1
+    from migrator.report.html_picture import inspect_html
+
+    tags = {meta.tags for meta in summary.meta_graphs}
+    scenes = [
+        (",".join(meta.tags) or "graph", picture_scene(meta))
+        for meta in model.meta_graphs
+        if meta.tags in tags
+    ]
+    return inspect_html(json_v1.inspect_result([summary]), scenes)
 
 
 def _draw(summaries: list[Summary], form: str, *, several: bool) -> str:

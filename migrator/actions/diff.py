@@ -1,0 +1,45 @@
+"""``diff``: two models by their paths, or already read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+from migrator.diffing.compare import compare
+from migrator.diffing.options import DiffOptions
+from migrator.diffing.result import Diff
+from migrator.formats.load import load
+from migrator.limits import DEFAULT_LIMITS, Limits
+from migrator.model.model import Model
+
+
+def diff(
+    left: str | os.PathLike[str] | Model,
+    right: str | os.PathLike[str] | Model,
+    *,
+    ignore: Iterable[str] = (),
+    only: Iterable[str] = (),
+    weights: bool = False,
+    tag_set: Iterable[str] | None = None,
+    signature: str = "",
+    limits: Limits = DEFAULT_LIMITS,
+) -> Diff:
+    """How ``right`` differs from ``left``, whatever their formats, with renames seen through.
+
+    ``ignore`` leaves out what its words name (``weights``, ``names``, ``devices``, ``shapes``,
+    ``attrs``, ...), ``only`` tells of these scopes alone, ``weights`` compares the values of all
+    weights, however large. Raises UsageError for options that make no sense, and MigratorError
+    for what cannot be read.
+    """
+    options = DiffOptions(
+        ignore=tuple(ignore),
+        only=tuple(only),
+        weights=weights,
+        tag_set=None if tag_set is None else tuple(tag_set),
+        signature=signature,
+        limits=limits,
+    )
+    models = [
+        item if isinstance(item, Model) else load(item, limits=limits) for item in (left, right)
+    ]
+    return compare(models[0], models[1], options=options)

@@ -1,0 +1,195 @@
+"""``compare``: two models, and everything that is another on the right."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import replace
+from types import MappingProxyType
+
+from migrator.collector import collector_paused
+from migrator.diffing import headline as lines
+from migrator.diffing.changes import node_changes
+from migrator.diffing.counterparts import Counterparts
+from migrator.diffing.explain import explain, proves
+from migrator.diffing.matching import match_models
+from migrator.diffing.options import DiffOptions
+from migrator.diffing.record import find_record
+from migrator.diffing.result import ADDED, KINDS, REMOVED, Diff, NodeChange
+from migrator.diffing.sameness import Outputs, is_same_computation
+from migrator.diffing.scope import within
+from migrator.diffing.side import Side
+from migrator.diffing.signatures import function_changes, other_changes, signature_changes
+from migrator.diffing.stored import compare_checkpoints
+from migrator.diffing.streams import Files, Store
+from migrator.diffing.values import DIFFERENT, EQUAL, UNKNOWN, WeightReport, compare_weights
+from migrator.errors import MigratorError, UsageError
+from migrator.formats.checkpoint import Checkpoint, checkpoint_prefix, open_checkpoint
+from migrator.model.model import MetaGraph, Model
+
+_DEFAULTS = DiffOptions()
+
+
+def compare(left: Model, right: Model, *, options: DiffOptions = _DEFAULTS) -> Diff:
+    """How ``right`` differs from ``left``.
+
+    Of models with several meta graphs those of ``options.tag_set`` are compared, else the first
+    that have the same tags. Raises UsageError where there is no such meta graph or signature,
+    and MigratorError where a weight's file is damaged.
+    """
+    with collector_paused():
+        return _compare(left, right, options)
+
+
+def _compare(left: Model, right: Model, options: DiffOptions) -> Diff:
+    if not left.meta_graphs and not right.meta_graphs:
+        return compare_checkpoints(left, right, options)
+    for model in (left, right):
+        model.require_graph()
+    ours, theirs = choose(left, right, options.tag_set)
+    files = Files()
+    sides = Side(ours), Side(theirs)
+    stores = (
+        Store(sides[0], _checkpoint(left, options), files),
+        Store(sides[1], _checkpoint(right, options), files),
+    )
+    matching = match_models(
+        ours,
+        theirs,
+        ignore=options.ignore,
+        left_values=stores[0].variables(),
+        right_values=stores[1].variables(),
+    )
+    both = Counterparts(*sides, matching)
+    weights = compare_weights(both, *stores, options)
+    outputs = Outputs(both)
+    changes = node_changes(both, weights.status, options)
+    record = find_record(left, right)
+    changes = explain(changes, both, outputs, record)
+    told = _Told(both, outputs, options)
+    nodes = tuple(item for item in changes.items if told.holds(item.left, item.right))
+    signatures = () if options.ignores("signatures") else signature_changes(both, options)
+    functions = () if options.ignores("functions") else function_changes(both, nodes, options)
+    others = () if options.ignores("versions") else other_changes(left, right, ours, theirs)
+    is_same = is_same_computation(both, outputs, changes)
+    by_record = not is_same and record is not None and proves(record, changes, weights)
+    found = Diff(
+        left=left.source,
+        right=right.source,
+        identical=False,
+        same_computation=is_same or by_record,
+        headline=(),
+        nodes=nodes,
+        scopes=() if options.ignores("names") else both.scopes,
+        weights=tuple(item for item in weights.changes if told.holds(item.left, item.right)),
+        signatures=tuple(signatures),
+        functions=tuple(functions),
+        others=tuple(others),
+        matches=matching.pairs,
+        counts=MappingProxyType(_counts(both, nodes, weights)),
+        ignored=options.ignore,
+    )
+    found = replace(found, identical=is_empty(found))
+    facts = lines.Facts(
+        diff=found,
+        both=both,
+        outputs=outputs,
+        weights=weights,
+        record=record,
+        nodes=tuple(item for item in nodes if item.kind in (ADDED, REMOVED) and not item.why),
+        by_record=by_record,
+    )
+    return replace(found, headline=lines.headline(facts))
+
+
+class _Told:
+    """What of the differences was asked for."""
+
+    def __init__(self, both: Counterparts, outputs: Outputs, options: DiffOptions) -> None:
+        self._both = both
+        self._only = options.only
+        self._needed: tuple[set[str], set[str]] | None = None
+        if options.signature:
+            self._needed = outputs.of_signature(options.signature)
+
+    def holds(self, one: str, other: str) -> bool:
+        """Whether a node of either name lies in the scopes, and is needed by the signature."""
+        if self._needed is not None and one not in self._needed[0] and other not in self._needed[1]:
+            return False
+        if not self._only:
+            return True
+        names = [one, other]
+        names += [self._both.left.local(one)] if one else []
+        names += [self._both.right.local(other)] if other else []
+        return any(name and within(name, self._only) for name in names)
+
+
+def _counts(
+    both: Counterparts, nodes: tuple[NodeChange, ...], weights: WeightReport
+) -> dict[str, int]:
+    kinds = Counter(item.kind for item in nodes)
+    status = Counter(weights.status.values())
+    return {
+        "left_nodes": len(both.left.nodes),
+        "right_nodes": len(both.right.nodes),
+        "matched": len(both.to_right),
+        **{kind: kinds[kind] for kind in KINDS},
+        "weights": len(weights.status),
+        "weights_equal": status[EQUAL],
+        "weights_different": status[DIFFERENT],
+        "weights_unknown": status[UNKNOWN],
+    }
+
+
+def is_empty(diff: Diff) -> bool:
+    """Whether nothing is another on the right."""
+    return not (
+        diff.nodes
+        or diff.scopes
+        or diff.weights
+        or diff.signatures
+        or diff.functions
+        or diff.others
+    )
+
+
+def choose(
+    left: Model, right: Model, tag_set: Collection[str] | None
+) -> tuple[MetaGraph, MetaGraph]:
+    """The meta graphs to compare. Raises UsageError for a tag set that a side does not have."""
+    if tag_set is not None:
+        # A bare graph has no tags to choose by.
+        return _tagged(left, tag_set), _tagged(right, tag_set)
+    theirs = {frozenset(meta.tags): meta for meta in reversed(right.meta_graphs)}
+    common = [meta for meta in left.meta_graphs if frozenset(meta.tags) in theirs]
+    common.sort(key=lambda meta: set(meta.tags) != {"serve"})
+    if common:
+        return common[0], theirs[frozenset(common[0].tags)]
+    return _serving(left), _serving(right)
+
+
+def _tagged(model: Model, tag_set: Collection[str]) -> MetaGraph:
+    if len(model.meta_graphs) == 1 and not model.meta_graphs[0].tags:
+        return model.meta_graphs[0]
+    for meta in model.meta_graphs:
+        if sorted(meta.tags) == sorted(tag_set):
+            return meta
+    known = "; ".join(",".join(meta.tags) or "(none)" for meta in model.meta_graphs)
+    raise UsageError(
+        f"has no meta graph with tags {','.join(tag_set)}; it has: {known}", where=model.source.path
+    )
+
+
+def _serving(model: Model) -> MetaGraph:
+    return min(model.meta_graphs, key=lambda meta: "serve" not in meta.tags)
+
+
+def _checkpoint(model: Model, options: DiffOptions) -> Checkpoint | None:
+    """The checkpoint with the weights; None where there is none that can be read."""
+    prefix = checkpoint_prefix(model)
+    if prefix is None:
+        return None
+    try:
+        return open_checkpoint(prefix, options.limits)
+    except MigratorError:
+        return None

@@ -1,0 +1,310 @@
+"""Why nodes came or went: for saving, for nothing, folded away, or in another form."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from functools import cached_property
+
+from migrator.diffing.changes import NodeChanges
+from migrator.diffing.counterparts import Counterparts
+from migrator.diffing.record import Record
+from migrator.diffing.result import ADDED, REMOVED, NodeChange
+from migrator.diffing.sameness import Outputs
+from migrator.diffing.side import Side
+from migrator.diffing.values import DIFFERENT, WeightReport
+from migrator.graph.inline import called_body
+from migrator.inspection.summary import FUNCTIONAL_CONTROL_FLOW, V1_CONTROL_FLOW
+
+PACKAGING = "packaging"
+UNUSED = "unused"
+IDENTITY = "identity"
+HOME = "home"
+CONTROL_FLOW = "control_flow"
+DROPOUT = "dropout"
+BATCH_NORM = "batch_norm"
+FOLDED = "folded"
+FEED = "feed"
+WORDS = {
+    PACKAGING: "serve saving, restoring and calling",
+    UNUSED: "are needed by no output",
+    IDENTITY: "only hand on their input",
+    HOME: "read weights from their new home",
+    CONTROL_FLOW: "are control flow in another form",
+    DROPOUT: "are dropout",
+    BATCH_NORM: "are batch norms, folded",
+    FOLDED: "follow from constants alone",
+    FEED: "are fixed inputs",
+}
+"""What each reason says of nodes."""
+_BY_STEP = {
+    "prune": (UNUSED,),
+    "functional_loops": (CONTROL_FLOW, FOLDED),
+    "functional_conditions": (CONTROL_FLOW, FOLDED),
+    "tensor_lists": (CONTROL_FLOW, FOLDED),
+    "fold_feed": (FEED, FOLDED, CONTROL_FLOW),
+    "keep_default": (FEED, FOLDED, CONTROL_FLOW),
+    "fold_constants": (FOLDED,),
+    "fold_branches": (CONTROL_FLOW, FOLDED),
+    "fold_batch_norm": (BATCH_NORM, FOLDED),
+    "fold_dropout": (DROPOUT, FOLDED),
+    "merge_duplicates": (FOLDED,),
+}
+_FOLDING = frozenset(("fold_batch_norm", "fold_constants"))
+ALWAYS = frozenset((PACKAGING, IDENTITY, HOME, UNUSED))
+"""What any result in another format comes with."""
+_SEEN_INTO = {
+    "identity": IDENTITY,
+    "read": HOME,
+    "call": PACKAGING,
+    "loop": CONTROL_FLOW,
+    "condition": CONTROL_FLOW,
+}
+"""What the matching says of nodes without a counterpart."""
+_SAVERS = frozenset(
+    "Save SaveV2 SaveSlices Restore RestoreV2 RestoreSlice ShardedFilename ShardedFilespec "
+    "MergeV2Checkpoints".split()
+)
+_PLUMBING = frozenset("Identity IdentityN NoOp PartitionedCall StatefulPartitionedCall".split())
+_HANDED_ON = frozenset("Identity IdentityN NoOp StopGradient PreventGradient Snapshot".split())
+_HOLDERS = frozenset(
+    "Const VarHandleOp Variable VariableV2 ReadVariableOp Identity VarIsInitializedOp".split()
+)
+_BATCH_NORM = re.compile(r"(?:^|/)[^/]*(?:batch_?norm|\bbn\d*(?=/|$|_))", re.IGNORECASE)
+_DROPOUT = re.compile(r"(?:^|/)(?:[^/]*_)?dropout(?:_?\d+)?(?:/|$)", re.IGNORECASE)
+"""Scopes that layers of these kinds make."""
+_STRONG = frozenset(
+    "Conv2D Conv3D DepthwiseConv2dNative MatMul BatchMatMul BatchMatMulV2 Placeholder".split()
+)
+"""Ops that no such layer has of its own."""
+_ALTERING = ("fold_", "functional_", "tensor_lists", "replace_op", "keep_default", "optimize")
+"""Beginnings of steps that change nodes which stay."""
+
+
+def explain(
+    changes: NodeChanges, both: Counterparts, outputs: Outputs, record: Record | None
+) -> NodeChanges:
+    """``changes`` with ``why`` for added and removed nodes, where there is a reason to tell."""
+    if not changes.items:
+        return changes
+    sides = {
+        REMOVED: _Reasons(both.left, both.to_right, both.weights, outputs.left_needs, record),
+        ADDED: _Reasons(both.right, both.to_left, both.weights_back, outputs.right_needs, record),
+    }
+    is_functional = _changes_form(changes.items)
+    words = {"left": REMOVED, "right": ADDED}
+    seen_into = {
+        (words[item.side], item.name): _SEEN_INTO.get(item.why, "")
+        for item in both.matching.bypassed
+    }
+    items = []
+    for item in changes.items:
+        reasons = sides.get(item.kind)
+        name = item.left or item.right
+        why = seen_into.get((item.kind, name), "")
+        if not why and reasons is not None:
+            why = reasons.why(name, is_functional)
+        elif reasons is None and _is_unneeded(item, outputs):
+            why = UNUSED
+        items.append(replace(item, why=why) if why else item)
+    return NodeChanges(items=tuple(items), altered=changes.altered)
+
+
+def _is_unneeded(item: NodeChange, outputs: Outputs) -> bool:
+    """Whether outputs are known on both sides, and none of them needs this pair."""
+    if not outputs.left or not outputs.right:
+        return False
+    return item.left not in outputs.left_needs and item.right not in outputs.right_needs
+
+
+def unexplained(items: Iterable[NodeChange], record: Record) -> list[NodeChange]:
+    """Added and removed nodes that the record's steps do not speak of."""
+    known = set(ALWAYS)
+    for code in record.codes:
+        known.update(_BY_STEP.get(code, ()))
+    return [item for item in items if item.kind in (ADDED, REMOVED) and item.why not in known]
+
+
+def proves(record: Record, changes: NodeChanges, weights: WeightReport) -> bool:
+    """Whether the record shows that both sides compute the same, though nodes differ.
+
+    It must name this very file, hold a proof, and speak of everything that came, went or changed.
+    """
+    folds = not _FOLDING.isdisjoint(record.codes)
+    if not record.is_proof or (not folds and DIFFERENT in weights.status.values()):
+        return False
+    if not any(code.startswith(_ALTERING) for code in record.codes) and changes.altered:
+        return False
+    return not unexplained(changes.items, record)
+
+
+def _changes_form(items: Iterable[NodeChange]) -> bool:
+    """Whether control flow of TensorFlow 1 went and functional one came, or the other way."""
+    went: set[str] = set()
+    came: set[str] = set()
+    for item in items:
+        if item.kind in (ADDED, REMOVED):
+            (went if item.kind == REMOVED else came).add(item.op)
+    return any(
+        a & V1_CONTROL_FLOW and b & FUNCTIONAL_CONTROL_FLOW for a, b in ((went, came), (came, went))
+    )
+
+
+def _is_flow(op: str) -> bool:
+    return (
+        op in V1_CONTROL_FLOW
+        or op in FUNCTIONAL_CONTROL_FLOW
+        or op.startswith(("TensorArray", "TensorList"))
+    )
+
+
+class _Reasons:
+    """Reasons for the nodes of one side that the other does not have."""
+
+    def __init__(
+        self,
+        side: Side,
+        partners: Mapping[str, str],
+        weights: Mapping[str, str],
+        needed: set[str],
+        record: Record | None,
+    ) -> None:
+        self._side = side
+        self._partners = partners
+        self._weights = weights
+        self._needed = needed
+        self._feeds = record.feeds if record is not None else frozenset[str]()
+
+    def why(self, name: str, is_functional: bool) -> str:
+        node = self._side.nodes[name]
+        if name in self._packaging:
+            return PACKAGING
+        if self._needed and name not in self._needed:
+            return UNUSED
+        if node.op in _HOLDERS and self._side.weight(name) in self._weights:
+            return HOME
+        if called_body(node):
+            return PACKAGING
+        if node.op in _HANDED_ON:
+            return IDENTITY
+        if name in self._feeds:
+            return FEED
+        home = self._side.home.get(name, "")
+        if is_functional and (_is_flow(node.op) or home in self._branches):
+            return CONTROL_FLOW
+        if is_functional and name in self._of_control_flow:
+            return CONTROL_FLOW
+        if node.op.startswith("FusedBatchNorm"):
+            return BATCH_NORM
+        if node.op not in _STRONG:
+            if _DROPOUT.search(name):
+                return DROPOUT
+            if _BATCH_NORM.search(name):
+                return BATCH_NORM
+        return FOLDED if name in self._constant else ""
+
+    @cached_property
+    def _of_control_flow(self) -> set[str]:
+        """Loose nodes that nothing reads but control flow: sizes, indices, first values."""
+        found: set[str] = set()
+        readers = self._readers
+        stack = [name for name, node in self._side.nodes.items() if _is_flow(node.op)]
+        while stack:
+            data, waits = self._side.inputs(stack.pop())
+            for before in {*(item[0] for item in data), *waits}:
+                if before in found or before not in readers:
+                    continue
+                if all(n in found or _is_flow(self._side.nodes[n].op) for n in readers[before]):
+                    found.add(before)
+                    stack.append(before)
+        return found
+
+    @property
+    def _loose(self) -> list[str]:
+        return [name for name in self._side.nodes if name not in self._partners]
+
+    @cached_property
+    def _branches(self) -> set[str]:
+        """Bodies of functional loops and conditions."""
+        return {
+            called
+            for node in self._side.nodes.values()
+            if node.op in FUNCTIONAL_CONTROL_FLOW
+            for called in node.called
+        }
+
+    @cached_property
+    def _packaging(self) -> set[str]:
+        """What saves, restores, or only hands on from a signature to a body."""
+        side = self._side
+        bodies = set()
+        for name, function in side.meta.graph.functions.items():
+            ops = {node.op for node in function.nodes}
+            if ops & _SAVERS or ops <= _PLUMBING:
+                bodies.add(name)
+        found = {name for name, home in side.home.items() if home in bodies}
+        loose = [name for name in self._loose if name not in found]
+        for name in loose:
+            node = side.nodes[name]
+            if node.op in _SAVERS or called_body(node) in bodies:
+                found.add(name)
+        readers = self._readers
+        # Backward over what only feeds such nodes, forward over what restores.
+        stack = [name for name in loose if name in found]
+        free = set(loose)
+        while stack:
+            name = stack.pop()
+            data, waits = side.inputs(name)
+            for before in {*(item[0] for item in data), *waits}:
+                if before in free and before not in found and readers.get(before, set()) <= found:
+                    found.add(before)
+                    stack.append(before)
+            if side.nodes[name].op.startswith("Restore"):
+                after = {item for item in readers.get(name, ()) if item in free}
+                stack += [item for item in after if item not in found]
+                found |= after
+        return found
+
+    @cached_property
+    def _readers(self) -> dict[str, set[str]]:
+        """Loose node -> who reads it or waits for it."""
+        found: dict[str, set[str]] = {name: set() for name in self._loose}
+        if not found:
+            return found
+        for name in self._side.nodes:
+            data, waits = self._side.inputs(name)
+            for before in (*(item[0] for item in data), *waits):
+                if before in found:
+                    found[before].add(name)
+        return found
+
+    @cached_property
+    def _constant(self) -> set[str]:
+        """Loose nodes whose values follow from constants alone."""
+        side = self._side
+        loose = set(self._loose)
+        found: set[str] = set()
+        waiting: dict[str, int] = {}
+        after: dict[str, list[str]] = {}
+        ready = []
+        for name in loose:
+            data, _ = side.inputs(name)
+            before = [
+                item[0]
+                for item in data
+                if (node := side.nodes.get(item[0])) is None or node.op != "Const"
+            ]
+            if not before and (data or side.nodes[name].op == "Const"):
+                ready.append(name)
+            waiting[name] = len(before) if before or data else 1
+            for item in before:
+                after.setdefault(item, []).append(name)
+        while ready:
+            name = ready.pop()
+            found.add(name)
+            for reader in after.get(name, ()):
+                waiting[reader] -= 1
+                if not waiting[reader]:
+                    ready.append(reader)
+        return found

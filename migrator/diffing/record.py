@@ -1,0 +1,100 @@
+"""The record that a migration keeps inside of its result, as far as it explains a comparison.
+
+It is text that anyone can write: it is quoted, and counts for more only where it names the other
+side by its content.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from migrator.migration.record import RECORD_PATH
+from migrator.model.model import Model
+
+_MOST = 4 << 20
+_HASHED = 1 << 30
+"""Bytes of a file that is hashed, to see whether it is the one that a record names."""
+_STEPS = 1000
+_PROVEN = ("bitwise", "within_tolerance")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """``fits``: whether the other side is the very file that was migrated."""
+
+    codes: frozenset[str]
+    texts: tuple[str, ...]
+    feeds: frozenset[str]
+    verdict: str
+    sha256: str
+    on_right: bool
+    fits: bool
+
+    @property
+    def is_proof(self) -> bool:
+        return self.fits and self.verdict in _PROVEN
+
+
+def find_record(left: Model, right: Model) -> Record | None:
+    """The record of the side that was made of the other; None where no side, or both, have one."""
+    found = _read(left), _read(right)
+    if (found[0] is None) == (found[1] is None):
+        return None
+    on_right = found[1] is not None
+    data, other = (found[1], left) if on_right else (found[0], right)
+    try:
+        return _record(data, other, on_right)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return None
+
+
+def _read(model: Model) -> Any:
+    if model.source.format != "saved_model":
+        return None
+    try:
+        path = Path(model.source.path).parent / RECORD_PATH
+        if not path.is_file() or path.stat().st_size > _MOST:
+            return None
+        data = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
+    return data if isinstance(data, dict) and data.get("schema") == "migrator.migrate/1" else None
+
+
+def _record(data: Any, other: Model, on_right: bool) -> Record:
+    steps = data["steps"][:_STEPS]
+    sha256 = str(data["source"]["sha256"])
+    return Record(
+        codes=frozenset(str(step["code"]) for step in steps),
+        texts=tuple(_texts(steps)),
+        feeds=frozenset(str(feed["tensor"]).partition(":")[0] for feed in data["feeds"]),
+        verdict=str(data["verification"]["verdict"]),
+        sha256=sha256,
+        on_right=on_right,
+        fits=_is_file(other, data["source"].get("bytes"), sha256),
+    )
+
+
+def _texts(steps: Iterable[Any]) -> Iterable[str]:
+    for step in steps:
+        count = step.get("count", 1)
+        yield str(step["text"]) + (f" ({int(count):,})" if count != 1 else "")
+
+
+def _is_file(model: Model, size: object, sha256: str) -> bool:
+    """Whether the model's file has this content."""
+    if size != model.source.bytes or model.source.bytes > _HASHED:
+        return False
+    digest = hashlib.sha256()
+    try:
+        with open(model.source.path, "rb") as file:
+            while part := file.read(1 << 20):
+                digest.update(part)
+    except OSError:
+        return False
+    return digest.hexdigest() == sha256

@@ -1,0 +1,375 @@
+// The window on the picture: pan, zoom, fit, the small map, what is open and what is chosen.
+
+const ZOOM_LEAST = 0.02;
+const ZOOM_MOST = 4;
+const FIRST_LEAST = 0.5; // the scale below which a first view begins at the top instead of fitting
+
+/** The picture of a scene. `told`: {choose(item, cell), opened()} are called when it changes, covered() says how much of the window's foot something hides. */
+function makePicture(scene, told) {
+  const open = firstOpen(scene);
+  const kept = new Map();
+  let index = new Map();
+  let layout = null;
+  let chosen = null;
+  const probe = { theme: "", known: {} };
+  const view = { x: 0, y: 0, k: 1, w: 800, h: 600 };
+  const world = s("g", { class: "world" });
+  const svg = s("svg", { class: "canvas", tabindex: 0, role: "group", "aria-label": "The graph. Arrow keys move, plus and minus zoom, 0 fits, Enter opens." }, arrows(), world);
+  const map = h("canvas", { class: "map", width: 176, height: 132, "aria-hidden": "true" });
+
+  function draw() {
+    performance.mark("picture-draw");
+    layout = layOut(scene, 0, open, kept);
+    index = new Map();
+    const group = drawLevel(scene, layout, open, kept, index, { x: 0, y: 0 });
+    world.replaceChildren(group);
+    if (chosen !== null) mark();
+    cull();
+    drawMap();
+    performance.measure("picture-draw", "picture-draw");
+  }
+
+  /* ---- the window ---- */
+
+  let frame = 0;
+  function moved() {
+    if (frame) return;
+    frame = requestAnimationFrame(() => {
+      frame = 0;
+      world.setAttribute("transform", `translate(${n(view.x)} ${n(view.y)}) scale(${view.k.toFixed(4)})`);
+      svg.classList.toggle("far", view.k < 0.42);
+      svg.classList.toggle("farther", view.k < 0.16);
+      cull();
+      drawMap();
+    });
+  }
+
+  /** Hides what lies outside of the window: only what is near costs. */
+  let culled = { x0: 0, y0: 0, x1: 0, y1: 0, k: 0 };
+  function cull() {
+    const seen = { x0: -view.x / view.k, y0: -view.y / view.k, x1: (view.w - view.x) / view.k, y1: (view.h - view.y) / view.k };
+    if (index.size < 400) return;
+    const inside = seen.x0 >= culled.x0 && seen.y0 >= culled.y0 && seen.x1 <= culled.x1 && seen.y1 <= culled.y1;
+    if (inside && culled.k === view.k && culled.index === index) return;
+    const mx = (seen.x1 - seen.x0) * 0.5;
+    const my = (seen.y1 - seen.y0) * 0.5;
+    culled = { x0: seen.x0 - mx, y0: seen.y0 - my, x1: seen.x1 + mx, y1: seen.y1 + my, k: view.k, index };
+    for (const { group, x, y, w, h } of index.values()) {
+      const out = x > culled.x1 || y > culled.y1 || x + w < culled.x0 || y + h < culled.y0;
+      if (out !== group.classList.contains("out")) group.classList.toggle("out", out);
+    }
+  }
+
+  function zoomAt(factor, px = view.w / 2, py = view.h / 2) {
+    const k = Math.min(ZOOM_MOST, Math.max(ZOOM_LEAST, view.k * factor));
+    view.x = px - ((px - view.x) * k) / view.k;
+    view.y = py - ((py - view.y) * k) / view.k;
+    view.k = k;
+    moved();
+  }
+
+  function show({ x, y, w, h: high }, { least = 0, most = 1.25, from = "middle" } = {}) {
+    const edge = 24;
+    const room = Math.max(80, view.h - told.covered());
+    const scale = Math.min(most, (view.w - 2 * edge) / w, (room - 2 * edge) / high);
+    view.k = Math.max(ZOOM_LEAST, least, scale);
+    view.x = view.w / 2 - (x + w / 2) * view.k;
+    view.y = room / 2 - (y + high / 2) * view.k;
+    if (from === "top" && high * view.k > room - 2 * edge) view.y = edge - y * view.k;
+    moved();
+  }
+
+  const whole = () => ({ x: 0, y: 0, w: layout.w, h: layout.h });
+  const fit = () => show(whole());
+
+  function firstView() {
+    const changed = [...index].filter(([item, place]) => (isScope(item) ? !open.has(scopeOf(item)) && changedBelow(scene.scopes[scopeOf(item)]) : (scene.kindOf.get(item) ?? "renamed") !== "renamed") && place).map(([, place]) => place);
+    const scale = Math.min((view.w - 48) / layout.w, (view.h - 48) / layout.h);
+    if (changed.length && changed.length <= 8 && scale < FIRST_LEAST) {
+      changed.sort((a, b) => a.y - b.y);
+      const { x, y, w } = changed[0];
+      show({ x: x + w / 2 - view.w / 2, y: y - 120, w: view.w, h: view.h }, { least: 0.8, most: 0.8, from: "top" });
+      return;
+    }
+    const across = (view.w - 48) / layout.w;
+    show(whole(), { least: scale >= FIRST_LEAST ? 0 : Math.max(0.6, Math.min(0.9, across)), from: "top" });
+    if (layout.w * view.k > view.w) {
+      const weigh = ({ item }) => (isScope(item) ? weightOf(scene.scopes[scopeOf(item)]) : 1);
+      const main = layout.boxes.reduce((best, box) => (weigh(box) > weigh(best) ? box : best), layout.boxes[0]);
+      const middle = main ? main.x + main.w / 2 : layout.w / 2;
+      view.x = Math.min(24, Math.max(view.w - 24 - layout.w * view.k, view.w / 2 - middle * view.k));
+    }
+  }
+
+  /** Colours of the page as a canvas takes them, for the theme that holds now. */
+  function colours() {
+    const theme = getComputedStyle(map).backgroundColor;
+    if (probe.theme !== theme) Object.assign(probe, { theme, known: {} });
+    return (name) => {
+      if (!probe.known[name]) {
+        map.style.color = `var(--${name})`;
+        probe.known[name] = getComputedStyle(map).color;
+      }
+      return probe.known[name];
+    };
+  }
+
+  function drawMap() {
+    const scale = Math.min(176 / layout.w, 132 / layout.h);
+    const small = layout.w * view.k <= view.w && layout.h * view.k <= view.h;
+    map.hidden = small || view.w < 560;
+    if (map.hidden) return;
+    const pen = map.getContext("2d");
+    const tone = colours();
+    pen.clearRect(0, 0, 176, 132);
+    const left = (176 - layout.w * scale) / 2;
+    const up = (132 - layout.h * scale) / 2;
+    let count = 0;
+    for (const [item, place] of index) {
+      if (++count > 1500) break;
+      const kind = isScope(item) ? "" : scene.kindOf.get(item);
+      pen.fillStyle = kind ? tone(kind) : isScope(item) && open.has(scopeOf(item)) ? tone("sunk") : tone("line-strong");
+      pen.fillRect(left + place.x * scale, up + place.y * scale, Math.max(1, place.w * scale), Math.max(1, place.h * scale));
+    }
+    pen.strokeStyle = tone("accent");
+    pen.lineWidth = 1.5;
+    const edge = (value, most) => Math.max(1, Math.min(most - 1, value));
+    const [x0, x1] = [-view.x, view.w - view.x].map((x) => edge(left + (x / view.k) * scale, 176));
+    const [y0, y1] = [-view.y, view.h - view.y].map((y) => edge(up + (y / view.k) * scale, 132));
+    pen.strokeRect(x0, y0, x1 - x0, y1 - y0);
+    map.view = { left, up, scale };
+  }
+
+  /* ---- what is open and chosen ---- */
+
+  function changed(scope) {
+    for (let one = scope; one >= 0; one = scene.scopes[one].parent) kept.delete(one);
+  }
+
+  function toggle(scope) {
+    const before = index.get(scopeItem(scope));
+    if (open.has(scope)) closeBelow(scope);
+    else open.add(scope);
+    changed(scope);
+    draw();
+    const after = index.get(scopeItem(scope));
+    if (before && after) {
+      // The scope's head stays where it was.
+      view.x += (before.x + (before.w - after.w) / 2 - after.x) * view.k;
+      view.y += (before.y - after.y) * view.k;
+    }
+    moved();
+    told.opened();
+  }
+
+  function closeBelow(scope) {
+    open.delete(scope);
+    kept.delete(scope);
+    for (const item of scene.scopes[scope].items) if (isScope(item) && open.has(scopeOf(item))) closeBelow(scopeOf(item));
+  }
+
+  function reveal(item) {
+    let fresh = false;
+    for (const scope of scopesAbove(scene, item)) {
+      if (open.has(scope)) continue;
+      open.add(scope);
+      changed(scope);
+      fresh = true;
+    }
+    if (fresh) draw();
+    if (fresh) told.opened();
+  }
+
+  function mark() {
+    for (const line of svg.querySelectorAll(".on")) line.classList.remove("on");
+    const place = index.get(chosen);
+    if (!place) return;
+    place.group.classList.add("on");
+    const scope = scene.above(chosen);
+    const level = kept.get(scope);
+    const end = scene.scopes[scope].items.indexOf(chosen);
+    for (const edge of level?.edges ?? []) if (edge.a === end || edge.b === end) edge.line.classList.add("on");
+  }
+
+  function choose(item, { center = false, cell = isScope(item) ? -1 : item } = {}) {
+    chosen = item;
+    if (item !== null) reveal(item);
+    mark();
+    told.choose(item, cell);
+    if (item === null) {
+      for (const line of svg.querySelectorAll(".on")) line.classList.remove("on");
+    } else if (center) {
+      const { x, y, w, h: high } = index.get(item);
+      const least = Math.max(view.k, 0.8);
+      show({ x: x - 10, y: y - 10, w: w + 20, h: high + 20 }, { least: Math.min(least, 1.25), most: 1.25, from: "top" });
+    }
+  }
+
+  /** The item next to the chosen one in a direction, of the same scope. */
+  function neighbour(dx, dy) {
+    const from = index.get(chosen);
+    if (!from) return null;
+    let best = null;
+    for (const item of scene.scopes[scene.above(chosen)].items) {
+      const to = index.get(item);
+      if (!to || item === chosen) continue;
+      const x = to.x + to.w / 2 - from.x - from.w / 2;
+      const y = to.y + to.h / 2 - from.y - from.h / 2;
+      const along = x * dx + y * dy;
+      const aside = Math.abs(x * dy) + Math.abs(y * dx);
+      if (along > 4 && (!best || along + aside * 2 < best.far)) best = { item, far: along + aside * 2 };
+    }
+    return best?.item ?? null;
+  }
+
+  /* ---- what the reader does ---- */
+
+  const pointers = new Map();
+  let dragged = 0;
+  const at = (event) => {
+    const area = svg.getBoundingClientRect();
+    return { x: event.clientX - area.left, y: event.clientY - area.top };
+  };
+  svg.addEventListener("pointerdown", (event) => {
+    if (event.button > 0) return;
+    pointers.set(event.pointerId, at(event));
+    dragged = 0;
+  });
+  svg.addEventListener("pointermove", (event) => {
+    const before = pointers.get(event.pointerId);
+    if (!before) return;
+    const now = at(event);
+    if (pointers.size === 2) {
+      const other = [...pointers].find(([id]) => id !== event.pointerId)[1];
+      const wide = (p) => Math.hypot(p.x - other.x, p.y - other.y);
+      zoomAt(wide(now) / Math.max(1, wide(before)), (now.x + other.x) / 2, (now.y + other.y) / 2);
+      dragged = 99;
+    } else {
+      dragged += Math.hypot(now.x - before.x, now.y - before.y);
+      if (dragged > 4) {
+        if (!svg.hasPointerCapture(event.pointerId)) svg.setPointerCapture(event.pointerId);
+        svg.classList.add("held");
+        view.x += now.x - before.x;
+        view.y += now.y - before.y;
+        moved();
+      }
+    }
+    pointers.set(event.pointerId, now);
+  });
+  for (const name of ["pointerup", "pointercancel", "lostpointercapture"]) {
+    svg.addEventListener(name, (event) => {
+      pointers.delete(event.pointerId);
+      svg.classList.remove("held");
+    });
+  }
+  svg.addEventListener("click", (event) => {
+    if (dragged > 4) return;
+    const group = event.target.closest(".item");
+    if (!group) return choose(null);
+    const item = Number(group.dataset.item);
+    if (isScope(item) && (!open.has(scopeOf(item)) || event.target.closest(".head"))) {
+      toggle(scopeOf(item));
+      choose(item);
+    } else choose(item);
+  });
+  svg.addEventListener("wheel", (event) => {
+    event.preventDefault();
+    const { x, y } = at(event);
+    const step = event.deltaMode === 1 ? event.deltaY * 18 : event.deltaY;
+    zoomAt(Math.exp(-Math.max(-120, Math.min(120, step)) * 0.0022), x, y);
+  }, { passive: false });
+  const KEYS = { ArrowUp: [0, -1], ArrowDown: [0, 1], ArrowLeft: [-1, 0], ArrowRight: [1, 0] };
+  svg.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const way = KEYS[event.key];
+    if (way) {
+      const next = chosen !== null && !event.shiftKey ? neighbour(...way) : null;
+      if (next !== null) {
+        choose(next);
+        follow(next);
+      } else {
+        view.x -= way[0] * 80;
+        view.y -= way[1] * 80;
+        moved();
+      }
+    } else if (event.key === "+" || event.key === "=") zoomAt(1.3);
+    else if (event.key === "-") zoomAt(1 / 1.3);
+    else if (event.key === "0") fit();
+    else if (event.key === "Escape") choose(null);
+    else if ((event.key === "Enter" || event.key === " ") && chosen !== null) {
+      if (isScope(chosen)) toggle(scopeOf(chosen));
+      choose(chosen);
+    } else if (event.key === "Enter" && layout.boxes.length) choose(layout.boxes[0].item);
+    else return;
+    event.preventDefault();
+  });
+  function follow(item) {
+    const { x, y, w, h: high } = index.get(item);
+    const sx = view.x + (x + w / 2) * view.k;
+    const sy = view.y + (y + high / 2) * view.k;
+    const room = view.h - told.covered();
+    if (sx < 60 || sx > view.w - 60) view.x += view.w / 2 - sx;
+    if (sy < 40 || sy > room - 40) view.y += room / 2 - sy;
+    moved();
+  }
+  const mapped = (event) => {
+    if (!event.buttons || !map.view) return;
+    const area = map.getBoundingClientRect();
+    view.x = view.w / 2 - ((event.clientX - area.left - map.view.left) / map.view.scale) * view.k;
+    view.y = view.h / 2 - ((event.clientY - area.top - map.view.up) / map.view.scale) * view.k;
+    moved();
+  };
+  map.addEventListener("pointerdown", mapped);
+  map.addEventListener("pointermove", mapped);
+
+  let first = true;
+  const paper = matchMedia("print");
+  new ResizeObserver(([entry]) => {
+    if (paper.matches && !first) return; // what is printed is what was seen
+    const { width, height } = entry.contentRect;
+    if (!width || !height) return;
+    if (!first) view.x += (width - view.w) / 2;
+    Object.assign(view, { w: width, h: height });
+    svg.setAttribute("viewBox", `0 0 ${n(width)} ${n(height)}`);
+    if (first) firstView();
+    first = false;
+    moved();
+  }).observe(svg);
+  draw();
+  return {
+    svg, map, fit, zoomAt, choose, toggle, open, view, draw,
+    chosen: () => chosen,
+    shownItems: () => index.size,
+    /** Shows a cell, folded or not, and chooses it. */
+    jump: (cell) => choose(scene.item(cell), { center: true, cell }),
+    jumpScope: (scope) => choose(scopeItem(scope), { center: true }),
+    closeAll() {
+      for (const scope of [...open]) if (scope) open.delete(scope);
+      kept.clear();
+      draw();
+      fit();
+      told.opened();
+    },
+    openAll() {
+      let shownNow = index.size;
+      let queue = [0];
+      while (queue.length) {
+        const next = [];
+        for (const scope of queue) {
+          const { items } = scene.scopes[scope];
+          if (!open.has(scope)) {
+            if (shownNow + items.length > 900) continue;
+            shownNow += items.length;
+            open.add(scope);
+          }
+          next.push(...items.filter(isScope).map(scopeOf));
+        }
+        queue = next;
+      }
+      kept.clear();
+      draw();
+      fit();
+      told.opened();
+    },
+  };
+}

@@ -1,0 +1,137 @@
+"""``migrator diff``: exit codes, formats, options, where the result goes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests import handmade as h
+from tests import wire
+from tests.commands import run
+from tests.corpus import sample
+from tests.schemas import parsed
+
+MLP = sample("tf1.15.5/mlp")
+CONV = sample("tf1.15.5/conv_bn")
+Capture = pytest.CaptureFixture[str]
+
+
+def written(folder: Path, name: str, *nodes: bytes) -> Path:
+    path = folder / name
+    path.write_bytes(wire.graph([h.placeholder("x"), *nodes]))
+    return path
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> tuple[Path, Path]:
+    left = written(tmp_path, "left.pb", h.const("w", np.ones((4, 4))), h.unary("y", "Relu", "x"))
+    right = written(tmp_path, "right.pb", h.const("w", np.zeros((4, 4))), h.unary("y", "Elu", "x"))
+    return left, right
+
+
+def test_exit_code_tells_whether_they_differ(capsys: Capture) -> None:
+    done = run(capsys, "diff", MLP.path, MLP.path)
+    assert (done.code, done.err) == (0, "")
+    assert "Identical" in done.out
+    done = run(capsys, "diff", MLP.path, CONV.path)
+    assert (done.code, done.err) == (1, "")
+
+
+def test_what_cannot_be_read_is_code_two(capsys: Capture, tmp_path: Path) -> None:
+    done = run(capsys, "diff", MLP.path, tmp_path / "missing.pb")
+    assert (done.code, done.out) == (2, "")
+    assert "missing.pb" in done.err
+
+
+@pytest.mark.parametrize("words", ([], ["a"], ["a", "b", "c"], ["a", "b", "--textconv"]))
+def test_wrong_number_of_models_is_bad_usage(words: list[str], capsys: Capture) -> None:
+    done = run(capsys, "diff", *words)
+    assert done.code == 2
+    assert done.out == ""
+
+
+def test_json_has_the_keys_of_the_contract(capsys: Capture, pair: tuple[Path, Path]) -> None:
+    done = run(capsys, "diff", *pair, "--format", "json", "--matches")
+    assert done.code == 1
+    result = parsed(done.out)
+    assert result["summary"] == {
+        "added": 0,
+        "changed": 2,
+        "removed": 0,
+        "renamed": 0,
+        "rewired": 0,
+    }
+    assert result["matches"] == {"x": "x", "w": "w", "y": "y"}
+    assert result["weights"][0]["max_abs"] == 1.0
+
+
+def test_ignored_words_may_be_listed_or_repeated(capsys: Capture, pair: tuple[Path, Path]) -> None:
+    done = run(capsys, "diff", *pair, "--ignore", "weights,names", "--ignore", "devices")
+    assert "w (Const)" not in done.out
+    result = parsed(run(capsys, "diff", *pair, "--ignore", "weights", "--format", "json").out)
+    assert result["ignored"] == ["weights"]
+    assert result["weights"] == []
+
+
+def test_unknown_word_to_ignore_is_bad_usage(capsys: Capture, pair: tuple[Path, Path]) -> None:
+    done = run(capsys, "diff", *pair, "--ignore", "weigths")
+    assert done.code == 2
+    assert "did you mean weights?" in done.err
+
+
+def test_only_a_scope_that_did_not_change_is_code_zero(
+    capsys: Capture, pair: tuple[Path, Path]
+) -> None:
+    assert run(capsys, "diff", *pair, "--only", "x").code == 0
+    assert run(capsys, "diff", *pair, "--only", "y").code == 1
+
+
+def test_markdown_is_for_a_comment(capsys: Capture, pair: tuple[Path, Path]) -> None:
+    done = run(capsys, "diff", *pair, "--format", "markdown")
+    assert done.out.startswith("### ")
+    assert "<details>" in done.out
+
+
+def test_result_goes_to_a_file_that_is_not_replaced_unasked(
+    capsys: Capture, pair: tuple[Path, Path], tmp_path: Path
+) -> None:
+    target = tmp_path / "diff.json"
+    done = run(capsys, "diff", *pair, "--format", "json", "-o", target)
+    assert (done.code, done.out) == (1, "")
+    assert json.loads(target.read_text())["schema"] == "migrator.diff/1"
+    assert run(capsys, "diff", *pair, "-o", target).code == 2
+    assert run(capsys, "diff", *pair, "-o", target, "--overwrite").code == 1
+
+
+def test_signature_that_no_side_has_is_bad_usage(capsys: Capture) -> None:
+    path = sample("tf1.15.5/sm_variables").path
+    done = run(capsys, "diff", path, path, "--signature", "nothing")
+    assert done.code == 2
+    assert "classify" in done.err
+
+
+def test_one_signature_leaves_out_what_others_need(capsys: Capture) -> None:
+    paths = [sample(f"tf{release}/sm_variables").path for release in ("1.4.1", "1.15.5")]
+    whole = parsed(run(capsys, "diff", *paths, "--format", "json").out)
+    part = parsed(run(capsys, "diff", *paths, "--signature", "embed", "--format", "json").out)
+    assert len(part["nodes"]) < len(whole["nodes"])
+
+
+def test_checkpoint_against_a_graph_is_refused(capsys: Capture) -> None:
+    folder = sample("tf1.15.5/sm_variables").path
+    done = run(capsys, "diff", folder, folder / "variables" / "variables")
+    assert done.code == 2
+    assert "checkpoint" in done.err
+
+
+def test_git_calls_with_seven_arguments_and_gets_zero(
+    capsys: Capture, pair: tuple[Path, Path]
+) -> None:
+    left, right = pair
+    done = run(capsys, "diff", "model.pb", left, "1" * 40, "100644", right, "2" * 40, "100644")
+    assert (done.code, done.err) == (0, "")
+    assert "a/model.pb" in done.out
+    assert str(left) not in done.out

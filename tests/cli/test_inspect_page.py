@@ -1,0 +1,46 @@
+"""``migrator inspect --format html``: one page with a picture."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.commands import run
+from tests.corpus import sample
+
+pytest.importorskip("igraph")
+MLP = sample("tf1.15.5/mlp")
+Capture = pytest.CaptureFixture[str]
+
+
+def test_page_holds_picture_and_facts_of_the_model(tmp_path: Path, capsys: Capture) -> None:
+    target = tmp_path / "page.html"
+    done = run(capsys, "inspect", MLP.path, "--format", "html", "-o", target)
+    assert (done.code, done.out, done.err) == (0, "", "")
+    text = target.read_text("utf-8")
+    assert text.startswith("<!doctype html>")
+    assert '"scopes":' in text and '"schema":"migrator.inspect/1"' in text
+
+
+def test_several_meta_graphs_are_several_pictures(capsys: Capture) -> None:
+    item = sample("tf1.15.5/sm_tags")
+    count = len(item.model().meta_graphs)
+    done = run(capsys, "inspect", item.path, "--format", "html")
+    assert count > 1 and done.out.count('"layouts":') == count
+
+
+def test_several_models_on_one_page_are_refused(capsys: Capture) -> None:
+    done = run(capsys, "inspect", MLP.path, MLP.path, "--format", "html")
+    assert done.code == 2
+    assert "draws one model" in done.err
+
+
+def test_without_igraph_the_extra_is_named(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "igraph", None)
+    done = run(capsys, "inspect", MLP.path, "--format", "html")
+    assert done.code == 2
+    assert "pip install 'migrator[picture]'" in done.err

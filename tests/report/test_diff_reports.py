@@ -1,0 +1,202 @@
+"""Reports of a comparison: JSON by its schema; text and Markdown that nothing breaks out of."""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+
+import migrator
+from migrator.report.diff_parts import alike, told_nodes, value_text
+from migrator.report.json_diff import diff_result
+from migrator.report.json_v1 import dumps
+from migrator.report.markdown_diff import code, diff_markdown
+from migrator.report.text_diff import diff_text
+from tests import handmade as h
+from tests import wire
+from tests.corpus import sample
+from tests.diff.models import KERNEL, network
+from tests.fuzz.survive import assert_harmless
+from tests.schemas import parsed
+
+Json = dict[str, Any]
+HOSTILE = (
+    "</code></details><script>alert(1)</script>",
+    "`x` | y | ![i](http://h/p.png) <img src=http://h/p.png>",
+    "a\nb\r\n# title\n- [ ] @someone #1 \x1b[31mred\x07",
+    "<!-- --> &lt; ~~~ ``` <details> | \\| \u202egpj.exe",
+    "[click](javascript:alert(1)) *b* _u_ https://example.com/x",
+)
+
+
+def hostile(kind: str) -> Any:
+    nodes = [h.placeholder("x")]
+    for number, name in enumerate(HOSTILE):
+        nodes.append(h.op(name, kind, "x", note=f"{name}{kind}".encode(), T=wire.F))
+        nodes.append(h.unary(f"{name}/{kind}{number}", "Relu", "x"))
+    return h.model(*nodes)
+
+
+PAIRS: dict[str, tuple[Any, Any]] = {
+    "identical": (network(), network()),
+    "renamed": (network(prefix="old/"), network(prefix="new/")),
+    "weights": (network(), network(kernel=KERNEL * np.float32(1.5))),
+    "changed": (network(), network(strides=[1, 2, 2, 1], activation="Elu", output="scores")),
+    "another": (sample("tf1.15.5/rnn_while").model(), sample("tf1.15.5/conv_bn").model()),
+    "formats": (sample("tf1.4.1/sm_variables").model(), sample("tf1.15.5/sm_variables").model()),
+    "functions": (sample("tf2.21.0/sm2_names").model(), sample("tf2.21.0/sm2_tables").model()),
+    "hostile": (hostile("Tanh"), hostile("Elu")),
+}
+
+
+@pytest.fixture(scope="module")
+def results() -> dict[str, Json]:
+    return {
+        name: parsed(dumps(diff_result(migrator.diff(*pair), matches=name == "changed")))
+        for name, pair in PAIRS.items()
+    }
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_summary_counts_the_nodes(name: str, results: dict[str, Json]) -> None:
+    result = results[name]
+    for kind, count in result["summary"].items():
+        assert count == sum(item["kind"] == kind for item in result["nodes"])
+    assert result["identical"] == (name == "identical")
+
+
+def test_matches_are_there_where_they_are_asked_for(results: dict[str, Json]) -> None:
+    matches = results["changed"]["matches"]
+    assert matches["probabilities"] == "scores"
+    assert matches["x"] == "x"
+    assert "matches" not in results["renamed"]
+
+
+@pytest.mark.parametrize("name", PAIRS)
+@pytest.mark.parametrize("width", (60, 80, 100, 120))
+def test_text_is_harmless_and_keeps_to_its_width(
+    name: str, width: int, results: dict[str, Json]
+) -> None:
+    text = diff_text(results[name], width=width)
+    assert_harmless(text)
+    assert text.endswith("\n")
+    assert "\n\n\n" not in text
+    for line in text.splitlines():
+        assert line == line.rstrip()
+        # A name is not broken: it stands alone on its line, but for its op.
+        assert len(line) <= width or len(line.split()) <= 3 or name == "hostile", line
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_verbose_text_names_every_node_that_is_told(name: str, results: dict[str, Json]) -> None:
+    from migrator.report.escape import shown
+
+    result = results[name]
+    text = diff_text(result, verbose=1, width=120)
+    for kind in result["summary"]:
+        for item in told_nodes(result, kind):
+            own = (item["left"] or item["right"]).split("/", 1)[-1]
+            assert shown(own, 60)[-12:] in text or len(own) > 60
+
+
+def test_headline_comes_before_all_details(results: dict[str, Json]) -> None:
+    for result in results.values():
+        lines = diff_text(result).splitlines()
+        first = next(line for line in lines[2:] if line and not line.startswith(" "))
+        assert first.lower().startswith(result["headline"][0][:20].lower())
+
+
+def test_colour_is_only_where_it_is_wanted(results: dict[str, Json]) -> None:
+    assert "\x1b" in diff_text(results["changed"], color=True)
+    assert "\x1b" not in diff_text(results["changed"])
+
+
+def test_renamed_scope_is_one_line(results: dict[str, Json]) -> None:
+    text = diff_text(results["renamed"])
+    assert "old/  ->  new/" in text
+    assert "old/conv" not in text
+
+
+def test_nodes_that_changed_alike_are_told_once() -> None:
+    nodes = [
+        {
+            "op": "Conv2D",
+            "changes": [{"field": "attr data_format", "left": "NHWC", "right": "NCHW"}],
+            "left": f"c{number}",
+            "right": f"c{number}",
+        }
+        for number in range(5)
+    ]
+    assert [len(group.nodes) for group in alike(nodes)] == [5]
+
+
+def test_weights_are_sorted_by_how_far_they_are_apart() -> None:
+    left = h.model(h.const("a", [1.0, 2.0]), h.const("b", [1.0, 2.0, 3.0]))
+    right = h.model(h.const("a", [1.0, 2.5]), h.const("b", [9.0, 2.0, 3.0]))
+    lines = diff_text(diff_result(migrator.diff(left, right))).splitlines()
+    rows = [line.split() for line in lines if " other values " in line]
+    assert [row[0] for row in rows] == ["b", "a"]
+    assert rows[0][3:] == ["3", "8", "2.67", "33.3%"]
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_markdown_holds_no_html_but_its_own(name: str, results: dict[str, Json]) -> None:
+    text = diff_markdown(results[name])
+    assert_harmless(text)
+    tags = set(re.findall(r"<[^>]*>", text))
+    assert tags <= {
+        *("<details>", "</details>", "<summary>", "</summary>", "<code>", "</code>", "<br>")
+    }
+    assert text.count("<details>") == text.count("</details>")
+    assert text.count("<code>") == text.count("</code>")
+
+
+def test_hostile_names_stay_text_in_markdown(results: dict[str, Json]) -> None:
+    text = diff_markdown(results["hostile"])
+    inside = re.findall(r"<code>(.*?)</code>", text)
+    assert any("script" in html.unescape(item) for item in inside)
+    for item in inside:
+        assert re.fullmatch(r"(?:[A-Za-z0-9 /.,;%()?+-]|&#\d+;)*", item), item
+    outside = re.sub(r"<code>.*?</code>", "", text)
+    for word in ("@someone", "http:", "](", "`", "javascript"):
+        assert word not in outside
+
+
+def test_code_gives_the_name_back_unharmed() -> None:
+    for name in HOSTILE[:2]:
+        assert html.unescape(code(name, 200))[6:-7] == name
+
+
+def test_rows_of_a_markdown_table_have_the_cells_of_its_header(results: dict[str, Json]) -> None:
+    for result in results.values():
+        cells = 0
+        for line in diff_markdown(result).splitlines():
+            if not line.startswith("|"):
+                cells = 0
+                continue
+            count = line.count("|")
+            assert count == cells or not cells, line
+            cells = count
+
+
+def test_markdown_keeps_to_its_limit(results: dict[str, Json]) -> None:
+    whole = diff_markdown(results["another"])
+    short = diff_markdown(results["another"], limit=1500)
+    assert len(short) <= 1500 < len(whole)
+    assert "Too long to show here" in short
+
+
+def test_deep_lists_are_shown_without_recursion() -> None:
+    value: Any = 1
+    for _ in range(100_000):
+        value = [value]
+    assert value_text(value).startswith("[[[")
+
+
+def test_unknown_sizes_and_empty_texts_can_be_seen() -> None:
+    assert value_text([None, 4]) == "[?, 4]"
+    assert value_text("") == '""'
+    assert value_text(None) == "-"
