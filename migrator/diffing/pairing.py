@@ -228,9 +228,10 @@ class Pairing:
             for number, other in enumerate(paired):
                 if other >= 0:
                     continue
-                near = [item for item, _, _ in table.ins[number]]
-                near += [item for item, _, _ in table.raw[number]]
+                near = [item for item, _, _ in table.raw[number]]
                 near += [item for item, _, _ in table.outs[number]]
+                if table.ins[number] is not table.raw[number]:
+                    near += [item for item, _, _ in table.ins[number]]
                 for item in near:
                     if item >= 0 and paired[item] >= 0:
                         found.add(item if back is None else back[item])

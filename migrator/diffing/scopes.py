@@ -20,15 +20,15 @@ def scope_renames(pairs: Iterable[tuple[str, str]]) -> dict[str, tuple[str, int]
     Names that share a tail, as ``a/conv/weights`` and ``b/conv/weights`` do, say that the rest
     was renamed. Linear in the length of the names, for scopes of bounded depth.
     """
+    pairs = list(pairs)
     votes: dict[str, Counter[str]] = {}
-    under: Counter[str] = Counter()
     for left, right in pairs:
-        for scope in ("", *_scopes(left)):
-            under[scope] += 1
-        if left == right:
-            continue
-        for old, new in _turns(left, right):
-            votes.setdefault(old, Counter())[new] += 1
+        if left != right:
+            for old, new in _turns(left, right):
+                votes.setdefault(old, Counter())[new] += 1
+    under: Counter[str] = Counter({"": len(pairs)})
+    for left, _ in pairs if votes else ():
+        under.update(scope for scope in _scopes(left) if scope in votes)
     found = {}
     for old, counter in votes.items():
         new, count = counter.most_common(1)[0]
@@ -73,6 +73,9 @@ def _scopes(name: str) -> list[str]:
 
 def _turns(left: str, right: str) -> Iterator[tuple[str, str]]:
     """Ways to say a rename as one of a scope: for each tail that both names share."""
+    tail = left[left.rfind("/") + 1 :]
+    if not right.endswith(tail):
+        return
     ours, theirs = left.split("/"), right.split("/")
     tails = zip(reversed(ours[1:]), reversed(theirs), strict=False)
     for same, (a, b) in enumerate(tails, 1):
