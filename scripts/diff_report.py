@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import migrator
-from migrator.auditing.structure import graph_hash
+from migrator.auditing.twins.structure import graph_hash
 from migrator.diffing.result import Diff
 from migrator.report.escape import shown
 from migrator.report.json_diff import diff_result
@@ -113,10 +113,9 @@ def draw(
     if not ours.meta_graphs or not theirs.meta_graphs:
         return
     try:
-        from migrator.report.html_diff import diff_html
-
         from migrator.diffing.compare import choose
         from migrator.drawing.scene import diff_scene
+        from migrator.report.html_diff import diff_html
     except ImportError:
         return
     scene = diff_scene(*choose(ours, theirs, None), found)
