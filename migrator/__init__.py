@@ -13,6 +13,7 @@ from migrator._version import __version__
 if TYPE_CHECKING:
     from migrator.actions.audit import audit as audit
     from migrator.actions.diff import diff as diff
+    from migrator.actions.explore import explore as explore
     from migrator.actions.freeze import freeze as freeze
     from migrator.actions.migrate import migrate as migrate
     from migrator.actions.run import run as run
@@ -42,6 +43,7 @@ _HOMES = {
     "Node": "migrator.model.graph",
     "audit": "migrator.actions.audit",
     "diff": "migrator.actions.diff",
+    "explore": "migrator.actions.explore",
     "freeze": "migrator.actions.freeze",
     "load": "migrator.formats.load",
     "migrate": "migrator.actions.migrate",

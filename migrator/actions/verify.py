@@ -29,7 +29,7 @@ from migrator.migration.options import Choice
 from migrator.migration.plan import IMAGES, SERVING, Plan
 from migrator.migration.planning import GRAPHS
 from migrator.migration.record import RECORD_PATH
-from migrator.migration.spec import SignatureSpec
+from migrator.migration.recorded import recorded_choice
 from migrator.runtime.client import ChildLimits, require_tensorflow
 from migrator.runtime.forks import warm_tensorflow
 from migrator.verification.bisect import Bisection
@@ -183,34 +183,8 @@ def _recorded_plan(left: Original, file: Path, choice: Choice) -> Plan | None:
     if file.stat().st_size > _RECORD_BYTES:
         return None
     record = json.loads(file.read_text(encoding="utf-8"))
-    found = {
-        key: item
-        for key, item in record["signatures"].items()
-        if not (choice.signatures and key not in choice.signatures)
-        and not (key.endswith(IMAGES) and key[: -len(IMAGES)] in record["signatures"])
-    }
-    feeds = [f"{item['tensor']}={_text(item['value'])}" for item in record["feeds"]]
-    feeds = [feed for feed in feeds if feed not in choice.feeds]
-    asked = replace(choice, feeds=[*feeds, *choice.feeds], weights=record["weights"])
-    keys = [item.get("source_key") for item in found.values()]
-    if not found:
-        return None
-    if all(keys):
-        names = [f"{key}={item['source_key']}" for key, item in found.items()]
-        return left.plan(replace(asked, signatures=names))
-    wanted = [
-        SignatureSpec(
-            name=key,
-            inputs={name: entry["source_tensor"] for name, entry in item["inputs"].items()},
-            outputs={name: entry["source_tensor"] for name, entry in item["outputs"].items()},
-        )
-        for key, item in found.items()
-    ]
-    return left.plan(replace(asked, signatures=[], wanted=wanted))
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
+    asked = recorded_choice(record, choice, only=choice.signatures)
+    return None if asked is None else left.plan(asked)
 
 
 def _face(original: Original, choice: Choice, planned: Path) -> Face:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from migrator.cli import options
-from migrator.cli.output import check_output, write_result
+from migrator.cli.output import check_output, terminal_style, write_result
 from migrator.cli.progress import Progress
 from migrator.errors import EXIT_CANNOT, EXIT_NO, EXIT_YES, DestinationError, UsageError
 
@@ -299,14 +299,8 @@ def draw(result: dict[str, object], args: argparse.Namespace) -> str:
         return audit_html(result)
     from migrator.report.text_audit import audit_text
 
-    is_terminal = args.output_file in (None, "-") and sys.stdout.isatty()
-    is_plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
-    return audit_text(
-        result,
-        verbose=args.verbose,
-        color=is_terminal and not is_plain,
-        width=shutil.get_terminal_size().columns if is_terminal else 100,
-    )
+    color, width = terminal_style(args)
+    return audit_text(result, verbose=args.verbose, color=color, width=width)
 
 
 class _Notes:

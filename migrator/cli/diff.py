@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
-import sys
+from dataclasses import dataclass
 from typing import Any
 
 from migrator.cli import options
-from migrator.cli.output import check_output, write_result
+from migrator.cli.output import check_output, tell_note, terminal_style, write_result
+from migrator.cli.progress import Progress
+from migrator.collector import collector_paused
 from migrator.errors import EXIT_NO, EXIT_YES, MigratorError, UsageError
 
 _GIT_ARGUMENTS = 7
@@ -56,9 +57,9 @@ def configure_parser(verbs: options.Verbs) -> None:
     )
     parser.add_argument(
         "--format",
-        choices=("text", "json", "markdown", "html"),
+        choices=("text", "json", "markdown", "html", "model-explorer"),
         default="text",
-        help="of the result (text)",
+        help="of the result (text); model-explorer: a folder with files for it",
     )
     parser.add_argument(
         "--textconv", action="store_true", help="print one model as text, for git; takes one PATH"
@@ -69,7 +70,15 @@ def configure_parser(verbs: options.Verbs) -> None:
 
 
 def execute(args: argparse.Namespace) -> int:
+    # Around all of it: what is read and made is gone again before anything is collected.
+    with collector_paused():
+        return _execute(args)
+
+
+def _execute(args: argparse.Namespace) -> int:
     check_output(args)
+    if args.format == "model-explorer" and len(args.paths) != 2:
+        raise UsageError("--format model-explorer takes two models")
     if args.textconv:
         return _textconv(args)
     if len(args.paths) in (_GIT_ARGUMENTS, _GIT_ARGUMENTS + 2):
@@ -78,15 +87,29 @@ def execute(args: argparse.Namespace) -> int:
         write_result(f"migrator diff: {args.paths[0]!a} is not merged\n", args)
         return EXIT_YES
     if len(args.paths) != 2:
-        raise UsageError(f"takes two models, {len(args.paths)} were given")
-    result, scene = compared(args.paths[0], args.paths[1], args)
-    write_result(draw(result, args, scene), args)
-    return EXIT_YES if result["identical"] else EXIT_NO
+        count = len(args.paths)
+        raise UsageError(f"takes two models, {count} {'was' if count == 1 else 'were'} given")
+    if args.format == "model-explorer":
+        from migrator.cli.explored import write_explored
+
+        return write_explored(args)
+    found = compared(args.paths[0], args.paths[1], args)
+    write_result(draw(found.result, args, found.scene, note=found.note), args)
+    tell_note(found.note, args)
+    return EXIT_YES if found.result["identical"] else EXIT_NO
 
 
-def compared(left: str, right: str, args: argparse.Namespace) -> tuple[dict[str, Any], Any]:
-    """The result, and what its picture is drawn from where one is asked for."""
-    from migrator.diffing.compare import choose, compare
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """``scene`` is what the picture is drawn from where one is asked for; ``note``: why not."""
+
+    result: dict[str, Any]
+    scene: dict[str, Any] | None = None
+    note: str = ""
+
+
+def compared(left: str, right: str, args: argparse.Namespace) -> Compared:
+    from migrator.diffing.compare import compare
     from migrator.diffing.options import DiffOptions, words
     from migrator.formats.load import load
     from migrator.report.json_diff import diff_result
@@ -98,18 +121,23 @@ def compared(left: str, right: str, args: argparse.Namespace) -> tuple[dict[str,
         tag_set=None if args.tag_set is None else words([args.tag_set]),
         signature=args.signature,
     )
-    models = load(left), load(right)
-    found = compare(*models, options=chosen)
-    result = diff_result(found, matches=args.matches)
-    scene = None
-    if args.format == "html":
-        from migrator.drawing.scene import diff_scene
+    with Progress(args) as progress:
+        progress.tell("reading")
+        models = load(left), load(right)
+        found = compare(*models, options=chosen, progress=progress.tell)
+        result = diff_result(found, matches=args.matches)
+        if args.format != "html":
+            return Compared(result=result)
+        from migrator.actions.pictures import diff_picture
 
-        scene = diff_scene(*choose(*models, chosen.tag_set), found)
-    return result, scene
+        progress.tell("drawing")
+        scene, note = diff_picture(*models, found, chosen.tag_set)
+        return Compared(result=result, scene=scene, note=note)
 
 
-def draw(result: dict[str, Any], args: argparse.Namespace, scene: Any = None) -> str:
+def draw(
+    result: dict[str, Any], args: argparse.Namespace, scene: Any = None, *, note: str = ""
+) -> str:
     """A result in the format that was asked for."""
     if args.format == "json":
         from migrator.report.json_v1 import dumps
@@ -122,17 +150,11 @@ def draw(result: dict[str, Any], args: argparse.Namespace, scene: Any = None) ->
     if args.format == "html":
         from migrator.report.html_diff import diff_html
 
-        page: str = diff_html(result, scene)
-        return page
+        return diff_html(result, scene, note=note)
     from migrator.report.text_diff import diff_text
 
-    is_terminal = args.output_file in (None, "-") and sys.stdout.isatty()
-    return diff_text(
-        result,
-        verbose=args.verbose,
-        color=is_terminal and not os.environ.get("NO_COLOR"),
-        width=shutil.get_terminal_size().columns if is_terminal else 100,
-    )
+    color, width = terminal_style(args)
+    return diff_text(result, verbose=args.verbose, color=color, width=width)
 
 
 def _textconv(args: argparse.Namespace) -> int:
@@ -157,17 +179,25 @@ def _for_git(args: argparse.Namespace) -> int:
     from migrator.report.escape import shown
 
     name, old, _, _, new = args.paths[:5]
+    after = args.paths[_GIT_ARGUMENTS] if len(args.paths) > _GIT_ARGUMENTS else name
+    # git's temporary files say nothing to a reader
+    paths = {"left": (old, f"a/{name}"), "right": (new, f"b/{after}")}
     if _NO_FILE in (old, new):
         word = "added" if old == _NO_FILE else "deleted"
-        write_result(f"migrator diff: {shown(name)} {word}\n", args)
+        write_result(f"migrator diff: {shown(name)} {word}\n\n", args)
         return EXIT_YES
     try:
-        result, scene = compared(old, new, args)
+        found = compared(old, new, args)
     except MigratorError as error:
-        write_result(f"migrator diff: {shown(name)}: {shown(str(error), 600)}\n", args)
+        text = str(error)
+        for path, told in paths.values():
+            text = text.replace(path, told)
+        write_result(f"migrator diff: {shown(text, 600)}\n\n", args)
         return EXIT_YES
-    for side in ("left", "right"):  # git's temporary files say nothing to a reader
-        letter = "a" if side == "left" else "b"
-        result[side] = {**result[side], "path": f"{letter}/{name}"}
-    write_result(draw(result, args, scene), args)
+    result = found.result
+    for side, (_, told) in paths.items():
+        result[side] = {**result[side], "path": told}
+    text = draw(result, args, found.scene, note=found.note)
+    # The next file's follows: git prints them one after the other.
+    write_result(f"{text}\n" if args.format == "text" else text, args)
     return EXIT_YES

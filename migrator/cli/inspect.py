@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from migrator.cli import options
 from migrator.cli.complain import complain
-from migrator.cli.output import check_output, write_result
+from migrator.cli.output import check_output, tell_note, write_result
 from migrator.errors import EXIT_CANNOT, EXIT_YES, MigratorError, UsageError
 
 if TYPE_CHECKING:
@@ -76,7 +76,9 @@ def _inspect(args: argparse.Namespace) -> int:
             model = load(path)
             chosen = _chosen(summarize(model), args.tag_set, args.signature)
             if args.format == "html":
-                write_result(_page(model, chosen), args)
+                page, note = _page(model, chosen)
+                write_result(page, args)
+                tell_note(note, args)
                 return EXIT_YES
             summaries.append(chosen)
         except MigratorError as error:
@@ -119,19 +121,15 @@ def _chosen(summary: Summary, tag_set: str | None, signature: str | None) -> Sum
     return replace(summary, meta_graphs=metas)
 
 
-def _page(model: Model, summary: Summary) -> str:
-    """The page with a picture of each meta graph that was asked for."""
-    from migrator.drawing.scene import picture_scene
+def _page(model: Model, summary: Summary) -> tuple[str, str]:
+    """The page with a picture of each meta graph that was asked for, and why it has none."""
+    from migrator.actions.pictures import model_pictures
     from migrator.report import json_v1
     from migrator.report.html_picture import inspect_html
 
     tags = {meta.tags for meta in summary.meta_graphs}
-    scenes = [
-        (",".join(meta.tags) or "graph", picture_scene(meta))
-        for meta in model.meta_graphs
-        if meta.tags in tags
-    ]
-    return inspect_html(json_v1.inspect_result([summary]), scenes)
+    scenes, note = model_pictures(meta for meta in model.meta_graphs if meta.tags in tags)
+    return inspect_html(json_v1.inspect_result([summary]), scenes, note=note), note
 
 
 def _draw(summaries: list[Summary], form: str, *, several: bool) -> str:

@@ -21,12 +21,13 @@ from migrator.cli import (
     run,
     tflite,
     verify,
+    view,
 )
 from migrator.cli.complain import complain
 from migrator.errors import EXIT_CANNOT, EXIT_INTERRUPTED, EXIT_YES, MigratorError
 from migrator.interrupts import unwind_on_signals
 
-_VERBS = (inspect, diff, audit, explain, plan, migrate, verify, freeze, run, tflite, report)
+_VERBS = (inspect, diff, view, audit, explain, plan, migrate, verify, freeze, run, tflite, report)
 
 
 def build_parser() -> argparse.ArgumentParser:

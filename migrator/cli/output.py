@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -34,3 +36,19 @@ def write_result(text: str, args: argparse.Namespace) -> None:
     target = Path(args.output_file)
     check_output(args)
     write_whole(target, text)
+
+
+def tell_note(text: str, args: argparse.Namespace) -> None:
+    """A note on standard error; silent with ``-q``."""
+    if text and not args.quiet:
+        from migrator.report.escape import shown
+
+        print(f"migrator: note: {shown(text, 1000)}", file=sys.stderr)
+
+
+def terminal_style(args: argparse.Namespace) -> tuple[bool, int]:
+    """Whether the result may be coloured, and how many columns wide it may be."""
+    is_terminal = args.output_file in (None, "-") and sys.stdout.isatty()
+    is_plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+    width = shutil.get_terminal_size().columns if is_terminal else 100
+    return is_terminal and not is_plain, width

@@ -5,42 +5,49 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from migrator.cli import options
 from migrator.cli.output import check_output, write_result
 from migrator.errors import EXIT_YES, UsageError, did_you_mean
 
-_AUDIT = "migrator.audit/1"
-_KNOWN = (_AUDIT,)
-_PARTS = {
-    "findings": list,
-    "skipped": list,
-    "models": list,
-    "summary": dict,
-    "readiness": dict,
-    "rules": dict,
-    "accepted": int,
-    "deep": bool,
-}
+Json = dict[str, Any]
 _MOST_BYTES = 2 << 30
-_FORMATS = {".html": "html", ".htm": "html", ".sarif": "sarif", ".json": "json"}
+_SUFFIXES = {
+    ".html": "html",
+    ".htm": "html",
+    ".sarif": "sarif",
+    ".json": "json",
+    ".md": "markdown",
+}
+_FORMATS = ("text", "html", "markdown", "sarif", "json")
+_NO_PICTURE = "no picture: it is drawn from models, and a saved result holds none; `{}` draws it"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Kind:
+    """Results of one verb: what they can be drawn as, and how."""
+
+    verb: str
+    formats: tuple[str, ...]
+    draw: Callable[[Json, argparse.Namespace], str]
 
 
 def configure_parser(verbs: options.Verbs) -> None:
     parser = verbs.add_parser(
         "report",
-        help="a saved JSON result as a page, as text or as SARIF",
-        description="Draw the result of `migrator audit --format json` again, without auditing.",
+        help="a saved JSON result as a page, as text, Markdown or SARIF",
+        description="Draw again what `migrator audit`, `migrator diff` or `migrator inspect` left "
+        "with `--format json`, without looking at any model.",
     )
     parser.add_argument("result", metavar="RESULT.json", help="the result ('-': standard input)")
     parser.add_argument(
         "-o", "--output", dest="output_file", metavar="FILE", help="write here ('-': stdout)"
     )
     parser.add_argument(
-        "--format",
-        choices=("text", "html", "sarif", "json"),
-        help="(by the name of the output file; else text)",
+        "--format", choices=_FORMATS, help="(by the name of the output file; else text)"
     )
     options.add_overwrite(parser, "the output file")
     options.add_common(parser)
@@ -48,26 +55,70 @@ def configure_parser(verbs: options.Verbs) -> None:
 
 
 def execute(args: argparse.Namespace) -> int:
-    from migrator.cli.audit import draw
-
     check_output(args)
-    result = _read(args.result)
+    result, kind = _read(args.result)
     if args.format is None:
-        args.format = _FORMATS.get(os.path.splitext(args.output_file or "")[1].lower(), "text")
-    try:
-        text = draw(result, args)
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        args.format = _SUFFIXES.get(os.path.splitext(args.output_file or "")[1].lower(), "text")
+    if args.format not in kind.formats:
         raise UsageError(
-            f"is no whole result of migrator audit ({type(error).__name__}: {error})",
+            f"a result of migrator {kind.verb} is not drawn as {args.format}",
             where=args.result,
-        ) from None
+            hint=f"--format takes {', '.join(kind.formats)}",
+        )
+    try:
+        text = kind.draw(result, args)
+    except (
+        *(AttributeError, LookupError, TypeError, ValueError),
+        *(ArithmeticError, RecursionError),
+    ) as error:
+        raise _not_whole(args.result, kind, f"{type(error).__name__}: {error}") from None
     write_result(text, args)
     return EXIT_YES
 
 
-def _read(path: str) -> dict[str, Any]:
+def _audit(result: Json, args: argparse.Namespace) -> str:
+    from migrator.cli.audit import draw
+
+    return draw(result, args)
+
+
+def _diff(result: Json, args: argparse.Namespace) -> str:
+    from migrator.cli.diff import draw
+
+    has_graphs = any(result["counts"].get(f"{side}_nodes") for side in ("left", "right"))
+    note = _NO_PICTURE.format("migrator diff LEFT RIGHT --format html") if has_graphs else ""
+    return draw(result, args, note=note)
+
+
+def _inspect(result: Json, args: argparse.Namespace) -> str:
+    from migrator.report.html_picture import inspect_html
+    from migrator.report.json_v1 import dumps
+
+    if args.format == "json":
+        return dumps(result)
+    if "results" in result:
+        raise UsageError(
+            f"holds {len(result['results'])} models, and a page shows one", where=args.result
+        )
+    note = _NO_PICTURE.format("migrator inspect MODEL --format html")
+    return inspect_html(result, (), note=note if result["meta_graphs"] else "")
+
+
+_KINDS = {
+    f"migrator.{kind.verb}/1": kind
+    for kind in (
+        _Kind(verb="audit", formats=("text", "html", "sarif", "json"), draw=_audit),
+        _Kind(verb="diff", formats=("text", "html", "markdown", "json"), draw=_diff),
+        _Kind(verb="inspect", formats=("html", "json"), draw=_inspect),
+    )
+}
+
+
+def _read(path: str) -> tuple[Json, _Kind]:
     """The result in a file. Raises UsageError where there is none that can be drawn."""
     import json
+
+    from migrator.report.saved import flaw
 
     try:
         if path == "-":
@@ -84,14 +135,17 @@ def _read(path: str) -> dict[str, Any]:
         raise UsageError(f"is not JSON: {error}", where=path) from None
     name = found.get("schema") if isinstance(found, dict) else None
     if not isinstance(found, dict) or not isinstance(name, str):
-        hint = "migrator audit PATH --format json -o FILE makes one"
+        hint = "migrator diff LEFT RIGHT --format json -o FILE makes one, as audit and inspect do"
         raise UsageError("is no result of migrator", where=path, hint=hint)
-    if name not in _KNOWN:
-        hint = did_you_mean(name, _KNOWN) or f"what can be drawn: {', '.join(_KNOWN)}"
+    if name not in _KINDS:
+        hint = did_you_mean(name, _KINDS) or f"what can be drawn: {', '.join(_KINDS)}"
         raise UsageError(f"is a result of schema {name!r}", where=path, hint=hint)
-    for key, kind in _PARTS.items():
-        value = found.get(key)
-        rows = value if isinstance(value, list) else []
-        if not isinstance(value, kind) or not all(isinstance(row, dict) for row in rows):
-            raise UsageError(f"is no whole result of migrator audit: {key!r}", where=path)
-    return found
+    kind = _KINDS[name]
+    wrong = flaw(found, kind.verb)
+    if wrong:
+        raise _not_whole(path, kind, wrong)
+    return found, kind
+
+
+def _not_whole(path: str, kind: _Kind, why: str) -> UsageError:
+    return UsageError(f"is no whole result of migrator {kind.verb}: {why}", where=path)

@@ -6,12 +6,12 @@ import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from migrator.diffing.canonical import is_default
 from migrator.diffing.result import Change
 from migrator.errors import MigratorError
 from migrator.model.dtypes import DType
 from migrator.model.graph import AttrPlaceholder, AttrValue, FunctionRef, Node
 from migrator.model.tensors import LazyBytes, LazyTensor, Shape
+from migrator.ops.defaults import is_default
 
 NAMES = frozenset(
     ("shared_name", "container", "frame_name", "tensor_array_name", "stack_name", "debug_name")
@@ -144,16 +144,25 @@ def tensor_text(value: LazyTensor) -> Any:
     if value.elements > _SHOWN or value.nbytes > _SMALL or value.dtype.kind in "h?":
         return f"{value.dtype.name} {value.shape}{_first(value)}"
     try:
-        return _plain(value.numpy().tolist())
+        return _plain(_shortest(value.numpy()).tolist())
     except MigratorError:
         return f"{value.dtype.name} {value.shape}, not readable"
+
+
+def _shortest(array: Any) -> Any:
+    """Small floats as the shortest doubles that stand for them: 0.1, not 0.10000000149011612."""
+    import numpy as np
+
+    if array.dtype.kind != "f" or array.dtype.itemsize >= 8:
+        return array
+    return np.array([float(str(item)) for item in array.reshape(-1)]).reshape(array.shape)
 
 
 def _first(value: LazyTensor) -> str:
     if value.nbytes > _SMALL or value.dtype.kind in "h?":
         return ""
     try:
-        flat = value.numpy().reshape(-1)[:4].tolist()
+        flat = _shortest(value.numpy().reshape(-1)[:4]).tolist()
     except MigratorError:
         return ""
     return f": {', '.join(str(_plain(item)) for item in flat)}, ..."

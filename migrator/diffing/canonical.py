@@ -14,7 +14,7 @@ from migrator.diffing.weights import Contents
 from migrator.model.dtypes import DType
 from migrator.model.graph import AttrPlaceholder, AttrValue, FunctionRef, Node
 from migrator.model.tensors import LazyBytes, LazyTensor, Shape
-from migrator.ops.registry import op_facts
+from migrator.ops.defaults import is_default
 
 NAMING = frozenset(
     (
@@ -41,34 +41,6 @@ CONTROL_FLOW = frozenset(
 """TensorFlow 1's: an identity beside them may hold a control edge in its branch or frame."""
 SEEN_THROUGH = frozenset(("Identity", "StopGradient", "PreventGradient", "ReadVariableOp"))
 """Ops that hand on what they get."""
-_FALSE = (
-    "transpose_a transpose_b adj_x adj_y keep_dims keepdims use_locking swap_memory dynamic_size"
-    " identical_element_shapes half_pixel_centers align_corners Truncate narrow_range exclusive"
-    " reverse sorted_input is_stateless use_node_name_sharing exit_without_error a_is_sparse"
-    " b_is_sparse grad_x grad_y is_constant"
-).split()
-_TRUE = (
-    "use_cudnn_on_gpu validate_shape validate_indices infer_shape clear_after_read is_training"
-    " incompatible_shape_error sorted"
-).split()
-_NUMBERS = {
-    "seed": 0,
-    "seed2": 0,
-    "parallel_iterations": 10,
-    "batch_dims": 0,
-    "summarize": 3,
-    "exponential_avg_factor": 1.0,
-    "leakyrelu_alpha": 0.2,
-}
-_LISTS: dict[str, tuple[int, ...]] = {"explicit_paddings": (), "output_shapes": ()}
-_BY_OP = {
-    ("FusedBatchNorm", "epsilon"): 1e-4,
-    ("FusedBatchNormV2", "epsilon"): 1e-4,
-    ("FusedBatchNormV3", "epsilon"): 1e-4,
-    ("LeakyRelu", "alpha"): 0.2,
-    ("TopKV2", "sorted"): True,
-    ("StringSplitV2", "maxsplit"): -1,
-}
 _FAMILIES = {
     "Add": "AddV2",
     "BatchMatMul": "BatchMatMulV2",
@@ -97,7 +69,6 @@ _FAMILIES = {
     "ReadVariableOp": "Identity",
 }
 """Ops that stand for one another over the years."""
-_SPATIAL = (1, 1, 1, 1), (1, 1, 1, 1, 1)
 
 
 class Labels(NamedTuple):
@@ -177,32 +148,6 @@ def is_weight(value: LazyTensor) -> bool:
     if value.dtype.kind in "fcq":
         return bool(value.shape.rank) or value.shape.rank is None
     return value.dtype.kind not in "sb" and value.nbytes > 4096
-
-
-def is_default(op: str, name: str, value: AttrValue) -> bool:
-    """Whether ``value`` is what attribute ``name`` has anyhow where it is not written."""
-    facts = op_facts(op)
-    known = None if facts is None else facts.defaults.get(name)
-    if known is not None:
-        return isinstance(value, int) and int(value) == known
-    if (op, name) in _BY_OP:
-        wanted = _BY_OP[op, name]
-        return isinstance(value, (int, float)) and abs(float(value) - float(wanted)) < 1e-9
-    if isinstance(value, bool):
-        return name in (_TRUE if value else _FALSE)
-    if isinstance(value, DType):
-        return False
-    if isinstance(value, (int, float)):
-        return name in _NUMBERS and value == _NUMBERS[name]
-    if isinstance(value, bytes):
-        if name == "data_format":
-            return value == (b"NDHWC" if "3D" in op or "3d" in op else b"NHWC")
-        return not value
-    if isinstance(value, list):
-        if name == "dilations":
-            return tuple(value) in _SPATIAL
-        return not value and name in _LISTS
-    return False
 
 
 def _base(dtype: AttrValue) -> int:

@@ -41,7 +41,7 @@ _ALIKE = (
     frozenset(("TensorArrayReadV2", "TensorArrayReadV3")),
     frozenset(("TensorArrayWriteV2", "TensorArrayWriteV3")),
 )
-_ALIKE_OPS = {op: group for group in _ALIKE for op in group}
+ALIKE_OPS = {op: group for group in _ALIKE for op in group}
 """Ops that compute the same from the same inputs."""
 _NEUTRAL = frozenset(("name", "scope", "device", "home"))
 _SHAPED = frozenset(("Placeholder", "PlaceholderV2", "PlaceholderWithDefault"))
@@ -127,14 +127,17 @@ class _Comparer:
 
     def _home(self, left: Node, right: Node) -> Iterator[Change]:
         if "homes" not in self._ignore:
-            yield Change(field="home", left=_home_word(left), right=_home_word(right))
+            words = _home_word(left), _home_word(right)
+            if words[0] == words[1]:  # variables of either kind
+                words = left.op, right.op
+            yield Change(field="home", left=words[0], right=words[1])
 
     def _itself(self, left: Node, right: Node, one: str) -> Iterator[Change]:
         ignore = self._ignore
         if left.op != right.op:
             if self._hand_on_a_weight(left, right, one):
                 return  # the weight's own change says it
-            if _ALIKE_OPS.get(left.op, frozenset((left.op,))) is not _ALIKE_OPS.get(right.op):
+            if ALIKE_OPS.get(left.op, frozenset((left.op,))) is not ALIKE_OPS.get(right.op):
                 self._altered.add(one)
             yield Change(field="op", left=left.op, right=right.op)
         for change in attribute_changes(left, right, self._both.same_function):
@@ -146,7 +149,7 @@ class _Comparer:
                 continue
             if "attrs" in ignore and change.field.startswith("attr "):
                 continue
-            if left.op == right.op or not _is_of_version(change):
+            if left.op == right.op or not is_of_version(change):
                 self._altered.add(one)
             yield change
 
@@ -175,7 +178,8 @@ class _Comparer:
             elif tensors is not None and tensors[0].shape != tensors[1].shape:
                 self._altered.add(one)
                 shapes = [readable(item.shape) for item in tensors]
-                yield Change(field="shape", left=shapes[0], right=shapes[1])
+                if "shapes" not in self._ignore:
+                    yield Change(field="shape", left=shapes[0], right=shapes[1])
         elif tensors is not None and not same_tensor(*tensors):
             self._altered.add(one)
             before, after = (tensor_text(item) for item in tensors)
@@ -273,7 +277,7 @@ def _is_bare(left: Node, right: Node) -> bool:
     return holds_weight(left) and holds_weight(right)
 
 
-def _is_of_version(change: Change) -> bool:
+def is_of_version(change: Change) -> bool:
     """An attribute that one version of an op has and another has not."""
     return change.left is None or change.right is None
 

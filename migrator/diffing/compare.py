@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -11,18 +11,20 @@ from migrator.collector import collector_paused
 from migrator.diffing import headline as lines
 from migrator.diffing.changes import node_changes
 from migrator.diffing.counterparts import Counterparts
-from migrator.diffing.explain import explain, proves
+from migrator.diffing.explain import explain
 from migrator.diffing.matching import match_models
 from migrator.diffing.options import DiffOptions
 from migrator.diffing.record import find_record
-from migrator.diffing.result import ADDED, KINDS, REMOVED, Diff, NodeChange
-from migrator.diffing.sameness import Outputs, is_same_computation
-from migrator.diffing.scope import within
+from migrator.diffing.result import ADDED, KINDS, REMOVED, Diff, NodeChange, ScopeRename
+from migrator.diffing.sameness import Outputs
+from migrator.diffing.scope import check_scope, within
+from migrator.diffing.settled import settled, without_detours
 from migrator.diffing.side import Side
 from migrator.diffing.signatures import function_changes, other_changes, signature_changes
 from migrator.diffing.stored import compare_checkpoints
 from migrator.diffing.streams import Files, Store
 from migrator.diffing.values import DIFFERENT, EQUAL, UNKNOWN, WeightReport, compare_weights
+from migrator.diffing.verdict import Case, judge
 from migrator.errors import MigratorError, UsageError
 from migrator.formats.checkpoint import Checkpoint, checkpoint_prefix, open_checkpoint
 from migrator.model.model import MetaGraph, Model
@@ -30,18 +32,30 @@ from migrator.model.model import MetaGraph, Model
 _DEFAULTS = DiffOptions()
 
 
-def compare(left: Model, right: Model, *, options: DiffOptions = _DEFAULTS) -> Diff:
-    """How ``right`` differs from ``left``.
+def _quietly(stage: str) -> None:
+    """For callers who do not want to hear of progress."""
+
+
+def compare(
+    left: Model,
+    right: Model,
+    *,
+    options: DiffOptions = _DEFAULTS,
+    progress: Callable[[str], None] = _quietly,
+) -> Diff:
+    """How ``right`` differs from ``left``; ``progress`` hears what is being done.
 
     Of models with several meta graphs those of ``options.tag_set`` are compared, else the first
-    that have the same tags. Raises UsageError where there is no such meta graph or signature,
-    and MigratorError where a weight's file is damaged.
+    that have the same tags. Raises UsageError where there is no such meta graph, signature or
+    scope, and MigratorError where a weight's file is damaged.
     """
     with collector_paused():
-        return _compare(left, right, options)
+        return _compare(left, right, options, progress)
 
 
-def _compare(left: Model, right: Model, options: DiffOptions) -> Diff:
+def _compare(
+    left: Model, right: Model, options: DiffOptions, progress: Callable[[str], None]
+) -> Diff:
     if not left.meta_graphs and not right.meta_graphs:
         return compare_checkpoints(left, right, options)
     for model in (left, right):
@@ -53,6 +67,7 @@ def _compare(left: Model, right: Model, options: DiffOptions) -> Diff:
         Store(sides[0], _checkpoint(left, options), files),
         Store(sides[1], _checkpoint(right, options), files),
     )
+    progress("matching nodes")
     matching = match_models(
         ours,
         theirs,
@@ -61,33 +76,66 @@ def _compare(left: Model, right: Model, options: DiffOptions) -> Diff:
         right_values=stores[1].variables(),
     )
     both = Counterparts(*sides, matching)
-    weights = compare_weights(both, *stores, options)
     outputs = Outputs(both)
+    told = _Told(both, outputs, options)
+    progress("comparing weights")
+    weights = compare_weights(both, *stores, options)
+    progress("telling what changed")
     changes = node_changes(both, weights.status, options)
     record = find_record(left, right)
-    changes = explain(changes, both, outputs, record)
-    told = _Told(both, outputs, options)
+    verdict = judge(
+        Case(
+            models=(left, right),
+            metas=(ours, theirs),
+            stores=stores,
+            files=files,
+            both=both,
+            outputs=outputs,
+            changes=changes,
+            weights=weights,
+            record=record,
+            options=options,
+        )
+    )
+    if verdict.shown:
+        is_migrated = record is not None and record.fits
+        matching = settled(matching, *sides, verdict.shown, is_migrated=is_migrated)
+        both = Counterparts(*sides, matching)
+        outputs = Outputs(both, verdict.ends)
+        weights = compare_weights(both, *stores, options)
+        changes = without_detours(
+            node_changes(both, weights.status, options), frozenset(verdict.shown)
+        )
+    changes = explain(changes, both, outputs, record, verdict)
     nodes = tuple(item for item in changes.items if told.holds(item.left, item.right))
-    signatures = () if options.ignores("signatures") else signature_changes(both, options)
     functions = () if options.ignores("functions") else function_changes(both, nodes, options)
-    others = () if options.ignores("versions") else other_changes(left, right, ours, theirs)
-    is_same = is_same_computation(both, outputs, changes)
-    by_record = not is_same and record is not None and proves(record, changes, weights)
+    # What belongs to no scope is told of whole models alone.
+    is_part = bool(options.only)
+    is_bare = is_part or options.ignores("signatures")
+    signatures = () if is_bare else signature_changes(both, options)
+    is_bare = is_part or options.ignores("versions")
+    others = () if is_bare else other_changes(left, right, ours, theirs)
+    weights = replace(
+        weights,
+        changes=tuple(item for item in weights.changes if told.holds(item.left, item.right)),
+        status={pair: word for pair, word in weights.status.items() if told.holds(*pair)},
+    )
     found = Diff(
         left=left.source,
         right=right.source,
         identical=False,
-        same_computation=is_same or by_record,
+        same_computation=verdict.is_same,
         headline=(),
         nodes=nodes,
-        scopes=() if options.ignores("names") else both.scopes,
-        weights=tuple(item for item in weights.changes if told.holds(item.left, item.right)),
+        scopes=() if options.ignores("names") else tuple(filter(told.touches, both.scopes)),
+        weights=weights.changes,
         signatures=tuple(signatures),
-        functions=tuple(functions),
+        functions=tuple(item for item in functions if told.holds_name(item.left, item.right)),
         others=tuple(others),
         matches=matching.pairs,
         counts=MappingProxyType(_counts(both, nodes, weights)),
         ignored=options.ignore,
+        only=options.only,
     )
     found = replace(found, identical=is_empty(found))
     facts = lines.Facts(
@@ -97,13 +145,13 @@ def _compare(left: Model, right: Model, options: DiffOptions) -> Diff:
         weights=weights,
         record=record,
         nodes=tuple(item for item in nodes if item.kind in (ADDED, REMOVED) and not item.why),
-        by_record=by_record,
+        verdict=verdict,
     )
     return replace(found, headline=lines.headline(facts))
 
 
 class _Told:
-    """What of the differences was asked for."""
+    """What of the differences was asked for. Raises UsageError for a scope that holds nothing."""
 
     def __init__(self, both: Counterparts, outputs: Outputs, options: DiffOptions) -> None:
         self._both = both
@@ -111,17 +159,35 @@ class _Told:
         self._needed: tuple[set[str], set[str]] | None = None
         if options.signature:
             self._needed = outputs.of_signature(options.signature)
+        if options.only:
+            sides = (both.left, both.right)
+            names = {name for side in sides for name in side.nodes}
+            names |= {side.local(name) for side in sides for name in side.nodes}
+            for scope in options.only:
+                check_scope(scope, names)
 
     def holds(self, one: str, other: str) -> bool:
         """Whether a node of either name lies in the scopes, and is needed by the signature."""
         if self._needed is not None and one not in self._needed[0] and other not in self._needed[1]:
             return False
-        if not self._only:
-            return True
-        names = [one, other]
-        names += [self._both.left.local(one)] if one else []
+        return not self._only or self.holds_name(one, other) or self._holds_local(one, other)
+
+    def holds_name(self, one: str, other: str) -> bool:
+        """Whether one of the names that are not empty lies in the scopes."""
+        return any(name and within(name, self._only) for name in (one, other))
+
+    def _holds_local(self, one: str, other: str) -> bool:
+        """The same without the names of bodies."""
+        names = [self._both.left.local(one)] if one else []
         names += [self._both.right.local(other)] if other else []
-        return any(name and within(name, self._only) for name in names)
+        return any(within(name, self._only) for name in names)
+
+    def touches(self, scope: ScopeRename) -> bool:
+        """Whether a renamed scope lies in those that were asked for, or one of them in it."""
+        if not self._only or self.holds_name(scope.left, scope.right):
+            return True
+        names = [name for name in (scope.left, scope.right) if name]
+        return any(within(only, names) for only in self._only)
 
 
 def _counts(

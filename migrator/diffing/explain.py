@@ -13,7 +13,7 @@ from migrator.diffing.record import Record
 from migrator.diffing.result import ADDED, REMOVED, NodeChange
 from migrator.diffing.sameness import Outputs
 from migrator.diffing.side import Side
-from migrator.diffing.values import DIFFERENT, WeightReport
+from migrator.diffing.verdict import REPLAY, Verdict
 from migrator.graph.inline import called_body
 from migrator.inspection.summary import FUNCTIONAL_CONTROL_FLOW, V1_CONTROL_FLOW
 
@@ -26,6 +26,9 @@ DROPOUT = "dropout"
 BATCH_NORM = "batch_norm"
 FOLDED = "folded"
 FEED = "feed"
+CUT = "cut"
+MIGRATION = "migration"
+FORM = "form"
 WORDS = {
     PACKAGING: "serve saving, restoring and calling",
     UNUSED: "are needed by no output",
@@ -36,6 +39,9 @@ WORDS = {
     BATCH_NORM: "are batch norms, folded",
     FOLDED: "follow from constants alone",
     FEED: "are fixed inputs",
+    CUT: "lie on ways that a fixed input never takes",
+    MIGRATION: "come or go with the steps of the migration",
+    FORM: "are another form of the same",
 }
 """What each reason says of nodes."""
 _BY_STEP = {
@@ -51,8 +57,7 @@ _BY_STEP = {
     "fold_dropout": (DROPOUT, FOLDED),
     "merge_duplicates": (FOLDED,),
 }
-_FOLDING = frozenset(("fold_batch_norm", "fold_constants"))
-ALWAYS = frozenset((PACKAGING, IDENTITY, HOME, UNUSED))
+_ALWAYS = frozenset((PACKAGING, IDENTITY, HOME, UNUSED))
 """What any result in another format comes with."""
 _SEEN_INTO = {
     "identity": IDENTITY,
@@ -78,14 +83,19 @@ _STRONG = frozenset(
     "Conv2D Conv3D DepthwiseConv2dNative MatMul BatchMatMul BatchMatMulV2 Placeholder".split()
 )
 """Ops that no such layer has of its own."""
-_ALTERING = ("fold_", "functional_", "tensor_lists", "replace_op", "keep_default", "optimize")
-"""Beginnings of steps that change nodes which stay."""
 
 
 def explain(
-    changes: NodeChanges, both: Counterparts, outputs: Outputs, record: Record | None
+    changes: NodeChanges,
+    both: Counterparts,
+    outputs: Outputs,
+    record: Record | None,
+    verdict: Verdict,
 ) -> NodeChanges:
-    """``changes`` with ``why`` for added and removed nodes, where there is a reason to tell."""
+    """``changes`` with ``why`` for added and removed nodes, where there is a reason to tell.
+
+    Where both sides were shown to compute the same there always is one.
+    """
     if not changes.items:
         return changes
     sides = {
@@ -98,6 +108,7 @@ def explain(
         (words[item.side], item.name): _SEEN_INTO.get(item.why, "")
         for item in both.matching.bypassed
     }
+    same = frozenset(verdict.shown)
     items = []
     for item in changes.items:
         reasons = sides.get(item.kind)
@@ -107,8 +118,25 @@ def explain(
             why = reasons.why(name, is_functional)
         elif reasons is None and _is_unneeded(item, outputs):
             why = UNUSED
+        if verdict.is_same and (item.left, item.right) not in same:
+            why = _shown(why, item, record, verdict)
         items.append(replace(item, why=why) if why else item)
     return NodeChanges(items=tuple(items), altered=changes.altered)
+
+
+def _shown(why: str, item: NodeChange, record: Record | None, verdict: Verdict) -> str:
+    """The reason where both sides compute the same, by the steps of the record if it took them."""
+    if verdict.shown_by != REPLAY or record is None:
+        return why or FORM
+    if why in known_reasons(record):
+        return why
+    is_source = bool(item.left) if record.on_right else bool(item.right)
+    return CUT if is_source and "fold_branches" in record.codes else MIGRATION
+
+
+def known_reasons(record: Record) -> set[str]:
+    """The reasons that the steps of a record give."""
+    return set(_ALWAYS).union(*(_BY_STEP.get(code, ()) for code in record.codes))
 
 
 def _is_unneeded(item: NodeChange, outputs: Outputs) -> bool:
@@ -120,23 +148,8 @@ def _is_unneeded(item: NodeChange, outputs: Outputs) -> bool:
 
 def unexplained(items: Iterable[NodeChange], record: Record) -> list[NodeChange]:
     """Added and removed nodes that the record's steps do not speak of."""
-    known = set(ALWAYS)
-    for code in record.codes:
-        known.update(_BY_STEP.get(code, ()))
+    known = known_reasons(record) | {CUT, MIGRATION, FORM}
     return [item for item in items if item.kind in (ADDED, REMOVED) and item.why not in known]
-
-
-def proves(record: Record, changes: NodeChanges, weights: WeightReport) -> bool:
-    """Whether the record shows that both sides compute the same, though nodes differ.
-
-    It must name this very file, hold a proof, and speak of everything that came, went or changed.
-    """
-    folds = not _FOLDING.isdisjoint(record.codes)
-    if not record.is_proof or (not folds and DIFFERENT in weights.status.values()):
-        return False
-    if not any(code.startswith(_ALTERING) for code in record.codes) and changes.altered:
-        return False
-    return not unexplained(changes.items, record)
 
 
 def _changes_form(items: Iterable[NodeChange]) -> bool:

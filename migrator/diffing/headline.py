@@ -9,10 +9,13 @@ from dataclasses import dataclass
 
 from migrator.diffing import explain
 from migrator.diffing.counterparts import Counterparts
+from migrator.diffing.likeness import LAYERS, likeness
+from migrator.diffing.migrated import record_lines, unseen_line
 from migrator.diffing.record import Record
 from migrator.diffing.result import ADDED, CHANGED, REMOVED, RENAMED, REWIRED, Diff, NodeChange
 from migrator.diffing.sameness import Outputs
 from migrator.diffing.values import DIFFERENT, EQUAL, UNKNOWN, WeightReport
+from migrator.diffing.verdict import REPLAY, Verdict
 from migrator.inspection.summary import FUNCTIONAL_CONTROL_FLOW
 
 _ANOTHER = 0.35
@@ -20,10 +23,6 @@ _ANOTHER = 0.35
 _RELATED = 0.8
 _LOOPS = frozenset(("While", "StatelessWhile"))
 _NORMS = frozenset(("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3"))
-_LAYERS = frozenset(
-    "Conv1D Conv2D Conv3D DepthwiseConv2dNative Conv2DBackpropInput MatMul BatchMatMul "
-    "BatchMatMulV2 Einsum GatherV2 ResourceGather LSTMBlockCell BlockLSTM CudnnRNN".split()
-)
 _TRAINING = re.compile(
     r"(?:.*Grad(?:V\d|Input|Filter)?|(?:Resource|Sparse)*Apply\w+|Conv\w+Backprop(?:Filter|Input)\w*|"
     r"\w*Summary(?:V2)?|Assign\w*|Queue\w+|\w*Queue(?:V2)?|\w*Dequeue\w*|RandomUniform|"
@@ -43,8 +42,7 @@ class Facts:
     record: Record | None
     nodes: tuple[NodeChange, ...]
     """Added and removed ones that nothing explains."""
-    by_record: bool = False
-    """The migration record proves that the computation is the same, the graphs do not show it."""
+    verdict: Verdict
 
     @property
     def status(self) -> Counter[str]:
@@ -57,37 +55,29 @@ def headline(facts: Facts) -> tuple[str, ...]:
     return tuple(line for line in lines if line)[:_MOST]
 
 
-def share_matched(both: Counterparts, nodes: tuple[NodeChange, ...]) -> float:
-    """Nodes with a counterpart, of all that anything but packaging and the like."""
-    loose = len(nodes)
-    matched = len(both.to_right)
-    return 2 * matched / (2 * matched + loose) if matched + loose else 1.0
-
-
 def _verdict(facts: Facts) -> str:
     diff = facts.diff
     if diff.identical:
-        left_out = f" (left out: {', '.join(diff.ignored)})" if diff.ignored else ""
+        left_out = f" in {', '.join(diff.only)}" if diff.only else ""
+        left_out += f" (left out: {', '.join(diff.ignored)})" if diff.ignored else ""
         unknown = facts.status[UNKNOWN] and "weights" not in diff.ignored
         return f"no difference found{left_out}" if left_out or unknown else "identical"
     weights = _weights_words(facts)
-    if diff.same_computation and facts.by_record:
-        return _joined("same computation, as its migration proved", weights)
     if diff.same_computation:
-        if facts.nodes or _counts(diff)[REWIRED] or _counts(diff)[CHANGED]:
+        if any(_counts(diff)[kind] for kind in (ADDED, REMOVED, REWIRED, CHANGED)):
             return _joined("same computation", weights)
         renamed = _counts(diff)[RENAMED] or diff.scopes
         return _joined("same network", "only names differ" if renamed else "", weights)
     changed = _changed(facts)
     if not changed and facts.status[DIFFERENT]:
         return _joined("same network", weights)
-    share = share_matched(facts.both, facts.nodes)
+    share, things = likeness(facts.both, facts.nodes)
     if not changed and not facts.nodes:
         return _joined("same network", "other outputs", weights)
     if share < _ANOTHER:
-        return f"another network: {share:.0%} of the nodes have a counterpart"
+        return f"another network: {share:.0%} of the {things} have a counterpart"
     if share < _RELATED:
-        return _joined(f"related networks: {share:.0%} of the nodes have a counterpart", weights)
+        return _joined(f"related networks: {share:.0%} of the {things} have a counterpart", weights)
     return _joined("same network, changed in places", weights)
 
 
@@ -117,16 +107,27 @@ def _changed(facts: Facts) -> list[NodeChange]:
 def _weights_words(facts: Facts) -> str:
     status = facts.status
     total = status[EQUAL] + status[DIFFERENT]
-    if "weights" in facts.diff.ignored or not total:
+    if "weights" in facts.diff.ignored or not total + status[UNKNOWN]:
         return ""
+    if not total:
+        return "weights not compared"
     if not status[DIFFERENT]:
-        return "weights equal" if not status[UNKNOWN] else f"{total:,} weights equal"
+        return (
+            "weights equal"
+            if not status[UNKNOWN]
+            else f"{total:,} weights equal, others not compared"
+        )
+    if facts.verdict.is_same:
+        return f"{status[EQUAL]:,} of {total:,} weights equal, the others with what was folded in"
     most = max(
         (item.max_abs for item in facts.diff.weights if item.max_abs is not None), default=0.0
     )
-    by = f", by {most:.3g} at most" if most else ""
+    size = f"{most:,.0f}" if 999.5 <= most < 1e7 else f"{most:.3g}"
+    by = f", by {size} at most" if most else ""
     which = "all" if status[DIFFERENT] == total else f"{status[DIFFERENT]:,} of"
-    return f"{which} {total:,} weights have other values{by}"
+    shapes = any(item.kind == "shape" for item in facts.diff.weights)
+    noun = "weights that kept their shape" if shapes else "weights"
+    return f"{which} {total:,} {noun} have other values{by}"
 
 
 def _stories(facts: Facts) -> Iterator[str]:
@@ -157,26 +158,14 @@ def _moved(facts: Facts) -> Iterator[str]:
 
 
 def _record(facts: Facts) -> Iterator[str]:
-    record = facts.record
-    if record is None:
-        return
-    side = "right" if record.on_right else "left"
-    rest = explain.unexplained(facts.diff.nodes, record)
-    origin = "the other" if record.fits else "a file of other content than the other"
-    if not rest:
-        yield (
-            f"{side} was migrated from {origin}: nothing added or removed but what its migration "
-            "record says"
-        )
-    else:
-        yield (
-            f"{side} was migrated from {origin}; its migration record does not say why "
-            f"{_counted(len(rest), 'node')} came or went"
-        )
+    if facts.record is not None:
+        yield from record_lines(facts.record, facts.diff.nodes, facts.verdict)
 
 
 def _norms(facts: Facts) -> Iterator[str]:
     """Batch norms, fused or spelled out: by those that are gone and did not come back."""
+    if facts.verdict.shown_by == REPLAY:
+        return  # the record's steps say so
     delta: Counter[str] = Counter()
     for item in facts.diff.nodes:
         if item.kind in (ADDED, REMOVED):
@@ -201,7 +190,7 @@ def _forms(facts: Facts) -> Iterator[str]:
         there = Counter(
             item.op
             for item in facts.diff.nodes
-            if item.kind == kind and item.op in FUNCTIONAL_CONTROL_FLOW and item.why
+            if _is(item, kind, explain.CONTROL_FLOW) and item.op in FUNCTIONAL_CONTROL_FLOW
         )
         loops = sum(count for op, count in there.items() if op in _LOOPS)
         conditions = sum(there.values()) - loops
@@ -214,7 +203,7 @@ def _forms(facts: Facts) -> Iterator[str]:
 def _reasons(facts: Facts) -> Iterator[str]:
     """Training parts, dropout, identities, folded constants."""
     dropouts = _dropouts(facts, REMOVED) - _dropouts(facts, ADDED)
-    if dropouts:
+    if dropouts and facts.verdict.shown_by != REPLAY:
         yield f"{_counted(abs(dropouts), 'dropout')} {'removed' if dropouts > 0 else 'added'}"
     for kind, verb in ((REMOVED, "cut"), (ADDED, "added")):
         nodes = [item for item in facts.diff.nodes if item.kind == kind]
@@ -248,7 +237,7 @@ def _optimised(facts: Facts) -> Iterator[str]:
         for why in (explain.IDENTITY, explain.FOLDED)
     ]
     total = len(facts.both.left.nodes)
-    if max(counts) < 3 or sum(counts) * 20 < total:
+    if facts.record is not None or max(counts) < 3 or sum(counts) * 20 < total:
         return
     texts = (
         f"{_counted(counts[0], 'identity', 'identities')} taken out",
@@ -277,7 +266,7 @@ def _endpoints(facts: Facts) -> Iterator[str]:
     named = [item for item in facts.diff.nodes if item.left and item.right]
     by_left = {item.left: item for item in named}
     outputs = []
-    for name, _ in facts.outputs.left:
+    for name, _ in facts.outputs.left if by_left else ():
         change = by_left.get(name)
         fields = () if change is None else tuple(item.field for item in change.changes)
         if change is not None and "name" in fields:
@@ -316,7 +305,7 @@ def _layers(facts: Facts) -> Iterator[str]:
             item.op
             for item in facts.diff.nodes
             if item.kind == kind
-            and item.op in _LAYERS
+            and item.op in LAYERS
             and item.why in ("", explain.BATCH_NORM, explain.DROPOUT)
         )
         if ops:
@@ -341,15 +330,20 @@ def _types(facts: Facts) -> Iterator[str]:
 
 def _scopes(facts: Facts) -> Iterator[str]:
     scopes = facts.diff.scopes
-    if len(scopes) == 1:
-        item = scopes[0]
-        left, right = item.left or "the top level", item.right or "the top level"
-        if item.left and item.right:
-            yield f"scope {left} is {right} now ({_counted(item.nodes, 'node')})"
-        else:
-            yield f"{_counted(item.nodes, 'node')} moved from {left} to {right}"
-    elif scopes:
-        yield f"{len(scopes):,} scopes renamed"
+    bodies = (facts.both.left.meta.graph.functions, facts.both.right.meta.graph.functions)
+    moved = [
+        (item, "left" if item.left else "right")
+        for item in scopes
+        if not (item.left and item.right) and (item.left in bodies[0] or item.right in bodies[1])
+    ]
+    if moved and facts.record is None:  # a migration always does that
+        nodes = _counted(sum(item.nodes for item, _ in moved), "node")
+        yield f"{nodes} of the top level are in functions on the {moved[0][1]}"
+    elif len(scopes) == 1 and not moved:
+        left, right = (text or "the top level" for text in (scopes[0].left, scopes[0].right))
+        yield f"scope {left} is {right} now ({_counted(scopes[0].nodes, 'node')})"
+    elif len(scopes) > len(moved):
+        yield f"{_counted(len(scopes) - len(moved), 'scope')} renamed"
 
 
 def _numbers(facts: Facts) -> Iterator[str]:
@@ -375,19 +369,24 @@ def _numbers(facts: Facts) -> Iterator[str]:
         if counts[kind]
     ]
     if parts:
-        yield f"nodes: {', '.join(parts)}"
+        is_rest = any(item.kind in (ADDED, REMOVED) and item.why for item in facts.diff.nodes)
+        yield f"{'other nodes' if is_rest else 'nodes'}: {', '.join(parts)}"
 
 
 def _open(facts: Facts) -> Iterator[str]:
     """What was not looked at."""
+    if facts.diff.only and not facts.diff.identical:
+        yield f"told of {', '.join(facts.diff.only)} alone"
+    if facts.verdict.unseen:
+        yield unseen_line(facts.verdict)
     if "weights" in facts.diff.ignored:
         return
     unknown = facts.status[UNKNOWN]
     if facts.weights.unread:
         reason = facts.weights.unread[0]
-        yield f"values not compared of {_counted(unknown, 'weight')}: {reason}"
+        yield f"values of {_counted(unknown, 'weight')} not compared: {reason}"
     elif unknown:
-        yield f"values not compared of {_counted(unknown, 'weight')}: --weights reads them all"
+        yield f"values of {_counted(unknown, 'weight')} not compared: --weights reads them all"
 
 
 def _counted(count: int, noun: str, plural: str = "") -> str:

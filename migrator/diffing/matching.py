@@ -161,7 +161,7 @@ def _matching(
     theirs: Opened,
 ) -> Matching:
     functions = _functions(left, right, pairing, pairs)
-    renames = scopes.scope_renames(_scoped(left, right, pairs, functions))
+    renames = scopes.scope_renames(scoped(left, right, pairs, functions))
     taken = {pair.right for pair in pairs.values()}
     bypassed = _Bypasses(ours, theirs)
     left_only = [(name, node) for name, node in _all_nodes(left) if name not in pairs]
@@ -207,7 +207,7 @@ def _functions(
     return found
 
 
-def _scoped(
+def scoped(
     left: Graph, right: Graph, pairs: Mapping[str, Match], functions: Mapping[str, str]
 ) -> Iterator[tuple[str, str]]:
     """Names of the pairs, within their bodies where those are one: a function's new name is told

@@ -13,7 +13,7 @@ IGNORABLE = {
     "weights": "values of constants and variables",
     "homes": "weights that moved from constants to variables or back",
     "devices": "where nodes shall run",
-    "shapes": "shapes of placeholders, variables and signatures",
+    "shapes": "shapes of placeholders, weights and signatures",
     "attrs": "attributes of nodes",
     "controls": "control inputs",
     "signatures": "signatures",

@@ -159,7 +159,7 @@ class Pairing:
         left, right = self.left, self.right
         for_it, against = _edges_for(left, right, self.to_right, self.to_left, a, b)
         _, other = _edges_for(right, left, self.to_left, self.to_right, b, a)
-        return min(against, other) == 0 or max(against, other) <= 1 + for_it
+        return min(against, other) <= min(1, for_it) or max(against, other) <= 1 + for_it
 
     def is_free_of_doubt(self, a: int, b: int) -> bool:
         """Whether, for one of the sides at least, no more speaks against a pair than for it."""
@@ -167,6 +167,19 @@ class Pairing:
         for_it, against = _edges_for(left, right, self.to_right, self.to_left, a, b)
         _, other = _edges_for(right, left, self.to_left, self.to_right, b, a)
         return min(against, other) <= for_it
+
+    def calls_agree(self, a: int, b: int) -> bool:
+        """Whether no function that ``a`` calls is known to be another than the one ``b`` calls."""
+        called = self.left.calls.get(a)
+        if not called:
+            return True
+        others = dict(self.right.calls.get(b, ()))
+        return all(
+            self.room_to_right.get(room, other) == other
+            and self.room_to_left.get(other, room) == room
+            for key, room in called
+            if (other := others.get(key, -1)) >= 0
+        )
 
     def propose(self, a: int, b: int, *, over_a_gap: bool = False, least: int = 0) -> None:
         """Put two nodes down as what may be a pair."""
@@ -220,22 +233,14 @@ class Pairing:
 
     def beside_free(self) -> list[tuple[int, int]]:
         """The pairs that have a free neighbour on either side."""
-        found: set[int] = set()
-        for table, paired, back in (
-            (self.left, self.to_right, None),
-            (self.right, self.to_left, self.to_left),
-        ):
-            for number, other in enumerate(paired):
-                if other >= 0:
-                    continue
-                near = [item for item, _, _ in table.raw[number]]
-                near += [item for item, _, _ in table.outs[number]]
-                if table.ins[number] is not table.raw[number]:
-                    near += [item for item, _, _ in table.ins[number]]
-                for item in near:
-                    if item >= 0 and paired[item] >= 0:
-                        found.add(item if back is None else back[item])
-        return [(a, self.to_right[a]) for a in sorted(found)]
+        import numpy as np
+
+        images = np.array(self.to_right, np.int64)
+        beside = _beside(self.left, images < 0) & (images >= 0)
+        preimages = np.array(self.to_left, np.int64)
+        beside[preimages[_beside(self.right, preimages < 0) & (preimages >= 0)]] = True
+        numbers = np.flatnonzero(beside)
+        return list(zip(numbers.tolist(), images[numbers].tolist(), strict=True))
 
     def ask_again(self) -> None:
         """Let every pair that has free neighbours propose them once more."""
@@ -322,6 +327,17 @@ class Pairing:
         for mine, other in marks:
             for a, b in _unique(ours, theirs, mine, other):
                 self.propose(a, b)
+
+
+def _beside(table: Table, free: Any) -> Any:
+    """Which nodes have an edge to one that is ``free``."""
+    import numpy as np
+
+    found = np.zeros(len(table), bool)
+    before, after = table.ends
+    found[before[free[after]]] = True
+    found[after[free[before]]] = True
+    return found
 
 
 def _edges_for(

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,16 +23,27 @@ _PROVEN = ("bitwise", "within_tolerance")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """A step as the record tells it."""
+
+    code: str
+    text: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """``fits``: whether the other side is the very file that was migrated."""
 
     codes: frozenset[str]
-    texts: tuple[str, ...]
+    steps: tuple[Told, ...]
     feeds: frozenset[str]
     verdict: str
     sha256: str
     on_right: bool
     fits: bool
+    data: Any = field(repr=False, compare=False, default=None)
+    """What was read."""
 
     @property
     def is_proof(self) -> bool:
@@ -71,19 +81,17 @@ def _record(data: Any, other: Model, on_right: bool) -> Record:
     sha256 = str(data["source"]["sha256"])
     return Record(
         codes=frozenset(str(step["code"]) for step in steps),
-        texts=tuple(_texts(steps)),
+        steps=tuple(
+            Told(code=str(step["code"]), text=str(step["text"]), count=int(step["count"]))
+            for step in steps
+        ),
         feeds=frozenset(str(feed["tensor"]).partition(":")[0] for feed in data["feeds"]),
         verdict=str(data["verification"]["verdict"]),
         sha256=sha256,
         on_right=on_right,
         fits=_is_file(other, data["source"].get("bytes"), sha256),
+        data=data,
     )
-
-
-def _texts(steps: Iterable[Any]) -> Iterable[str]:
-    for step in steps:
-        count = step.get("count", 1)
-        yield str(step["text"]) + (f" ({int(count):,})" if count != 1 else "")
 
 
 def _is_file(model: Model, size: object, sha256: str) -> bool:

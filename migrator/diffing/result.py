@@ -123,3 +123,5 @@ class Diff:
     counts: Mapping[str, int] = field(default_factory=dict)
     """``left_nodes``, ``right_nodes``, ``matched``, and each of ``KINDS``."""
     ignored: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+    """The scopes that are told of; all where there are none."""

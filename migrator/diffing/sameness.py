@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 
 from migrator.diffing.changes import NodeChanges
@@ -10,13 +10,10 @@ from migrator.diffing.counterparts import Counterparts
 from migrator.diffing.side import Side, Tensor
 from migrator.diffing.signatures import called
 from migrator.errors import UsageError
-from migrator.graph.inline import called_body
 from migrator.inspection.endpoints import find_endpoints
 
-_HANDED_ON = frozenset(
-    ("Identity", "IdentityN", "StopGradient", "PreventGradient", "Snapshot", "NoOp")
-)
-_READS = frozenset(("ReadVariableOp", "VarHandleOp", "Variable", "VariableV2"))
+_MOST_TRIES = 64
+_MOST_COUPLES = 10_000
 _LARGE = 200_000
 """Nodes up to which endpoints are looked for that no signature names."""
 
@@ -24,17 +21,23 @@ _LARGE = 200_000
 class Outputs:
     """What both sides are there for, and what that takes."""
 
-    def __init__(self, both: Counterparts) -> None:
+    def __init__(self, both: Counterparts, known: Sequence[tuple[Tensor, Tensor]] = ()) -> None:
         self._both = both
+        self._known = known
 
     @cached_property
     def _found(self) -> tuple[list[Tensor], list[Tensor]]:
+        if self._known:
+            ends = ([pair[side] for pair in self._known] for side in (0, 1))
+            return next(ends), next(ends)
         both = self._both
         left, right = _named(both.left), _named(both.right)
         if left is None and right is not None:
             left = [_behind(both.right, item, both.to_left) for item in right]
+            left = left if all(name for name, _ in left) else _guessed(both.left)
         elif right is None and left is not None:
             right = [_behind(both.left, item, both.to_right) for item in left]
+            right = right if all(name for name, _ in right) else _guessed(both.right)
         elif left is None and right is None:
             left, right = _guessed(both.left), _guessed(both.right)
         return [item for item in left or () if item[0]], [item for item in right or () if item[0]]
@@ -99,16 +102,66 @@ class Outputs:
     @cached_property
     def correspond(self) -> bool:
         """Whether each output of a side is one of the other."""
-        both = self._both
-
-        def same(one: Tensor, other: Tensor) -> bool:
-            return both.same_tensor(one, other) or both.same_origin(one, other)
-
         if not self.left or not self.right or not self._are_outputs:
             return False
-        return all(any(same(one, item) for item in self.right) for one in self.left) and all(
-            any(same(item, other) for item in self.left) for other in self.right
-        )
+        ours, theirs = ({pair[side] for pair in self._same} for side in (0, 1))
+        return ours == {*self.left} and theirs == {*self.right}
+
+    @cached_property
+    def _same(self) -> list[tuple[Tensor, Tensor]]:
+        """Outputs of the two sides that are one by the matching: where they are very many, by
+        their own nodes alone.
+        """
+        both = self._both
+        if len(self.left) * len(self.right) > _MOST_COUPLES:
+            images = [(both.to_right.get(name, ""), port) for name, port in self.left]
+            known = {*self.right}
+            pairs = zip(self.left, images, strict=True)
+            return [(one, other) for one, other in pairs if other in known]
+        return [
+            (one, other)
+            for one in self.left
+            for other in self.right
+            if both.same_tensor(one, other) or both.same_origin(one, other)
+        ]
+
+    def are_one(self, shown: Callable[[list[tuple[Tensor, Tensor]]], bool]) -> bool:
+        """Whether each output of a side is one of the other, by ``shown``."""
+        if not self.left or not self.right or not self._are_outputs:
+            return False
+        pairs = self._likely
+        if len(pairs) == len(self.left) == len(self.right) and shown(pairs):
+            return True
+        tries = _MOST_TRIES
+        found: list[tuple[Tensor, Tensor]] = []
+        for one in self.left:
+            for other in self.right:
+                tries -= 1
+                if tries < 0:
+                    return False
+                if shown([(one, other)]):
+                    found.append((one, other))
+        ours, theirs = ({pair[side] for pair in found} for side in (0, 1))
+        return ours == {*self.left} and theirs == {*self.right} and shown(found)
+
+    @cached_property
+    def _likely(self) -> list[tuple[Tensor, Tensor]]:
+        """Outputs of one name, else those that were paired."""
+        both = self._both
+        ours, theirs = called(both.left.meta), called(both.right.meta)
+        named = []
+        for key, item in ours.items():
+            if key in theirs:
+                for name, spec in item.outputs.items():
+                    other = theirs[key].outputs.get(name)
+                    if other is not None and spec.tensor and other.tensor:
+                        pair = spec.tensor, other.tensor
+                        named.append(
+                            (both.left.tensor("", pair[0]), both.right.tensor("", pair[1]))
+                        )
+        if named:
+            return list(dict.fromkeys(named))
+        return self._same
 
 
 def _named(side: Side) -> list[Tensor] | None:
@@ -131,62 +184,16 @@ def _guessed(side: Side) -> list[Tensor]:
     return [side.tensor("", item.tensor) for item in find_endpoints(side.meta).outputs]
 
 
-def is_same_computation(both: Counterparts, outputs: Outputs, changes: NodeChanges) -> bool:
-    """Whether the outputs correspond, and everything that they need is there and as it was.
-
-    Names, devices, homes of weights and nodes that only hand on their input do not count. Where
-    no outputs are known, every node does.
+def is_same_computation(
+    both: Counterparts,
+    outputs: Outputs,
+    changes: NodeChanges,
+    shown: Callable[[list[tuple[Tensor, Tensor]]], bool],
+) -> bool:
+    """Whether the outputs of both sides are the same tensors, by ``shown``, each of one of the
+    other side's. Names, devices, homes of weights and what no output needs do not count.
     """
     matching = both.matching
     if not changes.altered and not matching.left_only and not matching.right_only:
         return outputs.are_guessed or outputs.correspond
-    if not outputs.left and not outputs.right:
-        needs: tuple[Iterable[str], Iterable[str]] = both.left.nodes, both.right.nodes
-    elif outputs.correspond:
-        needs = outputs.left_needs, outputs.right_needs
-    else:
-        return False
-    seen_into = {(item.side, item.name) for item in both.matching.bypassed}
-    for name in needs[0]:
-        if name in changes.altered:
-            return False
-        is_loose = name not in both.to_right and ("left", name) not in seen_into
-        if is_loose and not _is_transparent(both.left, name, both.weights):
-            return False
-    if not _same_results(both, needs[0]):
-        return False
-    return all(
-        name in both.to_left
-        or ("right", name) in seen_into
-        or _is_transparent(both.right, name, both.weights_back)
-        for name in needs[1]
-    )
-
-
-def _same_results(both: Counterparts, needed: Iterable[str]) -> bool:
-    """Whether the bodies that are needed give the same results, where they have a counterpart."""
-    homes = {both.left.home.get(name, "") for name in needed}
-    ours, theirs = both.left.meta.graph.functions, both.right.meta.graph.functions
-    for name, other in both.functions.items():
-        if name not in homes or name not in ours or other not in theirs:
-            continue
-        if len(ours[name].outputs) != len(theirs[other].outputs):
-            return False
-        for one, two in zip(ours[name].outputs, theirs[other].outputs, strict=True):
-            a = both.left.tensor_in(name, ours[name].returns.get(one.tensor, ""))
-            b = both.right.tensor_in(other, theirs[other].returns.get(two.tensor, ""))
-            if not both.same_tensor(a, b) and not both.same_origin(a, b):
-                return False
-    return True
-
-
-def _is_transparent(side: Side, name: str, weights: dict[str, str]) -> bool:
-    node = side.nodes[name]
-    if node.op in _HANDED_ON or called_body(node):
-        return True
-    if node.op == "Const":  # who reads another one than before is altered
-        return True
-    if node.op in _READS:
-        held = side.weight(name)
-        return held is not None and held in weights
-    return False
+    return outputs.are_one(shown)

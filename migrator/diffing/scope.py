@@ -1,8 +1,13 @@
-"""Whether a name lies in one of the scopes that were asked for."""
+"""The scopes that were asked for: whether a name lies in one of them, and whether any does."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
+
+from migrator.errors import UsageError, did_you_mean
+
+_MOST = 2000
+"""Names that a hint looks through."""
 
 
 def within(name: str, scopes: Collection[str]) -> bool:
@@ -10,3 +15,13 @@ def within(name: str, scopes: Collection[str]) -> bool:
     return not scopes or any(
         name == scope.rstrip("/") or name.startswith(f"{scope.rstrip('/')}/") for scope in scopes
     )
+
+
+def check_scope(scope: str, names: Collection[str]) -> None:
+    """Raises UsageError where none of ``names`` lies in ``scope``."""
+    if any(within(name, (scope,)) for name in names):
+        return
+    depth = scope.rstrip("/").count("/") + 1
+    alike = {"/".join(name.split("/")[:depth]) for name in names}
+    hint = did_you_mean(scope, sorted(alike)) if len(alike) <= _MOST else ""
+    raise UsageError(f"neither side has a node in scope {scope!r}", hint=hint)

@@ -27,6 +27,7 @@ from migrator.diffing.hashes import Whole, mixed, whole_hashes
 from migrator.diffing.leftovers import assign_leftovers, pair_alike
 from migrator.diffing.pairing import LEVELS, SURE, Pairing
 from migrator.diffing.table import Table, fingerprint
+from migrator.diffing.untangle import untangle
 from migrator.model.tensors import LazyTensor
 
 _REPEATS = 3
@@ -60,7 +61,9 @@ def match_graphs(
 def _run(pairing: Pairing) -> None:
     wholes = {}
     for labels in ("exact", "forms"):
-        if labels == "forms" and _free_share(pairing) < _MOSTLY_DONE:
+        if labels == "forms" and (
+            _free_share(pairing) < _MOSTLY_DONE or not _values_differ(pairing)
+        ):
             break  # the weights' values were no hindrance
         wholes[labels] = _find_anchors(pairing, labels)
         if is_done(pairing):
@@ -99,6 +102,8 @@ def _find_anchors(pairing: Pairing, labels: str) -> tuple[Whole, Whole]:
     pairing.spread(SURE)
     if exact:
         _pair_weights(pairing)
+    if pairing.use_names and stages.pair_shared(pairing):
+        pairing.spread(SURE)
     if pairing.use_names:
         mine, other = stages.named_keys(pairing)
         keys = mixed(keys[0], mine), mixed(keys[1], other)
@@ -139,6 +144,19 @@ def _pair_what_remains(pairing: Pairing) -> None:
     for _ in range(_REPEATS):
         if not pair_alike(pairing) + look_around() + assign_leftovers(pairing):
             break
+    if untangle(pairing):
+        pairing.ask_again()
+        if look_around() + pair_alike(pairing):
+            untangle(pairing)
+
+
+def _values_differ(pairing: Pairing) -> bool:
+    """Whether a side has weights that hold what none of the other side does."""
+    ours, theirs = (
+        {exact for exact, form in zip(table.exact, table.forms, strict=True) if exact != form}
+        for table in (pairing.left, pairing.right)
+    )
+    return ours != theirs
 
 
 def _free_share(pairing: Pairing) -> float:
@@ -310,6 +328,6 @@ def _pair_by_scopes(pairing: Pairing) -> None:
 
 def _pair_small_twins(pairing: Pairing) -> None:
     """Nodes that even their paired neighbours cannot tell from others."""
-    for labels in ("exact", "forms"):
+    for labels in ("exact", "forms") if _values_differ(pairing) else ("exact",):
         for distance in (4, 2, 1):
             stages.pair_twins(pairing, *_landmarked(pairing, labels, distance), "twins", 0.8)

@@ -53,6 +53,11 @@ class Side:
         self.nodes = nodes
         self._ports: dict[str, dict[str, tuple[int, int]]] = {}
 
+    @cached_property
+    def ops(self) -> frozenset[str]:
+        """Every op that a node has."""
+        return frozenset(node.op for node in self.nodes.values())
+
     def local(self, name: str) -> str:
         """The name of a node within its own graph or body."""
         home = self.home.get(name)
@@ -64,6 +69,8 @@ class Side:
         if home is None:
             if text in self.nodes:
                 return text, 0
+            if text[-2:] == ":0" and text[:-2] in self.nodes:
+                return text[:-2], 0
             ref = TensorRef.parse(text)
             return ref.node, ref.port
         return self.tensor_in(home, text)

@@ -221,7 +221,11 @@ def pair_twins(pairing: Pairing, ours: Any, theirs: Any, why: str, confidence: f
                     break
             else:
                 break
-            if pairing.is_free_of_doubt(a, b) and pairing.pair(a, b, why, confidence):
+            if (
+                pairing.calls_agree(a, b)
+                and pairing.is_free_of_doubt(a, b)
+                and pairing.pair(a, b, why, confidence)
+            ):
                 found += 1 + pairing.spread(SURE)
     return found
 
@@ -246,6 +250,20 @@ def named_keys(pairing: Pairing) -> tuple[Any, Any]:
     return (
         mixed(here, left.column("families"), [hash_of(name) for name in left.local]),
         mixed(there, right.column("families"), [hash_of(name) for name in right.local]),
+    )
+
+
+def pair_shared(pairing: Pairing) -> int:
+    """Pair variables whose resource has a name that no other one of their side has. It is what
+    finds them in a checkpoint, whatever their nodes are called.
+    """
+    left, right = pairing.left, pairing.right
+    first = _single((left.forms[a], name, a) for a, name in left.shared.items())
+    second = _single((right.forms[b], name, b) for b, name in right.shared.items())
+    return sum(
+        pairing.pair(a, second[key], "name", 0.95)
+        for key, a in first.items()
+        if key in second and pairing.is_free_of_doubt(a, second[key])
     )
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from types import MappingProxyType
 
 from migrator.diffing.options import DiffOptions
 from migrator.diffing.result import Change, Diff, Match, WeightChange
-from migrator.diffing.scope import within
+from migrator.diffing.scope import check_scope, within
 from migrator.diffing.streams import Files, Value
-from migrator.diffing.values import EQUAL, UNKNOWN, Budget, compare_values
+from migrator.diffing.values import DIFFERENT, EQUAL, UNKNOWN, Budget, compare_values
 from migrator.formats.checkpoint import Checkpoint, checkpoint_prefix, open_checkpoint
 from migrator.model.model import Model
 
@@ -26,6 +27,8 @@ def compare_checkpoints(left: Model, right: Model, options: DiffOptions) -> Diff
     matches = []
     status: Counter[str] = Counter()
     unread: dict[str, None] = {}
+    for scope in options.only:
+        check_scope(scope, [*ours.variables, *theirs.variables])
     keys = [key for key in ours.variables if within(key, options.only)]
     new = [key for key in theirs.variables if key not in ours.variables]
     for key in keys:
@@ -58,6 +61,7 @@ def compare_checkpoints(left: Model, right: Model, options: DiffOptions) -> Diff
         "matched": 0,
         "weights": len(matches),
         "weights_equal": status[EQUAL],
+        "weights_different": status[DIFFERENT],
         "weights_unknown": status[UNKNOWN],
     }
     return Diff(
@@ -72,6 +76,7 @@ def compare_checkpoints(left: Model, right: Model, options: DiffOptions) -> Diff
         matches=tuple(matches),
         counts=MappingProxyType(counts),
         ignored=options.ignore,
+        only=options.only,
     )
 
 
@@ -91,10 +96,12 @@ def _headline(
     kinds = Counter(item.kind for item in changes)
     lines = []
     if not changes:
-        lines.append("the same variables with the same values")
-    elif not kinds.keys() & {"added", "removed", "shape"}:
-        lines.append(
-            f"the same variables; {len(changes):,} of {counts['weights']:,} have other values"
+        known = "the same values" if not counts["weights_unknown"] else "no difference found"
+        lines.append(f"the same variables; {known}")
+    elif kinds.keys() == {"values"}:
+        return (
+            f"the same variables; {len(changes):,} of {counts['weights']:,} have other values",
+            *_unseen(counts, unread),
         )
     else:
         lines.append("other variables")
@@ -106,8 +113,13 @@ def _headline(
         ("values", "with other values"),
     ):
         if kinds[kind]:
-            lines.append(f"{kinds[kind]:,} variables {text}")
+            noun = "variable" if kinds[kind] == 1 else "variables"
+            lines.append(f"{kinds[kind]:,} {noun} {text}")
+    return (*lines, *_unseen(counts, unread))
+
+
+def _unseen(counts: dict[str, int], unread: tuple[str, ...]) -> Iterator[str]:
+    """What was not looked at."""
     if counts["weights_unknown"]:
-        lines.append(f"{counts['weights_unknown']:,} not compared: add --weights")
-    lines += [f"not read: {text}" for text in unread[:3]]
-    return tuple(lines)
+        yield f"{counts['weights_unknown']:,} not compared: add --weights"
+    yield from (f"not read: {text}" for text in unread[:3])

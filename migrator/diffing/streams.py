@@ -177,7 +177,7 @@ class Store:
 
     def __init__(self, side: Side, checkpoint: Checkpoint | None, files: Files) -> None:
         self._side = side
-        self._checkpoint = checkpoint
+        self.checkpoint = checkpoint
         self._files = files
 
     def value(self, name: str) -> Value | None:
@@ -186,7 +186,7 @@ class Store:
         if node.op == "Const":
             held = node.attrs.get("value")
             return Value(held, self._files) if isinstance(held, LazyTensor) else None
-        if node.op not in VARIABLES or self._checkpoint is None:
+        if node.op not in VARIABLES or self.checkpoint is None:
             return None
         entry = self._restored.get(name)
         if entry is not None:
@@ -194,14 +194,14 @@ class Store:
         shared = node.attrs.get("shared_name")
         texts = [shared.decode("utf-8", "replace")] if isinstance(shared, bytes) else []
         for text in filter(None, (*texts, self._side.local(name))):
-            key = self._checkpoint.key_of(text)
+            key = self.checkpoint.key_of(text)
             if key is not None:
                 return self._entry(key, "")
         return None
 
     def variables(self) -> dict[str, LazyTensor]:
         """The values of all variables that have one, by the names of their nodes."""
-        if self._checkpoint is None:
+        if self.checkpoint is None:
             return {}
         found = {}
         for name, node in self._side.nodes.items():
@@ -212,7 +212,7 @@ class Store:
         return found
 
     def _entry(self, key: str, part: str) -> Value | None:
-        checkpoint = self._checkpoint
+        checkpoint = self.checkpoint
         assert checkpoint is not None
         if key not in checkpoint.tensors:
             return None
@@ -231,6 +231,6 @@ class Store:
 
     def stored(self, key: str) -> Value:
         """The value of a checkpoint's key."""
-        checkpoint = self._checkpoint
+        checkpoint = self.checkpoint
         assert checkpoint is not None
         return Value(checkpoint.tensors[key], self._files, checkpoint=checkpoint, key=key)

@@ -41,6 +41,7 @@ class Table:
 
     __slots__ = (
         "_columns",
+        "_ends",
         "arguments",
         "back",
         "bases",
@@ -59,6 +60,7 @@ class Table:
         "room",
         "room_index",
         "rooms",
+        "shared",
         "spans",
         "through",
     )
@@ -72,6 +74,7 @@ class Table:
     ) -> None:
         """``values`` are what variables hold, by whole name; functions of ``skip`` are left out."""
         self._columns: dict[str, Any] = {}
+        self._ends: tuple[Any, Any] | None = None
         self.rooms: list[str] = [""]
         self.spans: list[tuple[int, int]] = []
         """First number of each room, and the one behind its last."""
@@ -91,6 +94,8 @@ class Table:
         self.results: list[range] = [range(0)]
         self.calls: dict[int, list[tuple[str, int]]] = {}
         """Node -> attributes that name a function, with its room."""
+        self.shared: dict[int, str] = {}
+        """Variable -> the name of its resource, where it has one."""
         self.back: set[int] = set()
         """Nodes whose outputs lead back: loops are cut behind them."""
         functions = {name: item for name, item in graph.functions.items() if name not in skip}
@@ -112,6 +117,24 @@ class Table:
             found = self._columns[name] = np.array(getattr(self, name), np.int64)
         return found
 
+    @property
+    def ends(self) -> tuple[Any, Any]:
+        """Producer and consumer of every edge, through what is seen through and direct ones too,
+        as arrays.
+        """
+        import numpy as np
+
+        if self._ends is None:
+            edges = [
+                (producer, number)
+                for number, (raw, ins) in enumerate(zip(self.raw, self.ins, strict=True))
+                for producer, _, _ in (raw if raw is ins else [*raw, *ins])
+                if producer >= 0
+            ]
+            both = np.array(edges, np.int64).reshape(-1, 2)
+            self._ends = both[:, 0], both[:, 1]
+        return self._ends
+
     def __len__(self) -> int:
         return len(self.nodes)
 
@@ -128,7 +151,12 @@ class Table:
         has_functions = len(self.rooms) > 1
         for at, node in enumerate(nodes, start):
             name = prefix + node.name
-            value = values.get(name) if node.op in VARIABLES else None
+            value = None
+            if node.op in VARIABLES:
+                value = values.get(name)
+                shared = node.attrs.get("shared_name")
+                if shared and isinstance(shared, bytes):
+                    self.shared[at] = shared.decode("utf-8", "replace")
             # TensorFlow 1 calls a function as if it were an op: its name may be generated.
             shown = replace(node, op=_AS_OP) if node.op in self.room_index else node
             found = labels(shown, value)
@@ -203,6 +231,8 @@ class Table:
             slot = 0
             for text in node.inputs:
                 producer = index.get(text)
+                if producer is None and not room and text[-2:] == ":0":
+                    producer = index.get(text[:-2])
                 if producer is not None:
                     edges.append((producer, 0, slot))
                     slot += 1

@@ -13,6 +13,7 @@ _MANY = 12
 _SMALL = 8
 """Elements up to which a constant's values are told."""
 _STORED = 256
+_DECLARING = ("Placeholder", "PlaceholderWithDefault", "PlaceholderV2")
 _TABLE = 1024
 """Elements from which on integers and texts are a table, not a setting."""
 
@@ -46,6 +47,23 @@ def badge(node: Node | None) -> str:
         return _dims(value.shape)
     shape = node.attrs.get("shape")
     return _dims(shape) if isinstance(shape, Shape) else ""
+
+
+def output_shape(node: Node | None, spec: TensorSpec | None) -> str:
+    """What the graph itself says of a node's output 0: type and sizes, or nothing."""
+    if node is None:
+        return _typed(spec.dtype, spec.shape) if spec is not None else ""
+    shapes = node.attrs.get("_output_shapes")
+    told = shapes[0] if isinstance(shapes, list) and shapes else node.attrs.get("shape")
+    shape = told if isinstance(told, Shape) else Shape(dims=None)
+    dtype = node.attrs.get("dtype")
+    if node.op in _DECLARING:
+        return _typed(dtype, shape) if isinstance(dtype, DType) else ""
+    return _dims(shape) if shapes else ""
+
+
+def _typed(dtype: DType, shape: Shape) -> str:
+    return f"{dtype.name} {_dims(shape)}".rstrip()
 
 
 def _dims(shape: Shape) -> str:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from migrator.drawing.cells import Cells
 from migrator.graph.build import ARGUMENT_OP
+from migrator.inspection.endpoints import find_endpoints
 from migrator.model.model import MetaGraph
 from migrator.model.tensors import TensorRef
 
@@ -65,15 +66,26 @@ def readers_of(cells: Cells) -> list[list[int]]:
     return readers
 
 
-def ends_of(metas: tuple[MetaGraph, ...]) -> set[str]:
-    """Names of the nodes that signatures give and take: they stand on their own."""
-    specs = [
-        spec
-        for meta in metas
-        for signature in meta.signatures.values()
-        for spec in (*signature.inputs.values(), *signature.outputs.values())
-    ]
-    return {TensorRef.parse(text).node for spec in specs for text in (spec.tensor, *spec.parts)}
+def ends_of(metas: tuple[MetaGraph, ...]) -> dict[str, str]:
+    """The nodes that a model is fed and asked for, each with ``in`` or ``out``.
+
+    By its signatures; where it has none, as far as its graph suggests them.
+    """
+    found: dict[str, str] = {}
+    for meta in metas:
+        sides = {"in": [], "out": []}  # type: dict[str, list[str]]
+        for signature in meta.signatures.values():
+            for side, specs in (("in", signature.inputs), ("out", signature.outputs)):
+                for spec in specs.values():
+                    sides[side] += (spec.tensor, *spec.parts)
+        if not meta.signatures:
+            guess = find_endpoints(meta)
+            sides["in"] += (item.tensor for item in guess.inputs)
+            sides["out"] += (item.tensor for item in guess.outputs)
+        for side, texts in sides.items():
+            for text in filter(None, texts):
+                found.setdefault(TensorRef.parse(text).node, side)
+    return found
 
 
 def _givers(cells: Cells) -> dict[int, list[int]]:
@@ -123,10 +135,11 @@ def _values(cells: Cells, readers: list[list[int]], givers: dict[int, list[int]]
 
 
 def _user(cells: Cells, readers: list[int], number: int) -> int:
-    """What a value is for: the first that computes with it."""
+    """What a value is for: a call before what only reads it, else the first that is no keeper."""
     if not readers:
         return number
-    return next((item for item in readers if cells.ops[item] not in _KEEPERS), readers[0])
+    users = [item for item in readers if cells.ops[item] not in _KEEPERS]
+    return next((item for item in users if item in cells.calls), next(iter(users), readers[0]))
 
 
 def _passed(cells: Cells, readers: list[list[int]], number: int, values: set[int]) -> int:

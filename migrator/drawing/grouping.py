@@ -8,7 +8,7 @@ Groups of neighbours in such an order never make a circle that was not there bef
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from migrator.drawing.tree import Tree, group
 
@@ -16,6 +16,7 @@ WIDE = 72
 """Items that one scope may show."""
 _LEAST = 6
 _MOST = 40
+_APART = 16
 _HUB = 12
 """Readers from which on what a source feeds says nothing about where to cut."""
 _TO = " … "
@@ -25,12 +26,23 @@ _STEM = 3
 _TOKEN = re.compile(r"\d+|[A-Za-z]+|[^A-Za-z0-9]+")
 
 
-def split(tree: Tree, scope: int, pairs: Sequence[tuple[int, int]], names: dict[int, str]) -> None:
+def split(
+    tree: Tree,
+    scope: int,
+    pairs: Sequence[tuple[int, int]],
+    names: dict[int, str],
+    ends: Collection[int] = (),
+) -> None:
     """Cut what is directly in ``scope`` into groups, in steps, until no step is too wide.
 
-    ``pairs`` are edges between its items, ``names`` the items' labels. Near linear.
+    ``pairs`` are edges between its items, ``names`` the items' labels. A few ``ends`` (that
+    nothing feeds, or that feed nothing) stay out of the groups. Near linear.
     """
-    items = list(tree.items[scope])
+    inner = {a for a, _ in pairs} & {b for _, b in pairs}
+    apart = [item for item in tree.items[scope] if item in ends and item not in inner]
+    if len(apart) > _APART:
+        apart = []
+    items = [item for item in tree.items[scope] if item not in set(apart)]
     position = {item: number for number, item in enumerate(items)}
     edges = {
         (position[a], position[b]) for a, b in pairs if a in position and b in position and a != b
@@ -53,6 +65,7 @@ def split(tree: Tree, scope: int, pairs: Sequence[tuple[int, int]], names: dict[
             names.setdefault(item, label)
         edges = {(part_of[a], part_of[b]) for a, b in edges if part_of[a] != part_of[b]}
         items = made
+    tree.items[scope] = [*apart, *items]
 
 
 def _order(count: int, edges: set[tuple[int, int]]) -> list[int]:

@@ -12,9 +12,12 @@ from typing import Any
 from migrator.drawing.levels import LOOP, Level
 from migrator.errors import MigratorError
 
-_BENDS = 1200
+_BENDS = 600
 """Bends of one level; the longest edges beyond are told in words."""
 _SWEEPS = 24
+_FEWER = 8
+_MANY = 1000
+"""Levels from which on each gets fewer sweeps: nobody opens them all."""
 HIDDEN = 16
 """Flag of an edge that is not drawn as a line. It counts as a port all the same."""
 
@@ -43,8 +46,11 @@ def load_igraph() -> Any:
     return igraph
 
 
-def layers_of(level: Level, igraph: Any) -> Layers:
-    """Rows and their order. Linear but for the sweeps, which are bounded. Deterministic."""
+def layers_of(level: Level, igraph: Any, *, of: int = 1) -> Layers:
+    """Rows and their order of one level, ``of`` so many in the picture.
+
+    Linear but for the sweeps, which are bounded. Deterministic.
+    """
     count = len(level.items) + level.entries + level.exits
     first_exit = count - level.exits
     down, turned = _opened(count, level)
@@ -94,7 +100,8 @@ def layers_of(level: Level, igraph: Any) -> Layers:
         )
         for number, edge in enumerate(level.edges)
     )
-    return Layers(parts=_ordered(parts, all_rows, links, igraph), edges=edges, hints=level.hints)
+    ordered = _ordered(parts, all_rows, links, igraph, _SWEEPS if of < _MANY else _FEWER)
+    return Layers(parts=ordered, edges=edges, hints=level.hints)
 
 
 def _opened(count: int, level: Level) -> tuple[list[tuple[int, int]], set[int]]:
@@ -230,7 +237,7 @@ def _deepen(rows: list[int], parts: list[int], items: int, first_exit: int) -> N
 
 
 def _ordered(
-    parts: list[int], rows: list[int], links: list[tuple[int, int]], igraph: Any
+    parts: list[int], rows: list[int], links: list[tuple[int, int]], igraph: Any, sweeps: int
 ) -> tuple[tuple[tuple[int, ...], ...], ...]:
     members: dict[int, list[int]] = {}
     for end, part in enumerate(parts):
@@ -244,7 +251,7 @@ def _ordered(
         for end in ends:
             grid[rows[end]].append(end)
         if any(len(row) > 1 for row in grid):
-            grid = _sweep(ends, rows, own.get(part, []), grid, igraph)
+            grid = _sweep(ends, rows, own.get(part, []), grid, igraph, sweeps)
         found.append(tuple(tuple(row) for row in grid))
     return tuple(found)
 
@@ -255,10 +262,11 @@ def _sweep(
     links: list[tuple[int, int]],
     grid: list[list[int]],
     igraph: Any,
+    sweeps: int,
 ) -> list[list[int]]:
     number = {end: index for index, end in enumerate(ends)}
     edges = [(number[a], number[b]) for a, b in links]
     graph = igraph.Graph(len(ends), edges, directed=True)
-    layout = graph.layout_sugiyama(layers=[rows[end] for end in ends], maxiter=_SWEEPS)
+    layout = graph.layout_sugiyama(layers=[rows[end] for end in ends], maxiter=sweeps)
     across = [layout[index][0] for index in range(len(ends))]
     return [sorted(row, key=lambda end: (across[number[end]], end)) for row in grid]

@@ -7,7 +7,7 @@ one. So each scope can be drawn by itself, whatever else is open.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from migrator.drawing.cells import Cells
@@ -15,16 +15,20 @@ from migrator.drawing.folding import Folding
 from migrator.drawing.grouping import WIDE, split
 from migrator.drawing.tree import GROUP, ROOT, SCOPE, Tree, scope_of
 from migrator.model.checks import LOOP_OP
+from migrator.model.dtypes import BOOL
+from migrator.model.tensors import Shape
 
 CONTROL = 1
 FRESH = 2
 GONE = 4
+ASIDE = 32
+"""Told in words: it would hide the others."""
 LOOP = 8
 """Back to where a loop begins."""
 _HUB = 12
 """Readers from which on a side input (a switch, a batch size) is not drawn as lines."""
 _WAITS = 24
-_LINES = 600
+_LINES = 300
 """Edges that one scope may show; the rest are told in words."""
 _PORT = 1 << 40
 
@@ -93,7 +97,37 @@ def wires_of(cells: Cells, folding: Folding, tree: Tree) -> list[Wire]:
         if a != b and producer not in folding.values:
             flags = GONE | (CONTROL if port == -1 else 0)
             wires.append((tree.item(a), tree.item(b), flags))
-    return _settled(wires) if cells.left is not None else wires
+    return _aside(cells, _settled(wires) if cells.left is not None else wires)
+
+
+def _aside(cells: Cells, wires: list[Wire]) -> list[Wire]:
+    """Marks what a source (a phase, a rate) feeds to very many that have other inputs too."""
+    out: dict[int, set[int]] = {}
+    fed: dict[int, int] = {}
+    for a, b, _ in wires:
+        out.setdefault(a, set()).add(b)
+        fed[b] = fed.get(b, 0) + 1
+    wide = {a for a, ends in out.items() if len(ends) > _HUB and a not in fed}
+    aside = {
+        a
+        for a in wide
+        if _is_setting(cells, a) or sum(fed[b] > 1 for b in out[a]) * 4 >= len(out[a]) * 3
+    }
+    return [
+        (a, b, flags | ASIDE if a in aside and not flags & (FRESH | GONE) else flags)
+        for a, b, flags in wires
+    ]
+
+
+def _is_setting(cells: Cells, item: int) -> bool:
+    """Whether a source is a switch or a rate: one value, as a rule the default."""
+    node = cells.nodes[item] if item >= 0 else None
+    if node is None:
+        return False
+    shape = node.attrs.get("shape")
+    rank = shape.rank if isinstance(shape, Shape) else None
+    by_default = node.op == "PlaceholderWithDefault" and not rank
+    return rank == 0 or by_default or node.attrs.get("dtype") == BOOL
 
 
 def _settled(wires: list[Wire]) -> list[Wire]:
@@ -117,10 +151,16 @@ def _inside(cells: Cells, tree: Tree, cell: int, area: int) -> bool:
     return place == scope
 
 
-def levels_of(cells: Cells, tree: Tree, wires: Iterable[Wire]) -> list[Level | None]:
-    """The level of each scope; None for one that was joined with another. Splits what is wide."""
+def levels_of(
+    cells: Cells, tree: Tree, wires: Iterable[Wire], ends: Collection[int] = ()
+) -> list[Level | None]:
+    """The level of each scope; None for one that was joined with another. Splits what is wide,
+    but for a few ``ends`` and what is drawn aside (see ``split``)."""
+    apart = set(ends)
     waiting: list[list[tuple[int, int, int, int, int]]] = [[] for _ in range(len(tree))]
     for source, target, flags in wires:
+        if flags & ASIDE:
+            apart.add(source)
         found = _meet(tree, source, target)
         if found is not None:
             place, x, y = found
@@ -134,7 +174,10 @@ def levels_of(cells: Cells, tree: Tree, wires: Iterable[Wire]) -> list[Level | N
         if len(tree.items[scope]) > WIDE:
             above = _parts_above(tree, scope)
             names = {item: _name(cells, tree, item, above) for item in tree.items[scope]}
-            split(tree, scope, [(x, y) for x, y, *_ in own if x < _PORT and y < _PORT], names)
+            pairs = [
+                (x, y) for x, y, _, _, flags in own if x < _PORT and y < _PORT and not flags & ASIDE
+            ]
+            split(tree, scope, pairs, names, apart)
             waiting += [[] for _ in range(len(tree) - len(waiting))]
         while len(levels) < len(tree):
             levels.append(None)
@@ -162,28 +205,25 @@ def _parts_above(tree: Tree, scope: int) -> int:
 def _meet(tree: Tree, source: int, target: int) -> tuple[int, int, int] | None:
     """The scope where two items lie side by side, and the items there that hold them."""
     above: dict[int, int] = {}
-    item = source
-    while True:
-        scope = tree.above(item)
-        if scope < 0:
-            break
+    item, scope = source, tree.above(source)
+    while scope >= 0:
         above[scope] = item
-        item = -1 - scope
-    item = target
-    while True:
-        scope = tree.above(item)
-        if scope < 0:
-            return None
-        if scope in above:
-            x = above[scope]
-            return (scope, x, item) if x != item else None
-        item = -1 - scope
+        item, scope = -1 - scope, tree.parents[scope]
+    item, scope = target, tree.above(target)
+    while scope >= 0 and scope not in above:
+        item, scope = -1 - scope, tree.parents[scope]
+    if scope < 0 or above[scope] == item:
+        return None
+    return scope, above[scope], item
 
 
 def _under(tree: Tree, item: int, scope: int) -> int:
     """The item directly in ``scope`` that holds ``item``."""
-    while (above := tree.above(item)) != scope:
+    parents = tree.parents  # called by the million, so without other calls
+    above = parents[-1 - item] if item < 0 else tree.places[item]
+    while above != scope:
         item = -1 - above
+        above = parents[above]
     return item
 
 
@@ -199,6 +239,7 @@ def _level(
     place = {item: number for number, item in enumerate(items)}
     first_exit = len(items) + entries
     held: dict[tuple[int, int], list[tuple[int, int, int]]] = {}
+    aside: set[tuple[int, int]] = set()
     for x, y, source, target, flags in own:
         if x < _PORT and x not in place:
             x = _under(tree, x, scope)
@@ -212,7 +253,10 @@ def _level(
             continue
         a = len(items) + x - _PORT if x >= _PORT else place[x]
         b = first_exit + y - _PORT if y >= _PORT else place[y]
-        held.setdefault((a, b), []).append((source, target, flags))
+        if flags & ASIDE:
+            aside.add((a, b))
+        else:
+            held.setdefault((a, b), []).append((source, target, flags))
     hints = _hints(held)
     edges = []
     counts: dict[int, list[int]] = {}
@@ -244,7 +288,7 @@ def _level(
         entries=entries,
         exits=exits,
         edges=tuple(edges),
-        hints=tuple(sorted(hints)),
+        hints=tuple(sorted(hints | (aside - held.keys()))),
     )
 
 

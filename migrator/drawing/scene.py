@@ -12,6 +12,8 @@ inputs    of each cell: the producer for its output 0, [producer, port], or -1 -
 hosts     {cell: the cell that shows it} for those that are not drawn themselves
 values    cells that are constants, variables and readings of them
 badges    {cell: short text} of constants and variables
+shapes    {cell: shape of its output 0, with its type where that is declared}
+ends      {cell: "in" or "out"} of what the model is fed and asked for
 calls     {cell: [attribute, function, scope that shows the body]...}
 kinds     {cell: kind of change}; ``befores``: {cell: [name, op, texts, names of inputs]},
           with null for what is as it was (a comparison's)
@@ -29,8 +31,8 @@ from typing import Any
 
 from migrator.collector import collector_paused
 from migrator.diffing.result import Diff
-from migrator.drawing.cells import Cells, Edge, cells_of
-from migrator.drawing.details import attributes, badge
+from migrator.drawing.cells import MAIN, Cells, Edge, cells_of
+from migrator.drawing.details import attributes, badge, output_shape
 from migrator.drawing.folding import VALUES, Folding, ends_of, readers_of
 from migrator.drawing.layers import Layers, layers_of, load_igraph
 from migrator.drawing.levels import Level, levels_of, wires_of
@@ -84,11 +86,15 @@ def _scene(
 ) -> Json:
     igraph = load_igraph()
     ends = ends_of(metas)
-    kept = {number for number in cells.areas[0].members if cells.locals[number] in ends}
-    folding = Folding(cells, readers_of(cells), kept)
+    marked = {
+        number: ends[cells.locals[number]]
+        for number in cells.areas[MAIN].members
+        if cells.locals[number] in ends
+    }
+    folding = Folding(cells, readers_of(cells), set(marked))
     drawn = [host == number for number, host in enumerate(folding.hosts)]
     tree = tree_of(cells, drawn, moved)
-    levels = levels_of(cells, tree, wires_of(cells, folding, tree))
+    levels = levels_of(cells, tree, wires_of(cells, folding, tree), set(marked))
     layouts = _Interned()
     scopes: list[Any] = []
     known: dict[tuple[Any, ...], int] = {}
@@ -99,7 +105,7 @@ def _scene(
         key = (len(level.items), level.entries, level.exits, level.edges, level.hints)
         index = known.get(key)
         if index is None:
-            layout = _layout(level, layers_of(level, igraph))
+            layout = _layout(level, layers_of(level, igraph, of=len(levels)))
             index = known[key] = layouts.add(repr(layout), layout)
         scopes.append(
             [
@@ -111,13 +117,19 @@ def _scene(
                 level.items,
             ]
         )
-    return _told(cells, folding, tree, scopes, layouts.values)
+    found = _told(cells, folding, tree, scopes, layouts.values)
+    return found | {"ends": marked, "shapes": _shapes(cells)}
 
 
 def _layout(level: Level, layers: Layers) -> list[Any]:
     edges = [number for edge in layers.edges for number in edge]
     hints = [number for hint in layers.hints for number in hint]
     return [len(level.items), level.entries, level.exits, layers.parts, edges, hints]
+
+
+def _shapes(cells: Cells) -> dict[int, str]:
+    found = map(output_shape, cells.nodes, cells.specs)
+    return {number: shape for number, shape in enumerate(found) if shape}
 
 
 class _Interned:

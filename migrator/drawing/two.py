@@ -10,6 +10,7 @@ from migrator.drawing.cells import MAIN, Area, Cells
 
 ADDED = "added"
 REMOVED = "removed"
+_WIRED = ("rewired", "changed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,9 +161,13 @@ def _edges(left: Cells, right: Cells, partner: list[int]) -> None:
             continue
         now = {(producer, port == -1) for producer, port in right.inputs[other]}
         were = {(producer, port == -1) for producer, port in old}
+        # What a comparison does not call rewired has the same source by another way.
+        told = right.kinds[other] in _WIRED
         for producer, port in dict.fromkeys(old):
-            if producer >= 0 and (producer, port == -1) not in now:
+            if told and producer >= 0 and (producer, port == -1) not in now:
                 right.gone.append((producer, other, port))
         right.fresh.update(
-            (producer, other) for producer, control in now if (producer, control) not in were
+            (producer, other)
+            for producer, control in now
+            if (producer, control) not in were and (told or right.kinds[producer] == ADDED)
         )

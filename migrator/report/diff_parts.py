@@ -32,6 +32,9 @@ REASONS = {
     "batch_norm": "batch norms",
     "folded": "follow from constants alone",
     "feed": "fixed inputs",
+    "cut": "on ways that a fixed input never takes",
+    "migration": "come or go with steps of the migration",
+    "form": "another form of the same",
 }
 WEIGHT_KINDS = {
     "values": "other values",
@@ -97,7 +100,7 @@ def alike(nodes: Iterable[Json]) -> Iterator[Alike]:
     groups: dict[str, list[Json]] = {}
     for item in nodes:
         changes = [
-            change["field"] if _is_wiring(change) else change
+            change["field"] if is_wiring(change) else change
             for change in item["changes"]
             if change["field"] not in ("name", "scope")
         ]
@@ -111,7 +114,8 @@ def alike(nodes: Iterable[Json]) -> Iterator[Alike]:
                 yield Alike(nodes=(item,), changes=tuple(item["changes"]))
 
 
-def _is_wiring(change: Json) -> bool:
+def is_wiring(change: Json) -> bool:
+    """Whether it tells of inputs, which are named as each side names them."""
     return str(change["field"]).startswith(("input ", "control inputs"))
 
 
@@ -131,7 +135,7 @@ def without_bodies(result: Json) -> Json:
     def node(item: Json) -> Json:
         changes = [
             {**change, "left": plain(change["left"]), "right": plain(change["right"])}
-            if _is_wiring(change)
+            if is_wiring(change)
             else change
             for change in item["changes"]
         ]
@@ -163,6 +167,17 @@ def by_reason(nodes: Iterable[Json]) -> Iterator[tuple[str, list[Json]]]:
     for _, group in groupby(sorted(nodes, key=rank), key=rank):
         found = list(group)
         yield str(found[0].get("why", "")), found
+
+
+def weights_title(result: Json) -> str:
+    """``Weights (6 differ, 1 equal)``: of those that are on both sides in one shape."""
+    words = {"different": "differ", "equal": "equal", "unknown": "not compared"}
+    counts = [
+        f"{count:,} {word}"
+        for key, word in words.items()
+        if (count := result["counts"].get(f"weights_{key}", 0))
+    ]
+    return f"Weights ({', '.join(counts)})" if counts else "Weights"
 
 
 def op_counts(nodes: Iterable[Json]) -> Counter[str]:
@@ -216,7 +231,12 @@ def names(item: Json, most: int = 100) -> tuple[str, str]:
 
 
 def magnitude(value: float | None) -> str:
-    return "" if value is None else "0" if not value else f"{value:.3g}"
+    """Three digits; steps and other large counts as they are."""
+    if value is None:
+        return ""
+    if not value:
+        return "0"
+    return f"{value:,.0f}" if 999.5 <= value < 1e7 else f"{value:.3g}"
 
 
 def share_text(value: float | None) -> str:
@@ -227,11 +247,23 @@ def share_text(value: float | None) -> str:
     return f"{value:.0%}" if value >= 0.995 else f"{value:.1%}" if value >= 0.001 else "< 0.1%"
 
 
-def largest_first(weights: Iterable[Json]) -> list[Json]:
-    """Weights that differ the most first, then those that came, went or moved."""
+def told_weights(result: Json) -> list[Json]:
+    """Weights that differ the most first, then those that came, went or moved.
+
+    Those of another shape have no numbers: where their node tells both shapes they are left out.
+    """
     order = list(WEIGHT_KINDS)
+    shapes = {
+        (item["left"], item["right"])
+        for item in result["nodes"]
+        if any(change["field"] == "shape" for change in item["changes"])
+    }
     return sorted(
-        weights,
+        (
+            item
+            for item in result["weights"]
+            if item["kind"] != "shape" or (item["left"], item["right"]) not in shapes
+        ),
         key=lambda item: (
             order.index(item["kind"]) if item["kind"] in order else len(order),
             -(item["max_abs"] or 0.0),

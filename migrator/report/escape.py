@@ -10,7 +10,9 @@ def shown(name: str, most: int = _MOST) -> str:
 
     Keeps terminal sequences, line breaks, bidirectional marks and the like from acting.
     """
-    text = "".join(char if char.isprintable() else _escape(char) for char in name)
+    text = name
+    if not name.isprintable():
+        text = "".join(char if char.isprintable() else _escape(char) for char in name)
     if len(text) > most:
         note = f"...({len(name):,} characters)..."
         tail = most // 4  # the end of a name, or of an error, tells the most

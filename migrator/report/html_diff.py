@@ -10,10 +10,10 @@ from migrator.report.html_picture import MOST, PICTURE, STYLES, get, labelled, t
 from migrator.report.json_v1 import Json
 
 
-def diff_html(result: Json, scene: Json | None = None) -> str:
+def diff_html(result: Json, scene: Json | None = None, *, note: str = "") -> str:
     """The page for ``result`` (``migrator.diff/1``); ``scene`` is of ``drawing.scene.diff_scene``.
 
-    Without one (a saved result, checkpoints) it is summary and tables.
+    Without one (a saved result, checkpoints) it is summary and tables, and a ``note`` says why.
     """
     headline = result.get("headline")
     lines = [headline] if isinstance(headline, str) else list(headline or ())
@@ -22,7 +22,11 @@ def diff_html(result: Json, scene: Json | None = None) -> str:
     kept = {key: value for key, value in result.items() if key != "matches"}
     return page(
         title=f"Difference of {_path(result.get('left'))} and {_path(result.get('right'))}",
-        data={"result": kept, "scenes": labelled([("", scene)] if scene is not None else [])},
+        data={
+            "result": kept,
+            "scenes": labelled([("", scene)] if scene is not None else []),
+            "note": note,
+        },
         styles=STYLES,
         scripts=(*PICTURE, "diff.js"),
         fallback=without_script(

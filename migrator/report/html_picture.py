@@ -16,11 +16,16 @@ STYLES = ("page.css", "model_page.css", "picture.css")
 PICTURE = (
     "page.js",
     "picture_scene.js",
+    "picture_faces.js",
     "picture_layout.js",
+    "picture_columns.js",
+    "picture_routes.js",
     "picture_draw.js",
+    "picture_map.js",
     "picture_view.js",
     "picture_panel.js",
     "picture.js",
+    "picture_tables.js",
 )
 MOST = 200
 """Rows of the table for readers without JavaScript."""
@@ -29,8 +34,11 @@ Scenes = Sequence[tuple[str, Json]]
 """Label and scene of each graph; the labels tell meta graphs apart."""
 
 
-def inspect_html(result: Json, scenes: Scenes) -> str:
-    """The page for ``result`` (``migrator.inspect/1``, one model) with a picture of each graph."""
+def inspect_html(result: Json, scenes: Scenes, *, note: str = "") -> str:
+    """The page for ``result`` (``migrator.inspect/1``, one model) with a picture of each graph.
+
+    ``note`` says why it has none.
+    """
     path = get(result, "source", "path")
     metas = result.get("meta_graphs")
     rows = [
@@ -40,7 +48,7 @@ def inspect_html(result: Json, scenes: Scenes) -> str:
     ]
     return page(
         title=f"Model {path}",
-        data={"result": result, "scenes": labelled(scenes)},
+        data={"result": result, "scenes": labelled(scenes), "note": note},
         styles=STYLES,
         scripts=(*PICTURE, "inspect.js"),
         fallback=without_script(table(("Op", "Count"), rows[:MOST])),

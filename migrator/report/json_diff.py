@@ -39,6 +39,8 @@ def diff_result(diff: Diff, *, matches: bool = False) -> Json:
         "weights": [_weight(item) for item in diff.weights],
         "others": _changes(diff.others),
     }
+    if diff.only:
+        found["only"] = list(diff.only)
     if matches:
         found["matches"] = {item.left: item.right for item in diff.matches}
     return found

@@ -17,13 +17,15 @@ from migrator.report.diff_parts import (
     about,
     alike,
     by_reason,
-    largest_first,
+    is_wiring,
     magnitude,
     op_counts,
     place,
     share_text,
     told_nodes,
+    told_weights,
     value_text,
+    weights_title,
     without_bodies,
 )
 from migrator.report.escape import shown
@@ -64,11 +66,6 @@ def _head(result: Json) -> Iterator[str]:
     if rest:
         yield ""
         yield from (f"- {_words(item)}" for item in rest)
-    if not result["identical"]:
-        yield ""
-        yield "| changed | rewired | removed | added | renamed |"
-        yield "|--:|--:|--:|--:|--:|"
-        yield "|" + "|".join(f" {result['summary'][kind]:,} " for kind in KINDS) + "|"
 
 
 def code(text: str, most: int = 80) -> str:
@@ -111,7 +108,10 @@ def _sections(result: Json) -> Iterator[tuple[str, list[str]]]:
 
 
 def _row(change: Json) -> tuple[str, str, str]:
-    return _words(change["field"]), _value(change["left"]), _value(change["right"])
+    left, right = _value(change["left"]), _value(change["right"])
+    if is_wiring(change) and left == right:
+        right += " (another node there)"
+    return _words(change["field"]), left, right
 
 
 def _value(value: object) -> str:
@@ -167,7 +167,7 @@ def _one_sided(nodes: Sequence[Json]) -> list[str]:
         if why:
             ops = ", ".join(f"{code(op, 40)} {n:,}" for op, n in op_counts(group).most_common(5))
             reason = _words(REASONS.get(why, why))
-            lines.append(f"- {counted(len(group), 'node')}: {reason}: {ops}")
+            lines.append(f"- {reason}: {counted(len(group), 'node')} ({ops})")
             continue
         for item in group[:_ROWS]:
             lines.append(f"- {code(item['left'] or item['right'])} ({code(item['op'], 40)})")
@@ -185,7 +185,7 @@ _SECTIONS = {"added": _one_sided, "removed": _one_sided, "renamed": _renamed}
 
 
 def _weights(result: Json) -> Iterator[tuple[str, list[str]]]:
-    items = largest_first(result["weights"])
+    items = told_weights(result)
     if not items:
         return
     rows = [
@@ -200,4 +200,4 @@ def _weights(result: Json) -> Iterator[tuple[str, list[str]]]:
         for item in items
     ]
     header = ("weight", "what", "elements", "max diff", "mean diff", "share")
-    yield f"Weights ({len(items):,})", _table(header, rows)
+    yield weights_title(result), _table(header, rows)

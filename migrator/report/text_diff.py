@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import textwrap
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 from migrator.report.audit_parts import counted, sentence
 from migrator.report.colors import paint
@@ -17,14 +19,16 @@ from migrator.report.diff_parts import (
     about,
     alike,
     by_reason,
-    largest_first,
+    is_wiring,
     magnitude,
     names,
     op_counts,
     place,
     share_text,
     told_nodes,
+    told_weights,
     value_text,
+    weights_title,
     without_bodies,
 )
 from migrator.report.escape import shown
@@ -153,8 +157,10 @@ def _change(change: Json, indent: int, style: _Style, *, one_sided: bool = False
     field = shown(change["field"], 60)
     most = 400 if style.verbose else max(40, room - 10)
     left, right = value_text(change["left"], most), value_text(change["right"], most)
-    if change["field"] == "control inputs":
+    if change["field"].startswith("control inputs"):
         left, right = _waits(change["left"]), _waits(change["right"])
+    if is_wiring(change) and left == right:
+        right += " (another node there)"
     lead = " " * indent
     if one_sided:
         value = left if change["right"] is None else right
@@ -207,7 +213,9 @@ def _one_sided(why: str, group: Sequence[Json], style: _Style) -> Iterator[str]:
         text = ", ".join(f"{shown(op, 40)} {count:,}" for op, count in ops)
         text += ", ..." if len(op_counts(group)) > 5 else ""
         reason = REASONS.get(why, shown(why, 40))
-        yield style.fill(f"{len(group):,} {reason}: {text}", 4).replace("  ", "", 1)
+        yield style.fill(f"{reason}: {counted(len(group), 'node')} ({text})", 4).replace(
+            "  ", "", 1
+        )
         return
     listed = style.some(group, _ENTRIES)
     reason = f"  {REASONS.get(why, shown(why, 40))}" if why else ""
@@ -260,17 +268,10 @@ def _renamed(group: Alike, style: _Style) -> Iterator[str]:
 def _weights(result: Json, style: _Style) -> Iterator[str]:
     from tabulate import tabulate
 
-    items = largest_first(result["weights"])
+    items = told_weights(result)
     if not items:
         return
-    counts = result["counts"]
-    compared = counts.get("weights_equal", 0) + counts.get("weights_different", 0)
-    facts = [f"{compared:,} compared", f"{counts.get('weights_equal', 0):,} equal"]
-    unknown = counts.get("weights_unknown", 0)
-    yield _title(
-        f"Weights ({', '.join([*facts, *([f'{unknown:,} not compared'] if unknown else [])])})",
-        style,
-    )
+    yield _title(weights_title(result), style)
     listed = style.some(items, _WEIGHTS)
     rows = [
         (
@@ -283,10 +284,17 @@ def _weights(result: Json, style: _Style) -> Iterator[str]:
         for item in listed
     ]
     header = ("what", "elements", "max diff", "mean diff", "share")
-    columns = [0, 1, 2, 3, 4] if style.width >= 80 else [0, 2, 4]
-    taken = sum(max(len(header[n]), *(len(row[n]) for row in rows)) + 2 for n in columns)
+    columns = [
+        n
+        for n in ((0, 1, 2, 3, 4) if style.width >= 80 else (0, 2, 4))
+        if any(map(itemgetter(n), rows))
+    ]
+    if style.width < 80 and {item["kind"] for item in items} == {"values"}:
+        columns.remove(0)
+    # tabulate gives a header two columns more than it needs.
+    taken = sum(max(len(header[n]) + 2, *(len(row[n]) for row in rows)) + 2 for n in columns)
     room = max(16, style.width - taken - 2)
-    names_ = [_short(shown(item["left"] or item["right"], 300), room) for item in listed]
+    names_ = _shortened([shown(item["left"] or item["right"], 300) for item in listed], room)
     text = tabulate(
         [(name, *(row[n] for n in columns)) for name, row in zip(names_, rows, strict=True)],
         headers=("weight", *(header[n] for n in columns)),
@@ -305,9 +313,20 @@ def _share(item: Json) -> str:
     return share_text(item["share"]) + (f", {odd:,} not finite" if odd else "")
 
 
+def _shortened(names_: Sequence[str], most: int) -> list[str]:
+    """Names of at most ``most`` characters, whole where they would not be told apart."""
+    short = [_short(name, most) for name in names_]
+    counts = Counter(short)
+    return [name if counts[cut] > 1 else cut for name, cut in zip(names_, short, strict=True)]
+
+
 def _short(text: str, most: int) -> str:
-    """The end of a name tells the most."""
-    return text if len(text) <= most else "..." + text[len(text) - most + 3 :]
+    """The end of a name tells the most; it is cut between scopes if that costs little."""
+    if len(text) <= most:
+        return text
+    end = text[len(text) - most + 3 :]
+    slash = end.find("/")
+    return "..." + (end[slash:] if 0 <= slash <= most // 3 else end)
 
 
 def _functions(result: Json, style: _Style) -> Iterator[str]:

@@ -117,7 +117,7 @@ def test_scopes_open_and_close(tab: Tab, page: Path) -> None:
     tab.one(".tool", "Close all").click()
     settle(tab)
     closed = tab.script(ITEMS)
-    assert titles(tab) == ["x", "layer_0", "layer_1", "layer_2", "layer_3", "Softmax"]
+    assert titles(tab) == ["x", "layer_0", "layer_1", "layer_2", "layer_3", "out"]
     click_item(tab, "layer_1")
     opened = tab.script(ITEMS)
     assert set(closed) < set(opened)
@@ -152,7 +152,7 @@ def test_boxes_of_one_scope_never_overlap_and_lie_inside_it(tab: Tab, drawn: Dra
 
 def test_node_shows_its_details_and_leads_to_its_neighbours(tab: Tab, page: Path) -> None:
     tab.open(page)
-    click_item(tab, "Softmax")
+    click_item(tab, "out")
     assert tab.one(".details h3").text == "Softmax"
     assert tab.one(".details .full code").text == "out"
     assert "float32" in tab.one(".attributes").text
@@ -238,7 +238,7 @@ def test_comparison_opens_what_changed_and_marks_it_by_more_than_colour(
     }  # fmt: skip
     for kind, mark in marks.items():
         assert tab.texts(f".leaf[data-kind={kind}] .mark") == [mark]
-    assert tab.script("return document.querySelectorAll('.edge.gone').length") == 2
+    assert tab.script("return document.querySelectorAll('.canvas .edge.gone').length") == 2
     tab.one(".next").click()
     settle(tab)
     assert tab.one(".details .kind").text.endswith(("Changed", "Removed", "Added", "Rewired"))
@@ -301,13 +301,16 @@ def test_prints_the_picture_as_vectors_on_white(tab: Tab, pair: Path) -> None:
 
 
 def test_a_hundred_thousand_nodes_open_and_move(tab: Tab, drawn: Draw) -> None:
-    """Measured: open in 0.4 s, frames of 20 ms; the bounds leave room for a busy machine."""
+    """Measured with 900 boxes open: 60 frames a second; the bounds are for a busy machine."""
     file = drawn("large", inspected(graphs.flat(100_000)))
     assert file.stat().st_size < 20_000_000
-    start = time.perf_counter()
-    tab.open(file)
-    settle(tab)
-    assert time.perf_counter() - start < 6
+    took = []
+    for _ in range(2):
+        start = time.perf_counter()
+        tab.open(file)
+        settle(tab)
+        took.append(time.perf_counter() - start)
+    assert min(took) < 3
     assert "100,000" in tab.one(".picture-foot .status").text
     tab.type(".find", "n77777")
     tab.press("\ue007")
@@ -326,5 +329,5 @@ def test_a_hundred_thousand_nodes_open_and_move(tab: Tab, drawn: Draw) -> None:
         " const now = performance.now(); all.push(now - last); last = now; }"
         "send('pointerup', 600); return all.sort((a, b) => a - b)[20]; })()"
     )
-    assert tab.script(code) < 200
+    assert tab.script(code) < 100
     assert tab.console() == []

@@ -101,7 +101,7 @@ def test_a_result_comes_from_standard_input(
         ("[" * 100_000, "is not JSON"),
         ("[]", "is no result of migrator"),
         ("{}", "is no result of migrator"),
-        ('{"schema": "migrator.inspect/1"}', "migrator.inspect/1"),
+        ('{"schema": "migrator.verify/1"}', "migrator.verify/1"),
         ('{"schema": "migrator.audit/2"}', "did you mean migrator.audit/1"),
         ('{"schema": "migrator.audit/1"}', "is no whole result"),
         ('{"schema": "migrator.audit/1", "models": 3, "findings": [1]}', "is no whole result"),

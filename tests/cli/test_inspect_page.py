@@ -37,10 +37,20 @@ def test_several_models_on_one_page_are_refused(capsys: Capture) -> None:
     assert "draws one model" in done.err
 
 
-def test_without_igraph_the_extra_is_named(
+def test_without_igraph_the_page_has_no_picture_and_a_note_names_the_extra(
     capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "igraph", None)
     done = run(capsys, "inspect", MLP.path, "--format", "html")
-    assert done.code == 2
+    assert done.code == 0
+    assert '"scenes":[]' in done.out
+    assert done.err.startswith("migrator: note: no picture: ")
     assert "pip install 'migrator[picture]'" in done.err
+    assert run(capsys, "inspect", MLP.path, "--format", "html", "-q").err == ""
+
+
+def test_page_of_a_checkpoint_has_no_picture_and_no_word_about_it(capsys: Capture) -> None:
+    path = sample("tf1.15.5/sm_variables").path / "variables" / "variables"
+    done = run(capsys, "inspect", path, "--format", "html")
+    assert (done.code, done.err) == (0, "")
+    assert '"scenes":[]' in done.out and '"note":""' in done.out

@@ -91,7 +91,16 @@ def loaded(code: str, tmp_path: Path) -> set[str]:
     return set(python(code + tail, cwd=tmp_path))
 
 
-HEAVY = {"numpy", "networkx", "google", "ml_dtypes", "tabulate", "tensorflow"}
+def test_differences_are_told_without_tensorflow(tmp_path: Path) -> None:
+    code = """
+from migrator.cli.main import main
+assert main(["diff", *sys.argv[1:], "--format", "json"]) == 1
+"""
+    paths = [str(sample(f"tf1.15.5/{name}").path) for name in ("mlp", "conv_bn")]
+    assert python(code, *paths, cwd=tmp_path)["schema"] == "migrator.diff/1"
+
+
+HEAVY = {"numpy", "scipy", "igraph", "networkx", "google", "ml_dtypes", "tabulate", "tensorflow"}
 
 
 def test_importing_the_package_imports_nothing_heavy(tmp_path: Path) -> None:
@@ -109,7 +118,7 @@ from migrator.cli.main import main
 with contextlib.redirect_stdout(io.StringIO()):
     assert main(["inspect", {str(sample("tf1.15.5/mlp").path)!r}]) == 0
 """
-    assert not loaded(code, tmp_path) & {"numpy", "networkx", "ml_dtypes"}
+    assert not loaded(code, tmp_path) & {"numpy", "scipy", "igraph", "networkx", "ml_dtypes"}
 
 
 def test_public_names_are_all_there_and_listed() -> None:

@@ -1,9 +1,4 @@
-"""Graphs under other names, in another order, with edits that are known: the truth to judge by.
-
-``scramble`` gives the changed graph and what became of each node. ``judge`` holds a matching
-against that truth. Nodes that can stand for one another in their own graph count as one, so that
-a matching is right where it is an isomorphism, whichever twin it took.
-"""
+"""Graphs under other names, in another order, with edits that are known: the truth to judge by."""
 
 from __future__ import annotations
 
@@ -13,10 +8,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from migrator.diffing.canonical import Labeller
-from migrator.diffing.hashes import whole_hashes
-from migrator.diffing.matching import Matching, match_models
-from migrator.diffing.table import Table
 from migrator.model.dtypes import DType
 from migrator.model.graph import (
     AttrValue,
@@ -26,7 +17,6 @@ from migrator.model.graph import (
     Node,
     index_nodes,
 )
-from migrator.model.model import MetaGraph
 from migrator.model.tensors import TensorRef
 
 _UNARY = ("Relu", "Tanh", "Sigmoid", "Neg", "Abs", "Square", "Exp", "Softplus")
@@ -40,6 +30,9 @@ class Truth:
     pairs: Mapping[str, str]
     added: frozenset[str] = frozenset()
     removed: frozenset[str] = frozenset()
+    functions: Mapping[str, str] = field(default_factory=dict)
+    edited: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Kind of edit -> the nodes of the left that had it; of ``added``, the one that reads it."""
     edits: Counter[str] = field(default_factory=Counter)
 
 
@@ -56,21 +49,21 @@ def scramble(
     ``rename`` gives another name than a random one.
     """
     rng = random.Random(seed)
-    functions = _new_names(rng, graph.functions, None)
+    functions = _new_names(rng, graph.functions, rename)
     pairs: dict[str, str] = {}
     added: set[str] = set()
     removed: set[str] = set()
-    counts: Counter[str] = Counter()
+    edited: dict[str, set[str]] = {}
     top = _Body(rng, list(graph.by_name.values()), (), functions, rename)
     nodes = top.edited(edits, {})
-    top.note("", "", pairs, added, removed, counts)
+    top.note("", "", pairs, added, removed, edited)
     library: dict[str, Function] = {}
     for name, function in graph.functions.items():
         unique, _ = index_nodes(function.nodes)
         arguments = [spec.tensor for spec in function.inputs]
         body = _Body(rng, list(unique.values()), arguments, functions, rename)
         changed = body.edited(edits, function.returns)
-        body.note(f"{name}/", f"{functions[name]}/", pairs, added, removed, counts)
+        body.note(f"{name}/", f"{functions[name]}/", pairs, added, removed, edited)
         library[functions[name]] = replace(
             function,
             name=functions[name],
@@ -86,7 +79,14 @@ def scramble(
     made = replace(
         graph, nodes=tuple(nodes), functions=library, by_name=by_name, duplicates=duplicates
     )
-    truth = Truth(pairs=pairs, added=frozenset(added), removed=frozenset(removed), edits=counts)
+    truth = Truth(
+        pairs=pairs,
+        added=frozenset(added),
+        removed=frozenset(removed),
+        functions=functions,
+        edited={kind: frozenset(names) for kind, names in edited.items()},
+        edits=Counter({kind: len(names) for kind, names in edited.items()}),
+    )
     return made, truth
 
 
@@ -131,7 +131,8 @@ class _Body:
         for node in nodes:
             for text in node.inputs:
                 self.readers.setdefault(TensorRef.parse(text).node, set()).add(node.name)
-        self.counts: Counter[str] = Counter()
+        self.done: dict[str, set[str]] = {}
+        """Kind of edit -> nodes that had it."""
 
     def note(
         self,
@@ -140,7 +141,7 @@ class _Body:
         pairs: dict[str, str],
         added: set[str],
         removed: set[str],
-        counts: Counter[str],
+        edited: dict[str, set[str]],
     ) -> None:
         for old, new in self.names.items():
             if old in self.gone:
@@ -148,7 +149,8 @@ class _Body:
             else:
                 pairs[left + old] = right + new
         added.update(right + node.name for node in self.new)
-        counts.update(self.counts)
+        for kind, names in self.done.items():
+            edited.setdefault(kind, set()).update(left + name for name in names)
 
     def edited(self, share: float, returns: Mapping[str, str]) -> list[Node]:
         nodes = {node.name: node for node in self.nodes}
@@ -168,7 +170,7 @@ class _Body:
             change: Callable[[dict[str, Node], Node], bool] = getattr(self, f"_edit_{kind}")
             if change(nodes, nodes[name]):
                 touched.add(name)
-                self.counts[kind] += 1
+                self.done.setdefault(kind, set()).add(name)
                 done += 1
         made = [
             replace(
@@ -196,6 +198,8 @@ class _Body:
             ref = TensorRef.parse(text)
         if ref.node in self.arguments or ref.node not in self.names:
             return text
+        if ":" not in text and not ref.control:  # written as TensorFlow writes the first output
+            return self.names[ref.node]
         return str(replace(ref, node=self.names[ref.node]))
 
     def _attrs(self, attrs: Mapping[str, AttrValue]) -> Mapping[str, AttrValue]:
@@ -347,101 +351,3 @@ def _first_argument(node: Node) -> str:
     from migrator.ops.registry import output_ports
 
     return next(iter(output_ports(node) or {"output": 0}))
-
-
-def meta(graph: Graph) -> MetaGraph:
-    return MetaGraph(graph=graph)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Verdict:
-    """How a matching does against the truth. Shares from 0 to 1."""
-
-    right: float
-    """Of the pairs that there should be, how many were found (or a twin of them)."""
-    precision: float
-    recall: float
-    """Of the reported changes: added, removed, changed, rewired."""
-    found: int
-    wanted: int
-
-
-def judge(left: Graph, right: Graph, matching: Matching, truth: Truth) -> Verdict:
-    """Hold the pairs and the changes that follow from them against the truth."""
-    one, other = _Side(left), _Side(right)
-    found = {pair.left: pair.right for pair in matching.pairs}
-    wanted_pairs = Counter((one.classes[a], other.classes[b]) for a, b in truth.pairs.items())
-    found_pairs = Counter((one.classes[a], other.classes[b]) for a, b in found.items())
-    good = (wanted_pairs & found_pairs).total()
-    reported = _changes(one, other, found)
-    true = _changes(one, other, truth.pairs)
-    same = (reported & true).total()
-    return Verdict(
-        right=good / max(1, len(truth.pairs)),
-        precision=same / reported.total() if reported else 1.0,
-        recall=same / true.total() if true else 1.0,
-        found=reported.total(),
-        wanted=true.total(),
-    )
-
-
-class _Side:
-    def __init__(self, graph: Graph) -> None:
-        table = Table(graph, Labeller(), {})
-        whole = whole_hashes(table, table.exact)
-        self.table = table
-        self.index = {name: at for at, name in enumerate(table.names)}
-        self.classes = {
-            name: (whole.below[at], whole.above[at]) for at, name in enumerate(table.names)
-        }
-
-
-def _changes(left: _Side, right: _Side, pairs: Mapping[str, str]) -> Counter[tuple[Any, ...]]:
-    """Every change by kind and by the classes of its nodes."""
-    one, other = left.table, right.table
-    image = {left.index[a]: right.index[b] for a, b in pairs.items()}
-    _map_boundaries(one, other, image)
-    found: Counter[tuple[Any, ...]] = Counter()
-    for a, name in enumerate(one.names):
-        if one.is_boundary[a]:
-            continue
-        b = image.get(a, -1)
-        if b < 0:
-            found["removed", left.classes[name]] += 1
-            continue
-        if one.exact[a] != other.exact[b]:
-            found["changed", left.classes[name], right.classes[other.names[b]]] += 1
-        ours = [(image.get(item, -1), port, slot) for item, port, slot in one.raw[a]]
-        theirs = list(other.raw[b])
-        if sorted(ours) != sorted(theirs):
-            found["rewired", left.classes[name], right.classes[other.names[b]]] += 1
-    hit = set(image.values())
-    for b, name in enumerate(other.names):
-        if b not in hit and not other.is_boundary[b]:
-            found["added", right.classes[name]] += 1
-    return found
-
-
-def _map_boundaries(one: Table, other: Table, image: dict[int, int]) -> None:
-    """Arguments and results go with their functions; functions with most of their nodes."""
-    votes: dict[int, Counter[int]] = {}
-    for a, b in image.items():
-        votes.setdefault(one.room[a], Counter())[other.room[b]] += 1
-    for room, counter in votes.items():
-        to = counter.most_common(1)[0][0]
-        for ours, theirs in (
-            (one.arguments[room], other.arguments[to]),
-            (one.results[room], other.results[to]),
-        ):
-            image.update(zip(ours, theirs, strict=False))
-
-
-def is_isomorphism(left: Graph, right: Graph, matching: Matching) -> bool:
-    """Whether the pairs are all nodes, of equal labels, and keep every edge."""
-    one, other = _Side(left), _Side(right)
-    pairs = {pair.left: pair.right for pair in matching.pairs}
-    return not matching.left_only and not matching.right_only and not _changes(one, other, pairs)
-
-
-def matched(left: Graph, right: Graph, **options: Any) -> Matching:
-    return match_models(meta(left), meta(right), **options)

@@ -206,3 +206,9 @@ def test_meta_graphs_with_the_same_tags_are_compared() -> None:
     right = h.read_saved_model(wire.saved_model(serve, two("Tanh")))
     assert migrator.diff(left, right).identical
     assert not migrator.diff(left, right, tag_set=["train"]).identical
+
+
+def test_small_floats_are_told_in_their_own_digits() -> None:
+    models = [h.model(h.const("c", value)) for value in (np.float32(0.1), np.float32(0.7))]
+    (node,) = migrator.diff(*models).nodes
+    assert [(item.left, item.right) for item in node.changes] == [(0.1, 0.7)]

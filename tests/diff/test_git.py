@@ -14,7 +14,7 @@ from migrator.report.canonical_text import canonical_text, lines_text
 from tests import handmade as h
 from tests import wire
 from tests.commands import environment
-from tests.corpus import PROTOBUF, Sample
+from tests.corpus import PROTOBUF, Sample, sample
 from tests.fuzz.survive import assert_harmless
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="there is no git")
@@ -93,7 +93,40 @@ def test_external_driver_survives_new_gone_renamed_and_broken_files(
     text = repository.git("diff", "-M100%", "HEAD~1", "HEAD")
     assert "gone.pb deleted" in text
     assert "new.pb added" in text
-    assert "migrator diff: broken.pb: " in text
+    assert "migrator diff: b/broken.pb: " in text
+    assert "git-blob" not in text
+
+
+def test_renamed_file_that_changed_is_told_under_both_names(repository: Repository) -> None:
+    repository.git("config", "diff.model.command", _COMMAND)
+    nodes = [h.unary(f"n{number}", "Tanh", "x") for number in range(50)]
+    repository.commit(model=wire.graph([h.placeholder("x"), *nodes]))
+    (repository.folder / "model.pb").unlink()
+    repository.commit(moved=wire.graph([h.placeholder("x"), *nodes[:-1]]))
+    text = repository.git("log", "-p", "--ext-diff", "-M40%", "-1")
+    assert "a/model.pb: GraphDef" in text
+    assert "b/moved.pb: GraphDef" in text
+
+
+def test_saved_model_is_named_by_its_folder_and_lacks_what_git_does_not_hand_over(
+    repository: Repository,
+) -> None:
+    repository.git("config", "diff.model.command", _COMMAND)
+    for release in ("1.4.1", "1.15.5"):
+        shutil.rmtree(repository.folder / "export", ignore_errors=True)
+        source = sample(f"tf{release}/sm_variables").path
+        shutil.copytree(source, repository.folder / "export")
+        repository.commit()
+    text = repository.git("diff", "HEAD~1", "HEAD", "--", "export/saved_model.pb")
+    assert "a/export: SavedModel" in text
+    assert "not compared" in text
+
+
+def test_texts_of_two_files_do_not_run_into_each_other(repository: Repository) -> None:
+    repository.git("config", "diff.model.command", _COMMAND)
+    repository.commit(one=graph("Relu"), two=graph("Relu"))
+    repository.commit(one=graph("Tanh"), two=graph("Tanh"))
+    assert "\n\nleft   a/two.pb" in repository.git("diff", "HEAD~1", "HEAD")
 
 
 def test_textconv_shows_the_lines_that_changed(repository: Repository) -> None:

@@ -234,3 +234,34 @@ def test_every_fixture_is_identical_to_itself() -> None:
         assert found.identical, item.name
         assert found.same_computation, item.name
         assert found.headline[0] in ("identical", "no difference found"), item.name
+
+
+def stack(layers: int, scope: str, kind: str) -> Model:
+    nodes, last = [h.placeholder("x")], "x"
+    for number in range(layers):
+        nodes += h.dense(f"{scope}{number}/MatMul", last, 4 if last == "x" else 3, 3)
+        nodes.append(h.unary(f"{scope}{number}/act", kind, f"{scope}{number}/MatMul"))
+        last = f"{scope}{number}/act"
+    return h.model(*nodes)
+
+
+def test_networks_that_share_less_than_most_of_their_layers_are_related() -> None:
+    assert told(stack(4, "a", "Relu"), stack(10, "a", "Relu")).startswith("related networks: ")
+    assert "same network" in told(stack(9, "a", "Relu"), stack(10, "a", "Relu"))
+
+
+def test_same_computation_says_so_where_no_weight_could_be_compared() -> None:
+    frozen = h.model(h.placeholder("x"), *h.dense("y", "x", 2, 2))
+    loose = h.model(
+        h.placeholder("x"),
+        h.op("y/kernel", "VariableV2", dtype=wire.F, shape=[2, 2]),
+        h.op("y/kernel/read", "Identity", "y/kernel", T=wire.F),
+        h.op("y", "MatMul", "x", "y/kernel/read", T=wire.F),
+    )
+    assert told(frozen, loose).splitlines()[0] == "same computation; weights not compared"
+
+
+def test_conditions_that_nothing_needs_did_not_become_other_control_flow() -> None:
+    left = sample("tf2.21.0/sm2_tables").model()
+    right = sample("tf1.15.5/conv_bn").model()
+    assert "became TensorFlow 1 control flow" not in told(left, right)

@@ -17,7 +17,8 @@ from migrator.model.dtypes import DType
 from migrator.model.graph import Graph, Node, Versions, index_nodes
 from tests.audit.notation import read_model
 from tests.corpus import HUB, META, PROTOBUF, Sample, sample
-from tests.diff.scramble import is_isomorphism, judge, matched, scramble
+from tests.diff.judging import is_isomorphism, judge, matched
+from tests.diff.scramble import scramble
 
 _ALL = (*PROTOBUF, *META, *HUB)
 _SMALL = tuple(item for item in _ALL if item.file.stat().st_size < 40_000)

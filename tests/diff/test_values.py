@@ -138,7 +138,7 @@ def test_more_than_a_quick_look_takes_is_left_for_those_who_ask(
     assert quick.identical
     assert quick.headline == (
         "no difference found",
-        "values not compared of 1 weight: --weights reads them all",
+        "values of 1 weight not compared: --weights reads them all",
     )
     asked = migrator.diff(*paths, weights=True)
     assert weight(asked, "w").share == 1 / 40_000

@@ -86,11 +86,11 @@ def calling() -> MetaGraph:
     return model(*nodes, functions=(*bodies, unused)).meta_graphs[0]
 
 
-def hostile() -> MetaGraph:
+def hostile(names: tuple[str, ...] = HOSTILE) -> MetaGraph:
     """Names that are markup, scripts, escapes and paths that lead nowhere."""
     nodes = [placeholder("x")]
     source = "x"
-    for number, name in enumerate(HOSTILE):
+    for number, name in enumerate(names):
         nodes += [
             const(f"{name}/w{number}", [[1.0]]),
             node(name, name, (source,), {name: name.encode()}),

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 import migrator
-from migrator.report.diff_parts import alike, told_nodes, value_text
+from migrator.diffing import explain
+from migrator.report.diff_parts import REASONS, alike, magnitude, told_nodes, value_text
 from migrator.report.json_diff import diff_result
 from migrator.report.json_v1 import dumps
-from migrator.report.markdown_diff import code, diff_markdown
+from migrator.report.markdown_diff import LIMIT, code, diff_markdown
 from migrator.report.text_diff import diff_text
 from tests import handmade as h
 from tests import wire
@@ -200,3 +201,90 @@ def test_unknown_sizes_and_empty_texts_can_be_seen() -> None:
     assert value_text([None, 4]) == "[?, 4]"
     assert value_text("") == '""'
     assert value_text(None) == "-"
+
+
+def test_weight_of_another_shape_is_told_once() -> None:
+    left = h.model(h.const("w", np.ones((2, 3))), h.const("v", np.ones((4, 4))))
+    right = h.model(h.const("w", np.ones((2, 5))), h.const("v", np.zeros((4, 4))))
+    result = diff_result(migrator.diff(left, right))
+    assert {item["kind"] for item in result["weights"]} == {"shape", "values"}
+    for text in (diff_text(result), diff_markdown(result)):
+        assert "Weights (1 differ)" in text
+        assert "other shape" not in text.replace("another shape", "")
+    assert "shape  [2, 3] -> [2, 5]" in diff_text(result)
+
+
+def test_every_reason_has_words() -> None:
+    assert set(explain.WORDS) <= set(REASONS)
+
+
+def test_large_differences_are_written_out() -> None:
+    assert [magnitude(value) for value in (None, 0.0, 0.12345, 999.4, 999.6, 1000.0, 2.5e9)] == [
+        *("", "0", "0.123", "999", "1,000", "1,000", "2.5e+09")
+    ]
+
+
+def test_names_that_are_cut_can_still_be_told_apart() -> None:
+    names = [f"tower/{way}/bidirectional_rnn/basic_lstm_cell/kernel" for way in ("fw", "bw")]
+    left = h.model(*(h.const(name, np.ones((2, 3))) for name in names))
+    right = h.model(*(h.const(name, np.zeros((2, 3))) for name in names))
+    lines = diff_text(diff_result(migrator.diff(left, right)), width=60).splitlines()
+    assert {line.split()[0] for line in lines if "kernel" in line} == set(names)
+
+
+def test_inputs_of_the_same_name_that_are_others_are_told_as_such(
+    results: dict[str, Json],
+) -> None:
+    change = {"field": "input 0", "left": "a", "right": "a"}
+    node = {"kind": "rewired", "left": "y", "right": "y", "op": "Relu", "confidence": 1.0}
+    result = {**results["identical"], "nodes": [{**node, "changes": [change]}]}
+    for text in (diff_text(result), diff_markdown(result)):
+        assert "(another node there)" in text
+
+
+def test_control_inputs_of_several_nodes_are_names_not_lists() -> None:
+    def model(*more: str) -> Any:
+        nodes = [h.placeholder("x"), h.op("before", "NoOp")]
+        return h.model(*nodes, *(h.op(f"y{n}", "Relu", "x", *more, T=wire.F) for n in range(4)))
+
+    text = diff_text(diff_result(migrator.diff(model(), model("^before"))), verbose=1)
+    assert "control inputs, of the first  none -> before" in text
+
+
+def test_saved_variables_of_another_kind_are_told_by_their_ops() -> None:
+    def model(op: str) -> Any:
+        return h.model(h.op("v", op, dtype=wire.F, shape=[2, 3]), h.placeholder("x"))
+
+    changes = diff_result(migrator.diff(model("VariableV2"), model("VarHandleOp")))["nodes"]
+    homes = [item for node in changes for item in node["changes"] if item["field"] == "home"]
+    assert all(item["left"] != item["right"] for item in homes)
+
+
+@pytest.mark.parametrize("width", [70, 100, 120])
+def test_table_of_weights_with_long_names_keeps_to_its_width(width: int) -> None:
+    names = [f"{'scope/' * 20}layer{number}/kernel" for number in range(12)]
+    left = h.model(*(h.const(name, np.ones((2, 3))) for name in names))
+    right = h.model(*(h.const(name, np.zeros((2, 3))) for name in names))
+    lines = diff_text(diff_result(migrator.diff(left, right)), width=width).splitlines()
+    table = lines[lines.index("Weights (12 differ)") :]
+    assert len(table) == 15
+    assert max(map(len, table)) <= width
+
+
+def test_ten_thousand_changes_are_folded_and_verbose_tells_them_all(
+    results: dict[str, Json],
+) -> None:
+    nodes = [
+        {
+            **{"kind": "changed", "left": f"n{number}", "right": f"n{number}", "op": "Relu"},
+            **{"confidence": 1.0},
+            "changes": [{"field": "attr k", "left": number, "right": number + 1}],
+        }
+        for number in range(10_000)
+    ]
+    result = {**results["identical"], "nodes": nodes}
+    text = diff_text(result)
+    assert len(text.splitlines()) < 60
+    assert "... and 9,988 more: -v shows all" in text
+    assert len(diff_text(result, verbose=1).splitlines()) > 20_000
+    assert len(diff_markdown(result)) <= LIMIT

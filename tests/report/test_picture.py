@@ -24,6 +24,7 @@ from migrator.report.html_picture import inspect_html
 from tests.corpus import PROTOBUF, Sample, sample
 from tests.handmade import model, placeholder, unary
 from tests.report import graphs
+from tests.wire import B, F, node
 
 pytest.importorskip("igraph")
 
@@ -189,6 +190,52 @@ def test_what_one_node_gives_to_all_is_not_drawn_as_lines() -> None:
     training = scene["scopes"][0][5].index(1)
     assert training not in layout[4][0::6]
     assert layout[5].count(training) == 30
+
+
+def test_inputs_and_outputs_are_marked_with_what_they_hold_and_stay_out_of_groups() -> None:
+    scene = picture_scene(graphs.flat(400))
+    names = scene["names"]
+    assert {names[cell]: side for cell, side in scene["ends"].items()} == {
+        "n0": "in", "n399": "out",
+    }  # fmt: skip
+    top = scene["scopes"][0][5]
+    assert {names[item] for item in top if item >= 0} >= {"n0", "n399"}
+    assert any(item < 0 for item in top)
+    found = picture_scene(sample("tf1.15.5/conv_bn").model().meta_graphs[0])
+    shapes = {found["names"][cell]: text for cell, text in found["shapes"].items()}
+    assert shapes == {"image": "float32 " + "\N{MULTIPLICATION SIGN}".join("?,12,12,3".split(","))}
+
+
+def test_switch_that_all_layers_read_does_not_hide_the_chain() -> None:
+    nodes = [placeholder("x"), placeholder("phase", B, ())]
+    before = "x"
+    for number in range(120):
+        nodes += [
+            node(f"on{number}", "LogicalNot", ("phase",), {}),
+            node(f"n{number}", "Add", (before, f"on{number}"), {"T": F}),
+        ]
+        before = f"n{number}"
+    scene = picture_scene(model(*nodes).meta_graphs[0])
+    top = scene["scopes"][0]
+    items, *_, edges, hints = scene["layouts"][top[4]]
+    phase = top[5].index(scene["names"].index("phase"))
+    ends = [edges[at : at + 2] for at in range(0, len(edges), 6)]
+    assert phase in hints[::2] and all(phase not in pair for pair in ends)
+    assert len(ends) == items - 2  # one way from x on, through all groups
+
+
+def test_inputs_of_a_node_that_is_not_called_rewired_are_not_marked() -> None:
+    left = model(placeholder("x"), unary("a", "Relu", "x"), unary("b", "Tanh", "a"))
+    right = model(
+        placeholder("x"), unary("i", "Neg", "x"), unary("a", "Relu", "i"), unary("b", "Tanh", "a")
+    )
+    pairs = [("x", "x"), ("a", "a"), ("b", "b")]
+    flags = []
+    for kinds in ([("added", "", "i")], [("added", "", "i"), ("rewired", "a", "a")]):
+        pairing = Pairing(pairs=pairs, kinds=kinds)
+        scene = pair_scene(left.meta_graphs[0], right.meta_graphs[0], pairing)
+        flags.append(sorted(scene["layouts"][0][4][3::6]))
+    assert flags == [[0, FRESH, FRESH], [0, FRESH, FRESH, GONE]]
 
 
 def two() -> tuple[MetaGraph, MetaGraph, Pairing]:

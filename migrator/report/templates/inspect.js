@@ -1,30 +1,49 @@
 // One model: its facts, its picture, its signatures, weights and ops.
 
 const data = JSON.parse(document.getElementById("data").textContent);
+const SUGGESTED = { inputs: "Inputs, as the graph suggests", outputs: "Outputs, as the graph suggests" };
 
-function endpointRows(specs) {
-  return Object.entries(asObject(specs)).map(([name, spec]) => h("tr", {}, h("td", {}, shown(name, 200)), h("td", {}, h("code", {}, shown(spec?.tensor, 300))), h("td", {}, shown(spec?.dtype, 40)), h("td", {}, shapeText(spec?.shape))));
-}
+const shapeText = (shape) => (Array.isArray(shape) ? `[${shape.map((dim) => (dim === null ? "?" : asText(dim))).join(", ")}]` : "unknown");
+const elementsOf = (shape) => (Array.isArray(shape) && shape.every(Number.isFinite) ? shape.reduce((product, dim) => product * dim, 1) : null);
+const nodeOf = (tensor) => asText(tensor).replace(/:\d+$/, "");
 
-const shapeText = (shape) => (Array.isArray(shape) ? `[${shape.map((dim) => (dim === null ? "?" : String(dim))).join(", ")}]` : "unknown");
+const textColumn = (title, field, most = 200) => ({ title, key: (one) => asText(one[field]), cell: (one) => shown(one[field], most) });
+const shapeColumn = { title: "Shape", key: (one) => shapeText(one.shape), cell: (one) => shapeText(one.shape) };
+const typeColumn = textColumn("Type", "dtype", 40);
+const countColumn = (title, value, draw = number) => ({ title, figure: true, key: value, cell: (one) => (value(one) === null ? "" : draw(value(one))) });
+const tensorColumn = {
+  title: "Tensor",
+  key: (one) => asText(one.tensor),
+  cell: (one) => {
+    const cell = onPage.cell(nodeOf(one.tensor));
+    const text = shown(one.tensor, 300);
+    return cell === undefined ? h("code", {}, text) : h("button", { type: "button", class: "link", on: { click: () => onPage.show(cell) } }, text);
+  },
+};
+const nameColumn = { title: "Name", key: (one) => asText(one.name), cell: (one) => nodeName(one.name) };
 
-function table(heads, rows, props = {}) {
-  return h("table", props, h("thead", {}, h("tr", {}, heads.map((text) => h("th", { scope: "col", class: /^(Elements|Bytes|Count)$/.test(text) ? "figure" : false }, text)))), h("tbody", {}, rows));
+const specRows = (specs) => Object.entries(asObject(specs)).map(([name, spec]) => ({ ...asObject(spec), name }));
+const endpointColumns = [textColumn("Name", "name"), tensorColumn, typeColumn, shapeColumn];
+const ofTensor = (one) => nodeOf(one.tensor);
+
+function signaturePart([key, one]) {
+  const side = (title, specs) => [h("h3", {}, title), longTable(endpointColumns, specRows(specs), title.toLowerCase().slice(0, -1), ofTensor)];
+  return h("section", {}, h("h2", {}, "Signature ", h("span", { class: "name" }, shown(key, 200))), side("Inputs", one?.inputs), side("Outputs", one?.outputs));
 }
 
 function metaParts(meta) {
   const graph = asObject(meta.graph);
   const ends = asObject(graph.endpoints);
   const signatures = Object.entries(asObject(meta.signatures));
-  const ops = Object.entries(asObject(graph.ops));
-  const weights = asArray(graph.largest_weights ?? graph.weights);
+  const suggested = (side) => tableSection(SUGGESTED[side], [tensorColumn, typeColumn, shapeColumn], asArray(ends[side]).map(asObject), side.slice(0, -1), { node: ofTensor, wide: false });
+  const weights = asArray(graph.largest_weights).map(asObject);
+  const ops = Object.entries(asObject(graph.ops)).map(([op, count]) => ({ op, count }));
+  const weightColumns = [nameColumn, typeColumn, shapeColumn, countColumn("Elements", (one) => elementsOf(one.shape)), countColumn("Bytes", (one) => asCount(one.bytes), size)];
   return [
-    signatures.map(([key, one]) => h("section", {}, h("h2", {}, "Signature ", h("span", { class: "name" }, shown(key, 200))),
-      h("h3", {}, "Inputs"), table(["Name", "Tensor", "Type", "Shape"], endpointRows(one?.inputs)), h("h3", {}, "Outputs"), table(["Name", "Tensor", "Type", "Shape"], endpointRows(one?.outputs)))),
-    !signatures.length && ["inputs", "outputs"].map((side) => asArray(ends[side]).length > 0 && h("section", {}, h("h2", {}, side === "inputs" ? "Inputs, as the graph suggests" : "Outputs, as the graph suggests"),
-      table(["Tensor", "Type", "Shape"], asArray(ends[side]).slice(0, 40).map((spec) => h("tr", {}, h("td", {}, h("code", {}, shown(spec?.tensor, 300))), h("td", {}, shown(spec?.dtype, 40)), h("td", {}, shapeText(spec?.shape))))))),
-    weights.length > 0 && h("section", {}, h("h2", {}, "Largest weights"), table(["Name", "Type", "Shape", "Elements"], weights.slice(0, 20).map((one) => h("tr", {}, h("td", {}, h("code", {}, shown(one?.name, 300))), h("td", {}, shown(one?.dtype, 40)), h("td", {}, shapeText(one?.shape)), h("td", { class: "figure" }, number(asCount(one?.elements))))))),
-    ops.length > 0 && h("section", {}, h("h2", {}, "Ops"), table(["Op", "Count"], ops.slice(0, 30).map(([op, count]) => h("tr", {}, h("td", {}, shown(op, 200)), h("td", { class: "figure" }, number(asCount(count)))))), ops.length > 30 && h("p", { class: "dim" }, `and ${plural(ops.length - 30, "more op")}`)),
+    signatures.map(signaturePart),
+    !signatures.length && Object.keys(SUGGESTED).map(suggested),
+    tableSection("Largest weights", weightColumns, weights, "weight", { node: (one) => one.name, wide: false }),
+    tableSection("Ops", [textColumn("Op", "op"), countColumn("Count", (one) => asCount(one.count))], ops, "op", { wide: false }),
   ];
 }
 
@@ -39,8 +58,10 @@ const facts = [
   asCount(first.parameters) > 0 && `${number(asCount(first.parameters))} parameters`,
   metas[0]?.tensorflow_version && `TensorFlow ${shown(metas[0].tensorflow_version, 30)}`,
 ].filter(Boolean);
+const picture = data.scenes.length > 0 ? picturesOf(data.scenes, onPage.take) : noPicture(data.note);
+const metaSection = (meta, index) => h("div", { class: "below" }, metas.length > 1 && h("h2", { class: "wide" }, shown(data.scenes[index]?.label, 100)), metaParts(meta));
 append(document.getElementById("app"), [
   live,
   h("header", { class: "top" }, h("div", { class: "masthead" }, h("h1", {}, shown(source.path, 300)), themeButton()), h("p", { class: "facts" }, facts.join(" · "))),
-  h("main", {}, data.scenes.length > 0 && picturesOf(data.scenes), metas.map((meta, index) => h("div", { class: "below" }, metas.length > 1 && h("h2", { class: "wide" }, shown(data.scenes[index]?.label, 100)), metaParts(meta)))),
+  h("main", {}, picture, metas.map(metaSection)),
 ]);

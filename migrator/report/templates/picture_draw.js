@@ -64,18 +64,17 @@ function drawOpen(scene, box, looks, open, kept, index, place, group) {
   group.classList.add("scope", "open");
   group.append(
     s("rect", { class: "frame", width: n(box.w), height: n(box.h), rx: 9 }),
-    s("g", { class: "head", transform: "translate(10 8)" },
+    drawLevel(scene, kept.get(number), open, kept, index, place),
+    s("g", { class: "head", transform: "translate(10 8)" }, // over the lines that come in
       s("rect", { class: "grip", x: -4, y: -3, width: n(textWidth(looks.title, FONTS.scope) + 30), height: 22, rx: 5 }),
       toggleMark(true), s("text", { class: "op", x: 20, y: 12.5 }, looks.title),
-      countMarks(looks, textWidth(looks.title, FONTS.scope) + 32, 0)),
-    drawLevel(scene, kept.get(number), open, kept, index, place));
+      countMarks(looks, textWidth(looks.title, FONTS.scope) + 32, 0)));
 }
 
 const toggleMark = (open) => s("g", { class: "toggle" }, s("rect", { x: 0, y: 1.5, width: 13, height: 13, rx: 3 }), s("path", { d: open ? "M3.5 8h6" : "M3.5 8h6M6.5 5v6" }));
 
 function countMarks(looks, x, y) {
-  return looks.kinds.map(({ kind, text }) => {
-    const width = textWidth(text, FONTS.badge) + 10;
+  return looks.kinds.map(({ kind, text, w: width }) => {
     const mark = s("g", { class: "count", "data-kind": kind, transform: `translate(${n(x)} ${y})` }, s("rect", { width: n(width), height: 16, rx: 8 }), s("text", { x: n(width / 2), y: 12, "text-anchor": "middle" }, text));
     x += width + 4;
     return mark;
@@ -88,32 +87,32 @@ function drawClosed(box, looks, group) {
     s("rect", { class: "behind", x: 4, y: 4, width: n(box.w - 8), height: n(box.h), rx: 7 }),
     s("rect", { class: "box", width: n(box.w), height: n(box.h), rx: 7 }),
     s("g", { transform: "translate(10 7)" }, toggleMark(false), s("text", { class: "op", x: 20, y: 12.5 }, looks.title)),
-    countMarks(looks, textWidth(looks.title, FONTS.scope) + 36, 7),
+    ...countMarks(looks, textWidth(looks.title, FONTS.scope) + 36, 7),
     s("text", { class: "said", x: 30, y: 36 }, looks.said));
 }
 
 function drawLeaf(scene, cell, box, looks, group) {
   const sort = scene.sort(cell);
-  const end = sort === "ends";
+  const { end } = looks;
   group.classList.add("leaf");
-  group.dataset.sort = sort;
+  group.dataset.sort = end ? "ends" : sort;
   const left = 12 + (looks.kind ? MARK_WIDTH : 0);
+  group.append(s("title", {}, shown(scene.name(cell), 300)));
   group.append(s("rect", { class: "box", width: n(box.w), height: n(box.h), rx: end ? n(box.h / 2) : 5 }));
   if (!end) group.append(s("path", { class: "stripe", d: `M5 0H4.5V${box.h}H5A5 5 0 0 1 0 ${box.h - 5}V5A5 5 0 0 1 5 0z` }));
-  if (looks.kind) group.append(kindMark(looks.kind, 9, box.h / 2 - 8));
+  if (looks.kind) group.append(boxMark(looks.kind, 9, box.h / 2 - 8));
   const low = box.h === LEAF_LOW;
   group.append(s("text", { class: "op", x: left, y: low ? 18.5 : 17 }, looks.title));
   if (looks.said) group.append(s("text", { class: "said", x: left, y: 32 }, looks.said));
   let x = left + (looks.said ? textWidth(looks.said, FONTS.name) + 8 : 0);
   for (const badge of looks.badges) {
-    const width = textWidth(badge.text, FONTS.badge) + 10;
-    group.append(s("g", { class: "badge", "data-kind": badge.kind || null, transform: `translate(${n(x)} 21.5)` }, s("rect", { width: n(width), height: 14, rx: 3 }), s("text", { x: 5, y: 10.7 }, badge.text)));
-    x += width + 4;
+    group.append(s("g", { class: "badge", "data-kind": badge.kind || null, transform: `translate(${n(x)} 21.5)` }, s("rect", { width: n(badge.w), height: 14, rx: 3 }), s("text", { x: 5, y: 10.7 }, badge.text)));
+    x += badge.w + 4;
   }
   if (looks.inner && looks.inner !== looks.kind) group.append(s("g", { class: "inner", "data-kind": looks.inner }, s("circle", { cx: n(box.w - 7), cy: 7, r: 4 }), s("title", {}, `holds a value that is ${KIND_WORDS[looks.inner].toLowerCase()}`)));
 }
 
-const kindMark = (kind, x, y) => s("g", { class: "mark", transform: `translate(${x} ${n(y)})` }, s("rect", { width: 16, height: 16, rx: kind === "renamed" || kind === "rewired" ? 8 : 3 }), s("text", { x: 8, y: 12, "text-anchor": "middle" }, KIND_MARKS[kind]));
+const boxMark = (kind, x, y) => s("g", { class: "mark", transform: `translate(${x} ${n(y)})` }, s("rect", { width: 16, height: 16, rx: kind === "renamed" || kind === "rewired" ? 8 : 3 }), s("text", { x: 8, y: 12, "text-anchor": "middle" }, KIND_MARKS[kind]));
 
 /** Connections without lines: a short stub at either end. */
 function drawHints(scene, layout) {

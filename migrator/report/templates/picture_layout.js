@@ -1,87 +1,12 @@
 // Where everything is. Rows and their order come with the data; here sizes become places, so that
 // any scopes may be open. A scope is laid out by itself: edges meet it at ports on its border.
 
-const LEAF_HIGH = 40;
-const LEAF_LOW = 28;
-const CLOSED_HIGH = 46;
 const TITLE = 30; // of an open scope
 const PAD = 16;
 const SPACE = 22; // between boxes of a row
 const BEND_SPACE = 12;
 const ROW_GAP = 30;
 const FLAG = { control: 1, fresh: 2, gone: 4, loop: 8, hidden: 16 };
-
-const ruler = document.createElement("canvas").getContext("2d");
-const FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "Noto Sans", "Liberation Sans", Arial, sans-serif';
-const measured = new Map();
-
-/** Width of a text as it is drawn. */
-function textWidth(text, font) {
-  const key = font + text;
-  let width = measured.get(key);
-  if (width === undefined) {
-    ruler.font = `${font} ${FONT}`;
-    width = ruler.measureText(text).width;
-    measured.set(key, width);
-  }
-  return width;
-}
-
-/** A text cut to a width, its end kept: numbers tell siblings apart. */
-function fitted(text, width, font) {
-  text = shown(text, 120);
-  if (textWidth(text, font) <= width) return text;
-  let keep = text.length;
-  while (keep > 4) {
-    keep = Math.floor(keep * 0.9);
-    const head = Math.ceil(keep * 0.55);
-    const cut = `${text.slice(0, head)}…${text.slice(text.length - (keep - head))}`;
-    if (textWidth(cut, font) <= width) return cut;
-  }
-  return "…";
-}
-
-const FONTS = { op: "600 13px", name: "400 11px", badge: "400 10.5px", scope: "600 13px", gist: "400 11px" };
-const MARK_WIDTH = 20;
-
-/** What stands on a box, and how large it is. Kept, since it never changes. */
-function face(scene, item) {
-  scene.faces ??= new Map();
-  let found = scene.faces.get(item);
-  if (!found) scene.faces.set(item, (found = isScope(item) ? scopeFace(scene, scopeOf(item)) : leafFace(scene, item)));
-  return found;
-}
-
-const plainName = (text) => text.toLowerCase().replace(/[_\d]+$|[^a-z]/g, "");
-
-function leafFace(scene, cell) {
-  const op = scene.op(cell);
-  const kind = scene.kindOf.get(cell) ?? "";
-  const end = scene.sort(cell) === "ends";
-  const name = scene.label(cell);
-  const title = fitted(end ? name : op, 210, FONTS.op);
-  const said = end ? fitted({ _Arg: "argument", _Retval: "result", Placeholder: "input" }[op] ?? op, 170, FONTS.name) : plainName(name) === plainName(op) && !kind ? "" : fitted(name, 170, FONTS.name);
-  const roots = weightsOf(scene, cell);
-  const told = roots.map((root) => ({ root, text: scene.raw.badges[root] ?? "" })).filter((one) => (one.text && !one.text.startsWith("=")) || scene.kindOf.get(one.root));
-  const changed = (scene.held.get(cell) ?? []).find((one) => scene.kindOf.get(one));
-  const badges = told.slice(0, 2).map((one) => ({ text: fitted(one.text || "value", 110, FONTS.badge), kind: scene.kindOf.get(one.root) ?? "" }));
-  const badgeWidth = badges.reduce((sum, one) => sum + textWidth(one.text, FONTS.badge) + 12 + 4, 0);
-  const low = !said && !badges.length;
-  const lines = Math.max(textWidth(title, FONTS.op), (said ? textWidth(said, FONTS.name) : 0) + (badges.length ? badgeWidth + (said ? 8 : 0) : 0));
-  return { title, said, badges, kind, inner: changed === undefined ? "" : scene.kindOf.get(changed), w: Math.max(84, Math.ceil(lines) + 24 + (kind ? MARK_WIDTH : 0)), h: low ? LEAF_LOW : LEAF_HIGH };
-}
-
-function scopeFace(scene, number) {
-  const scope = scene.scopes[number];
-  const call = scope.call >= 0;
-  const label = (call ? ownName(scene.name(scope.call), "") : scope.label) || "(no name)";
-  const title = fitted(label, 230, FONTS.scope);
-  const said = fitted([call && plainName(label) !== plainName(scene.op(scope.call)) && scene.op(scope.call), plural(scope.below, "node"), gist(scene, number)].filter(Boolean).join(" · "), 230, FONTS.gist);
-  const kinds = KINDS.filter((kind) => scope.kinds[kind]).map((kind) => ({ kind, text: `${KIND_MARKS[kind]}${scope.kinds[kind]}` }));
-  const marks = kinds.reduce((sum, one) => sum + textWidth(one.text, FONTS.badge) + 14, 0);
-  const whole = KINDS.find((kind) => scope.kinds[kind] === scope.below) ?? (call ? scene.kindOf.get(scope.call) : "") ?? "";
-  return { title, said, kinds, kind: whole, call, w: Math.max(120, Math.ceil(Math.max(textWidth(title, FONTS.scope) + 24 + marks, textWidth(said, FONTS.gist) + 14) + 30)), h: CLOSED_HIGH };
-}
 
 /** Where all in `scope` is, relative to its corner. Kept until what is open in it changes. */
 function layOut(scene, scope, open, kept) {
@@ -141,6 +66,7 @@ function layOut(scene, scope, open, kept) {
     for (const row of part.rows) {
       row.top += part.y;
       row.bottom += part.y;
+      row.gutter += part.x + shift;
     }
   }
   const found = { scope, boxes: boxes.slice(0, count), edges, hints, w: Math.max(minimum, size.w + 2 * PAD), h: size.bottom + (exits && !size.beside ? 0 : PAD) };
@@ -159,7 +85,7 @@ const weightOf = (scope) => (scope.kind === "library" ? 0 : scope.below);
 
 function openTitle(scene, scope) {
   const looks = face(scene, scopeItem(scope));
-  return { w: textWidth(looks.title, FONTS.scope) + 60 + looks.kinds.reduce((sum, one) => sum + textWidth(one.text, FONTS.badge) + 14, 0) };
+  return { w: textWidth(looks.title, FONTS.scope) + 60 + looks.marks };
 }
 
 /** One connected part: places across by turns of averaging, then down by the rows' heights. */
@@ -196,7 +122,7 @@ function placePart(rows, boxes, edges, count, inside, top, root) {
     const exit = line.length > 0 && line.every((box) => box.end >= inside && box.port);
     const height = Math.max(0, ...line.map((box) => box.h));
     if (entry) y = 0;
-    const row = { top: y, bottom: y + height, entry, exit };
+    const row = { number, top: y, bottom: y + height, entry, exit, column: 0, gutter: 0 };
     for (const box of line) {
       box.y = y + (height - box.h) / 2;
       box.row = row;
@@ -209,9 +135,13 @@ function placePart(rows, boxes, edges, count, inside, top, root) {
     y += height + (entry ? Math.max(top, gap * 0.8 + 12) : gap);
     if (number === lines.length - 1) y -= gap;
   });
+  const before = spans[spans.length - 1].bottom;
+  inColumns(lines, spans, links, root ? 2 : 1.4, root ? COLUMN_LEAST_OUTER : COLUMN_LEAST);
+  const lowest = Math.max(...spans.map((row) => row.bottom));
+  if (spans[spans.length - 1].column) y = lowest + (y - before) + 2 * LANE;
   const all = lines.flat();
-  const left = Math.min(...all.map((box) => box.cx - box.w / 2));
-  const right = Math.max(...all.map((box) => box.cx + box.w / 2));
+  const { left, right } = widthOf(lines);
+  for (const row of spans) row.gutter -= left;
   for (const box of all) box.x = box.cx - (box.port || box.bend ? 0 : box.w / 2) - left;
   const ports = spans.some((row) => row.entry || row.exit);
   return { rows: spans, boxes: all, w: right - left, bottom: Math.max(y, root ? 0 : top), top: spans[0].top, ports, size: 0 };
@@ -341,71 +271,3 @@ function packParts(parts, root) {
   }
   return { w: width, bottom, beside: bottom > lowest };
 }
-
-/** Where an edge leaves the upper box and meets the lower one. */
-function route(edge, boxes) {
-  const upper = boxes[edge.upper];
-  const lower = boxes[edge.lower];
-  const from = (edge.turned ? edge.into : edge.out) ?? null;
-  const to = (edge.turned ? edge.out : edge.into) ?? null;
-  const middle = (box, at) => (box.port || box.bend ? box.x : box.x + (at ?? box.w / 2));
-  edge.x1 = middle(upper, from);
-  edge.x2 = middle(lower, to);
-  edge.y1 = upper.y + upper.h;
-  edge.y2 = lower.y;
-}
-
-/**
- * Spreads the ends of edges over the side of a box, then draws them all: straight through rows,
- * curved only between them, so that no line crosses a box.
- */
-function drawPaths(edges, boxes) {
-  const sides = new Map();
-  const take = (edge, box, side, at) => {
-    if (!box || box.port || (side === "bottom" ? (edge.turned ? edge.into : edge.out) : edge.turned ? edge.out : edge.into) !== null) return;
-    const key = `${box.end} ${side}`;
-    if (!sides.has(key)) sides.set(key, { box, side, ends: [] });
-    sides.get(key).ends.push({ edge, at });
-  };
-  for (const edge of edges) {
-    const chain = [edge.upper, ...edge.bends, edge.lower].map((end) => boxes[end]);
-    const near = (box) => (box.port || box.bend ? box.x : box.x + box.w / 2);
-    take(edge, chain[0], "bottom", near(chain[1]));
-    take(edge, chain[chain.length - 1], "top", near(chain[chain.length - 2]));
-  }
-  for (const { box, side, ends } of sides.values()) {
-    ends.sort((a, b) => a.at - b.at);
-    const step = ends.length > 1 ? Math.min(14, (box.w - 24) / (ends.length - 1)) : 0;
-    ends.forEach((one, index) => {
-      const x = box.x + box.w / 2 + (index - (ends.length - 1) / 2) * step;
-      if (side === "bottom") one.edge.x1 = x;
-      else one.edge.x2 = x;
-    });
-  }
-  for (const edge of edges) {
-    const upper = boxes[edge.upper];
-    const lower = boxes[edge.lower];
-    const head = edge.into === null && !boxes[edge.b].port ? 6 : 0;
-    const tip = edge.turned ? { start: head, end: 0 } : { start: 0, end: head };
-    let path = `M${n(edge.x1)} ${n(edge.y1 + tip.start)}`;
-    let x = edge.x1;
-    let y = upper.row.bottom;
-    if (y > edge.y1 + tip.start) path += `V${n(y)}`;
-    y = Math.max(y, edge.y1 + tip.start);
-    for (const end of [...edge.bends, edge.lower]) {
-      const box = boxes[end];
-      const last = end === edge.lower;
-      const tx = last ? edge.x2 : box.x;
-      const ty = last ? Math.min(box.row.top, edge.y2 - tip.end) : box.row.top;
-      const half = (y + ty) / 2;
-      path += Math.abs(tx - x) < 0.5 ? `V${n(ty)}` : `C${n(x)} ${n(half)} ${n(tx)} ${n(half)} ${n(tx)} ${n(ty)}`;
-      x = tx;
-      y = ty;
-      if (!last && box.row.bottom > y) path += `V${n((y = box.row.bottom))}`;
-    }
-    if (edge.y2 - tip.end > y) path += `V${n(edge.y2 - tip.end)}`;
-    edge.path = path;
-  }
-}
-
-const n = (value) => Math.round(value * 10) / 10;

@@ -14,20 +14,18 @@ function panelFor(scene, item, cell, picture) {
 
 const kindBadge = (kind) => h("span", { class: "kind", data: { kind } }, h("i", { "aria-hidden": "true" }, KIND_MARKS[kind]), KIND_WORDS[kind]);
 
-function scopePart(scene, number, picture) {
-  const scope = scene.scopes[number];
-  const isOpen = picture.open.has(number);
-  const ops = opsBelow(scene, number).slice(0, 12);
+function scopePart(scene, own, picture) {
+  const scope = scene.scopes[own];
+  const isOpen = picture.open.has(own);
+  const ops = opsBelow(scene, own).slice(0, 12);
   const words = { scope: "Scope", call: "Call, with what it calls", body: "Function", library: "Functions", group: "Part of a long list" };
   return h("section", {},
     h("p", { class: "dim sort" }, words[scope.kind] ?? ""),
     scope.call < 0 && h("h3", {}, h("span", { class: "name" }, shown(scope.label || "(no name)", 300))),
-    h("p", {}, plural(scope.below, "node"), " ", KINDS.filter((kind) => scope.kinds[kind]).map((kind) => [" ", h("span", { class: "kind", data: { kind } }, h("i", { "aria-hidden": "true" }, KIND_MARKS[kind]), `${number_(scope.kinds[kind])} ${kind}`)])),
-    h("p", { class: "actions" }, h("button", { type: "button", class: "toggle-scope", on: { click: () => { picture.toggle(number); picture.choose(scopeItem(number)); } } }, isOpen ? "Close" : "Open")),
-    ops.length > 0 && scope.call < 0 && [h("h4", {}, "Drawn ops"), h("ul", { class: "ops" }, ops.map(([op, count]) => h("li", {}, h("span", {}, shown(op, 80)), h("span", { class: "dim" }, number_(count)))))]);
+    h("p", {}, plural(scope.below, "node"), " ", KINDS.filter((kind) => scope.kinds[kind]).map((kind) => [" ", h("span", { class: "kind", data: { kind } }, h("i", { "aria-hidden": "true" }, KIND_MARKS[kind]), `${number(scope.kinds[kind])} ${kind}`)])),
+    h("p", { class: "actions" }, h("button", { type: "button", class: "toggle-scope", on: { click: () => { picture.toggle(own); picture.choose(scopeItem(own)); } } }, isOpen ? "Close" : "Open")),
+    ops.length > 0 && scope.call < 0 && [h("h4", {}, "Drawn ops"), h("ul", { class: "ops" }, ops.map(([op, count]) => h("li", {}, h("span", {}, shown(op, 80)), h("span", { class: "dim" }, number(count)))))]);
 }
-
-const number_ = (value) => number(value);
 
 function cellPart(scene, cell, picture) {
   const before = scene.raw.befores?.[cell] ?? null;

@@ -50,13 +50,15 @@ function ownName(name, op) {
 /** Nodes and changes under each scope, summed from the leaves up. */
 function countBelow(scene) {
   const { scopes, host, place, kindOf } = scene;
-  for (const scope of scopes) if (scope) scope.kinds = {};
+  for (const scope of scopes) if (scope) Object.assign(scope, { kinds: {}, drawn: 0 });
   for (let cell = 0; cell < scene.count; cell++) {
     const at = place[host[cell]];
     if (at < 0) continue;
     const kind = kindOf.get(cell);
+    const drawn = host[cell] === cell && isChanged(scene, cell) ? 1 : 0;
     for (let scope = at; scope >= 0; scope = scopes[scope].parent) {
       scopes[scope].below++;
+      scopes[scope].drawn += drawn;
       if (kind) scopes[scope].kinds[kind] = (scopes[scope].kinds[kind] ?? 0) + 1;
     }
   }
@@ -126,13 +128,13 @@ function opsBelow(scene, scope) {
 
 const NOTABLE = { layer: 0, norm: 1, pool: 2, active: 3, flow: 4, call: 5, data: 6, state: 7, other: 8, shape: 9, ends: 10 };
 
-/** What a closed scope says of itself under its name. */
+/** The ops that tell most of what a scope does. */
 function gist(scene, scope) {
   const sortOf = new Map(scene.raw.ops.map((op, index) => [op, scene.raw.sorts[index]]));
   const told = opsBelow(scene, scope)
     .sort((a, b) => NOTABLE[sortOf.get(a[0])] - NOTABLE[sortOf.get(b[0])])
-    .slice(0, 3).map(([op]) => op.replace(/^Depthwise(.*)Native$/, "Depthwise$1"));
-  return told.join(" · ");
+    .slice(0, 4).map(([op]) => op.replace(/^Depthwise(.*)Native$/, "Depthwise$1"));
+  return told;
 }
 
 /** Scopes from the root down to the one that an item is in. */
@@ -142,40 +144,61 @@ function scopesAbove(scene, item) {
   return found.reverse();
 }
 
+/** Whether a cell is more than renamed. */
+const isChanged = (scene, cell) => (scene.kindOf.get(cell) ?? "renamed") !== "renamed";
+
 const changedBelow = (scope) => Object.entries(scope.kinds).reduce((sum, [kind, count]) => sum + (kind === "renamed" ? 0 : count), 0);
+
+const FEW_CHANGES = 24; // up to which all nodes that changed are opened at first
+const SMALL = 12; // items that a scope which came or went as a whole may open
 
 /** What is open at first: what changed, else the outer scopes; as far as it stays a picture. */
 function firstOpen(scene) {
   const open = new Set([0]);
-  let shown = scene.scopes[0].items.length;
-  const room = (scope) => scene.scopes[scope].items.length - 1;
-  let queue = scene.scopes[0].items.filter(isScope).map(scopeOf);
   const changes = changedBelow(scene.scopes[0]);
-  if (changes > 0) {
-    // Where much changed an overview says more than the details of some corner.
-    const most = changes * 4 > scene.scopes[0].below ? 45 : 110;
-    queue.sort((a, b) => changedBelow(scene.scopes[a]) - changedBelow(scene.scopes[b]));
-    while (queue.length) {
-      const scope = queue.shift();
-      const own = scene.scopes[scope];
-      const count = changedBelow(own);
+  if (!changes) return openOuter(scene, open);
+  // Where much changed an overview says more than the details of some corner.
+  const many = changes * 4 > scene.scopes[0].below;
+  const few = scene.scopes[0].drawn <= FEW_CHANGES;
+  openChanged(scene, open, (scope) => scope.drawn, few, many ? 45 : few ? 260 : 110);
+  openChanged(scene, open, changedBelow, few, 45); // other values alone
+  return open;
+}
+
+const room = (scope) => scope.items.length - 1;
+const scopesIn = (scene, scope) => scene.scopes[scope].items.filter(isScope).map(scopeOf);
+const shownIn = (scene, open) => [...open].reduce((sum, scope) => sum + room(scene.scopes[scope]), 1);
+
+/** Opens what holds changes by `count`, the least of them first, up to `most` items on the picture. */
+function openChanged(scene, open, count, few, most) {
+  let shown = shownIn(scene, open);
+  const queue = scopesIn(scene, 0).sort((a, b) => count(scene.scopes[a]) - count(scene.scopes[b]));
+  while (queue.length) {
+    const scope = queue.shift();
+    const own = scene.scopes[scope];
+    if (!open.has(scope)) {
       const whole = KINDS.some((kind) => own.kinds[kind] === own.below); // all of it came or went
       const wide = Math.max(...own.layout[3].flat().map((row) => row.length));
-      if (!count || whole || wide > 12 || shown + room(scope) > most) continue;
+      if (!count(own) || (whole && !(few && own.items.length <= SMALL))) continue;
+      if ((wide > 12 && !few) || shown + room(own) > most) continue;
       open.add(scope);
-      shown += room(scope);
-      queue.push(...own.items.filter(isScope).map(scopeOf));
+      shown += room(own);
     }
-    return open;
+    queue.push(...scopesIn(scene, scope));
   }
+}
+
+function openOuter(scene, open) {
+  let shown = shownIn(scene, open);
+  let queue = scopesIn(scene, 0);
   while (shown < 14 && queue.length) {
     queue.sort((a, b) => scene.scopes[b].below - scene.scopes[a].below);
-    const scope = queue.find((one) => scene.scopes[one].kind !== "library" && shown + room(one) <= 42);
+    const scope = queue.find((one) => scene.scopes[one].kind !== "library" && shown + room(scene.scopes[one]) <= 42);
     if (scope === undefined) break;
     queue = queue.filter((one) => one !== scope);
     open.add(scope);
-    shown += room(scope);
-    queue.push(...scene.scopes[scope].items.filter(isScope).map(scopeOf));
+    shown += room(scene.scopes[scope]);
+    queue.push(...scopesIn(scene, scope));
   }
   return open;
 }

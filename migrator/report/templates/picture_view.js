@@ -11,11 +11,10 @@ function makePicture(scene, told) {
   let index = new Map();
   let layout = null;
   let chosen = null;
-  const probe = { theme: "", known: {} };
   const view = { x: 0, y: 0, k: 1, w: 800, h: 600 };
   const world = s("g", { class: "world" });
-  const svg = s("svg", { class: "canvas", tabindex: 0, role: "group", "aria-label": "The graph. Arrow keys move, plus and minus zoom, 0 fits, Enter opens." }, arrows(), world);
-  const map = h("canvas", { class: "map", width: 176, height: 132, "aria-hidden": "true" });
+  const svg = s("svg", { class: "canvas", tabindex: 0, role: "group", "aria-label": `The graph. Arrow keys move, plus and minus zoom, 0 fits, Enter opens${scene.two ? ", n and p go from change to change" : ""}.` }, arrows(), world);
+  const small = smallMap(view, (item) => (isScope(item) ? "" : scene.kindOf.get(item)), (item) => isScope(item) && open.has(scopeOf(item)), () => moved());
 
   function draw() {
     performance.mark("picture-draw");
@@ -25,7 +24,7 @@ function makePicture(scene, told) {
     world.replaceChildren(group);
     if (chosen !== null) mark();
     cull();
-    drawMap();
+    small.draw(layout, index);
     performance.measure("picture-draw", "picture-draw");
   }
 
@@ -40,7 +39,7 @@ function makePicture(scene, told) {
       svg.classList.toggle("far", view.k < 0.42);
       svg.classList.toggle("farther", view.k < 0.16);
       cull();
-      drawMap();
+      small.draw(layout, index);
     });
   }
 
@@ -82,13 +81,31 @@ function makePicture(scene, told) {
   const whole = () => ({ x: 0, y: 0, w: layout.w, h: layout.h });
   const fit = () => show(whole());
 
+  /** Places of what changed, as far as it is drawn: what stands alone last, then from the top. */
+  function changesShown() {
+    const lined = new Set(layout.edges.flatMap(({ a, b }) => [a, b]));
+    const lone = new Set(layout.boxes.filter(({ end }) => !lined.has(end)).map(({ item }) => item));
+    const found = [];
+    for (const [item, place] of index) {
+      const scope = isScope(item) ? scene.scopes[scopeOf(item)] : null;
+      const told = scope ? !open.has(scopeOf(item)) && changedBelow(scope) : isChanged(scene, item) || (scene.held.get(item) ?? []).some((one) => isChanged(scene, one));
+      if (told) found.push({ ...place, lone: lone.has(item) });
+    }
+    return found.sort((a, b) => a.lone - b.lone || a.y - b.y);
+  }
+
+  /** A shift of the picture by which no side of the window is left empty without need. */
+  const within = (shift, long, room) => (long <= room - 48 ? (room - long) / 2 : Math.min(24, Math.max(room - 24 - long, shift)));
+
   function firstView() {
-    const changed = [...index].filter(([item, place]) => (isScope(item) ? !open.has(scopeOf(item)) && changedBelow(scene.scopes[scopeOf(item)]) : (scene.kindOf.get(item) ?? "renamed") !== "renamed") && place).map(([, place]) => place);
     const scale = Math.min((view.w - 48) / layout.w, (view.h - 48) / layout.h);
-    if (changed.length && changed.length <= 8 && scale < FIRST_LEAST) {
-      changed.sort((a, b) => a.y - b.y);
-      const { x, y, w } = changed[0];
-      show({ x: x + w / 2 - view.w / 2, y: y - 120, w: view.w, h: view.h }, { least: 0.8, most: 0.8, from: "top" });
+    const changed = scale < FIRST_LEAST && scene.scopes[0].drawn <= FEW_CHANGES ? changesShown() : [];
+    if (changed.length) {
+      const { x, y, w, h: high } = changed[0];
+      view.k = 0.8;
+      view.x = within(view.w / 2 - (x + w / 2) * view.k, layout.w * view.k, view.w);
+      view.y = within(view.h / 3 - (y + high / 2) * view.k, layout.h * view.k, view.h);
+      moved();
       return;
     }
     const across = (view.w - 48) / layout.w;
@@ -99,45 +116,6 @@ function makePicture(scene, told) {
       const middle = main ? main.x + main.w / 2 : layout.w / 2;
       view.x = Math.min(24, Math.max(view.w - 24 - layout.w * view.k, view.w / 2 - middle * view.k));
     }
-  }
-
-  /** Colours of the page as a canvas takes them, for the theme that holds now. */
-  function colours() {
-    const theme = getComputedStyle(map).backgroundColor;
-    if (probe.theme !== theme) Object.assign(probe, { theme, known: {} });
-    return (name) => {
-      if (!probe.known[name]) {
-        map.style.color = `var(--${name})`;
-        probe.known[name] = getComputedStyle(map).color;
-      }
-      return probe.known[name];
-    };
-  }
-
-  function drawMap() {
-    const scale = Math.min(176 / layout.w, 132 / layout.h);
-    const small = layout.w * view.k <= view.w && layout.h * view.k <= view.h;
-    map.hidden = small || view.w < 560;
-    if (map.hidden) return;
-    const pen = map.getContext("2d");
-    const tone = colours();
-    pen.clearRect(0, 0, 176, 132);
-    const left = (176 - layout.w * scale) / 2;
-    const up = (132 - layout.h * scale) / 2;
-    let count = 0;
-    for (const [item, place] of index) {
-      if (++count > 1500) break;
-      const kind = isScope(item) ? "" : scene.kindOf.get(item);
-      pen.fillStyle = kind ? tone(kind) : isScope(item) && open.has(scopeOf(item)) ? tone("sunk") : tone("line-strong");
-      pen.fillRect(left + place.x * scale, up + place.y * scale, Math.max(1, place.w * scale), Math.max(1, place.h * scale));
-    }
-    pen.strokeStyle = tone("accent");
-    pen.lineWidth = 1.5;
-    const edge = (value, most) => Math.max(1, Math.min(most - 1, value));
-    const [x0, x1] = [-view.x, view.w - view.x].map((x) => edge(left + (x / view.k) * scale, 176));
-    const [y0, y1] = [-view.y, view.h - view.y].map((y) => edge(up + (y / view.k) * scale, 132));
-    pen.strokeRect(x0, y0, x1 - x0, y1 - y0);
-    map.view = { left, up, scale };
   }
 
   /* ---- what is open and chosen ---- */
@@ -312,16 +290,6 @@ function makePicture(scene, told) {
     if (sy < 40 || sy > room - 40) view.y += room / 2 - sy;
     moved();
   }
-  const mapped = (event) => {
-    if (!event.buttons || !map.view) return;
-    const area = map.getBoundingClientRect();
-    view.x = view.w / 2 - ((event.clientX - area.left - map.view.left) / map.view.scale) * view.k;
-    view.y = view.h / 2 - ((event.clientY - area.top - map.view.up) / map.view.scale) * view.k;
-    moved();
-  };
-  map.addEventListener("pointerdown", mapped);
-  map.addEventListener("pointermove", mapped);
-
   let first = true;
   const paper = matchMedia("print");
   new ResizeObserver(([entry]) => {
@@ -335,9 +303,10 @@ function makePicture(scene, told) {
     first = false;
     moved();
   }).observe(svg);
+  printWhole(svg, () => ({ ...view, w: layout.w * view.k, h: layout.h * view.k, items: index }));
   draw();
   return {
-    svg, map, fit, zoomAt, choose, toggle, open, view, draw,
+    svg, map: small.canvas, fit, zoomAt, choose, toggle, open, view, draw,
     chosen: () => chosen,
     shownItems: () => index.size,
     /** Shows a cell, folded or not, and chooses it. */

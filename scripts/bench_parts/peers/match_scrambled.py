@@ -21,7 +21,8 @@ import numpy as np
 from migrator.formats.tensors import constant_tensor
 from migrator.model.dtypes import DType
 from migrator.model.graph import Graph, Node, Versions, index_nodes
-from tests.diff.scramble import judge, matched, scramble
+from tests.diff.judging import judge, matched
+from tests.diff.scramble import scramble
 
 FLOAT = DType(1)
 KIND = {"T": FLOAT}

@@ -1,0 +1,43 @@
+"""How much two networks have in common: the share of nodes, and of layers, with a counterpart."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from migrator.diffing.changes import ALIKE_OPS
+from migrator.diffing.counterparts import Counterparts
+from migrator.diffing.result import NodeChange
+
+LAYERS = frozenset(
+    "Conv1D Conv2D Conv3D DepthwiseConv2dNative Conv2DBackpropInput MatMul BatchMatMul "
+    "BatchMatMulV2 Einsum GatherV2 ResourceGather LSTMBlockCell BlockLSTM CudnnRNN".split()
+)
+"""Ops that have weights of their own."""
+_FEWEST = 4
+"""Layers from which on a share of them says something."""
+
+
+def likeness(both: Counterparts, loose: Iterable[NodeChange]) -> tuple[float, str]:
+    """The smaller of both shares, from 0 to 1, and what it is of: ``nodes`` or ``layers``.
+
+    ``loose`` are nodes that came or went for no reason that is known. A node that is of another op
+    now, in the place of the old one, is no counterpart of it.
+    """
+    pairs: Counter[str] = Counter()
+    alone = Counter(item.op for item in loose)
+    for one, other in both.to_right.items():
+        ops = both.left.nodes[one].op, both.right.nodes[other].op
+        if ops[0] == ops[1] or ALIKE_OPS.get(ops[0], ops[0]) is ALIKE_OPS.get(ops[1], ops[1]):
+            pairs[ops[0]] += 1
+        else:
+            alone.update(ops)
+    nodes = _share(pairs.total(), alone.total())
+    layers = [sum(counts[op] for op in LAYERS) for counts in (pairs, alone)]
+    if sum(layers) < _FEWEST:
+        return nodes, "nodes"
+    return min((nodes, "nodes"), (_share(*layers), "layers"))
+
+
+def _share(pairs: int, alone: int) -> float:
+    return 2 * pairs / (2 * pairs + alone) if pairs + alone else 1.0
