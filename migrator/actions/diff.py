@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
+from migrator.collector import collector_paused
 from migrator.diffing.compare import compare
 from migrator.diffing.options import DiffOptions
 from migrator.diffing.result import Diff
@@ -39,7 +40,8 @@ def diff(
         signature=signature,
         limits=limits,
     )
-    models = [
-        item if isinstance(item, Model) else load(item, limits=limits) for item in (left, right)
-    ]
-    return compare(models[0], models[1], options=options)
+    with collector_paused():
+        models = [
+            item if isinstance(item, Model) else load(item, limits=limits) for item in (left, right)
+        ]
+        return compare(models[0], models[1], options=options)

@@ -56,7 +56,7 @@ def _readers(table: Table, number: int) -> list[Edge]:
     return [edge for edge in islice(table.outs[number], _MOST) if edge[1] >= 0]
 
 
-def _free_readers(table: Table, number: int, paired: list[int]) -> list[Edge]:
+def _free_readers(table: Table, number: int, paired: Sequence[int]) -> list[Edge]:
     found = (edge for edge in table.outs[number] if edge[1] >= 0 and paired[edge[0]] < 0)
     return list(islice(found, _MOST))
 

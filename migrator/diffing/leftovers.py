@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from migrator.diffing.pairing import LEVELS, Pairing
+from migrator.diffing.stages import free_nodes
 from migrator.diffing.table import Table
 
 _GROUP = 64
@@ -43,12 +44,13 @@ def pair_alike(pairing: Pairing) -> int:
     found = 0
     for labels in ((left.exact, right.exact), (left.forms, right.forms)):
         groups: dict[tuple[int, int], tuple[list[int], list[int]]] = {}
-        for a, image in enumerate(pairing.to_right):
+        free, other_free = free_nodes(pairing)
+        for a in free.tolist():
             room = pairing.room_to_right.get(left.room[a], -1)
-            if image < 0 <= room and not left.is_boundary[a]:
+            if room >= 0 and not left.is_boundary[a]:
                 groups.setdefault((room, labels[0][a]), ([], []))[0].append(a)
-        for b, image in enumerate(pairing.to_left):
-            group = groups.get((right.room[b], labels[1][b])) if image < 0 else None
+        for b in other_free.tolist():
+            group = groups.get((right.room[b], labels[1][b]))
             if group is not None and not right.is_boundary[b]:
                 group[1].append(b)
         chosen = [group for group in groups.values() if group[1]]
@@ -76,13 +78,10 @@ def _scores(pairing: Pairing) -> Scores:
     scores: Scores = {}
     readers = _Readers(right, pairing.to_left)
     named: dict[tuple[int, str], int] = {}
-    for b, other in enumerate(pairing.to_left):
-        if other < 0:
-            key = right.room[b], right.local[b]
-            named[key] = b
-    for a, image in enumerate(pairing.to_right):
-        if image >= 0:
-            continue
+    free, other_free = free_nodes(pairing)
+    for b in other_free.tolist():
+        named[right.room[b], right.local[b]] = b
+    for a in free.tolist():
         candidates = set(islice(_candidates(pairing, a, readers), _CANDIDATES))
         room = pairing.room_to_right.get(left.room[a], -1)
         same = named.get((room, left.local[a]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from migrator._version import __version__
 from migrator.diffing.explain import unexplained
 from migrator.diffing.record import Record
 from migrator.diffing.result import NodeChange
@@ -21,8 +22,10 @@ def record_lines(record: Record, nodes: Iterable[NodeChange], verdict: Verdict) 
     origin = "the other" if record.fits else "a file of other content than the other"
     rest = len(unexplained(nodes, record))
     start = f"{side} was migrated from {origin}"
-    if verdict.has_strayed:
+    if verdict.has_strayed and record.version == __version__:
         yield f"{start}, but its record does not lead to it: it was changed since, or by hand"
+    elif verdict.has_strayed:
+        yield f"{start}, but by another version of migrator, and this one does not get to it"
     elif not rest:
         yield f"{start}: nothing added or removed but what its migration record says"
     else:

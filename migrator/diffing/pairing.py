@@ -7,12 +7,13 @@ the neighbours that are paired already speak for it.
 
 from __future__ import annotations
 
+from array import array
 from collections import deque
-from collections.abc import Iterator, Sequence
-from itertools import islice
+from collections.abc import Sequence
 from typing import Any
 
 from migrator.diffing.hashes import Surroundings, as_numbers
+from migrator.diffing.neighbours import beside, edges_for, unique_marks
 from migrator.diffing.table import Table
 
 SURE = 1
@@ -21,8 +22,6 @@ SAME_LABEL, SAME_FORM, FAMILY = 4, 5, 7
 OTHER_OP = 8
 LEVELS = 9
 _CONFIDENCE = (1.0, 1.0, 0.98, 0.97, 0.95, 0.9, 0.85, 0.75, 0.6)
-_LOOKED_AT = 48
-"""Edges of a node that are asked whether they speak for a pair."""
 
 
 class Near:
@@ -49,8 +48,8 @@ class Pairing:
 
     def __init__(self, left: Table, right: Table) -> None:
         self.left, self.right = left, right
-        self.to_right = [-1] * len(left)
-        self.to_left = [-1] * len(right)
+        self.to_right = array("q", [-1]) * len(left)  # numpy sees into them without a copy
+        self.to_left = array("q", [-1]) * len(right)
         self.why: dict[int, tuple[str, float]] = {}
         self.room_to_right: dict[int, int] = {0: 0}
         self.room_to_left: dict[int, int] = {0: 0}
@@ -96,11 +95,19 @@ class Pairing:
         self._news.append((a, b))
         return True
 
-    def part(self, a: int) -> None:
-        """Take a pair back."""
-        b = self.to_right[a]
-        self.to_right[a] = self.to_left[b] = -1
-        del self.why[a]
+    def pair_all(self, ours: list[int], theirs: list[int], why: str, confidence: float) -> int:
+        """Take many free nodes for pairs, in rooms that are one. Only those with a neighbour that
+        is free afterwards have news to spread. Gives their number.
+        """
+        said = why, confidence
+        to_right, to_left = self.to_right, self.to_left
+        for a, b in zip(ours, theirs, strict=True):
+            to_right[a], to_left[b] = b, a
+        self.why.update(dict.fromkeys(ours, said))
+        done = set(ours)
+        self._news.extend(pair for pair in self.beside_free() if pair[0] in done)
+        self._news.extend((a, to_right[a]) for a in self.left.calls if a in done)
+        return len(ours)
 
     def bind(self, room: int, other: int) -> bool:
         """Take two functions for one and the same, with their arguments and results."""
@@ -148,8 +155,8 @@ class Pairing:
         are paired with others.
         """
         left, right = self.left, self.right
-        for_it, against = _edges_for(left, right, self.to_right, self.to_left, a, b)
-        _, other = _edges_for(right, left, self.to_left, self.to_right, b, a)
+        for_it, against = edges_for(left, right, self.to_right, self.to_left, a, b)
+        _, other = edges_for(right, left, self.to_left, self.to_right, b, a)
         return for_it, max(against, other)
 
     def may_have_moved(self, a: int, b: int) -> bool:
@@ -157,15 +164,15 @@ class Pairing:
         them has lost its place, or no more than one edge goes elsewhere.
         """
         left, right = self.left, self.right
-        for_it, against = _edges_for(left, right, self.to_right, self.to_left, a, b)
-        _, other = _edges_for(right, left, self.to_left, self.to_right, b, a)
+        for_it, against = edges_for(left, right, self.to_right, self.to_left, a, b)
+        _, other = edges_for(right, left, self.to_left, self.to_right, b, a)
         return min(against, other) <= min(1, for_it) or max(against, other) <= 1 + for_it
 
     def is_free_of_doubt(self, a: int, b: int) -> bool:
         """Whether, for one of the sides at least, no more speaks against a pair than for it."""
         left, right = self.left, self.right
-        for_it, against = _edges_for(left, right, self.to_right, self.to_left, a, b)
-        _, other = _edges_for(right, left, self.to_left, self.to_right, b, a)
+        for_it, against = edges_for(left, right, self.to_right, self.to_left, a, b)
+        _, other = edges_for(right, left, self.to_left, self.to_right, b, a)
         return min(against, other) <= for_it
 
     def calls_agree(self, a: int, b: int) -> bool:
@@ -236,10 +243,10 @@ class Pairing:
         import numpy as np
 
         images = np.array(self.to_right, np.int64)
-        beside = _beside(self.left, images < 0) & (images >= 0)
+        found = beside(self.left, images < 0) & (images >= 0)
         preimages = np.array(self.to_left, np.int64)
-        beside[preimages[_beside(self.right, preimages < 0) & (preimages >= 0)]] = True
-        numbers = np.flatnonzero(beside)
+        found[preimages[beside(self.right, preimages < 0) & (preimages >= 0)]] = True
+        numbers = np.flatnonzero(found)
         return list(zip(numbers.tolist(), images[numbers].tolist(), strict=True))
 
     def ask_again(self) -> None:
@@ -325,82 +332,5 @@ class Pairing:
             (left.local, right.local),
         )
         for mine, other in marks:
-            for a, b in _unique(ours, theirs, mine, other):
+            for a, b in unique_marks(ours, theirs, mine, other):
                 self.propose(a, b)
-
-
-def _beside(table: Table, free: Any) -> Any:
-    """Which nodes have an edge to one that is ``free``."""
-    import numpy as np
-
-    found = np.zeros(len(table), bool)
-    before, after = table.ends
-    found[before[free[after]]] = True
-    found[after[free[before]]] = True
-    return found
-
-
-def _edges_for(
-    left: Table, right: Table, to_right: Sequence[int], to_left: Sequence[int], a: int, b: int
-) -> tuple[int, int]:
-    """Edges of ``a`` with a paired far end: those that ``b`` has too, and those in whose place it
-    has one to a node that is paired otherwise. What is seen through need not be the same.
-    """
-    for_it = against = 0
-    ins, raw = right.ins[b], right.raw[b]
-    count = len(ins)
-    mine = left.raw[a]
-    for at, (producer, port, slot) in enumerate(left.ins[a][:_LOOKED_AT]):
-        if producer < 0:
-            continue
-        image = to_right[producer]
-        if slot < 0:
-            if image >= 0 and any(image == item for item, _, _ in raw[-_LOOKED_AT:]):
-                for_it += 1
-            continue
-        if at >= count:
-            against += image >= 0
-        elif image >= 0 and ins[at][0] == image and ins[at][1] == port:
-            for_it += 1
-        else:
-            direct = to_right[mine[at][0]]
-            if direct >= 0 and raw[at][0] == direct and raw[at][1] == mine[at][1]:
-                for_it += 1
-            else:
-                against += image >= 0 and (ins[at][0] < 0 or to_left[ins[at][0]] >= 0)
-    for consumer, slot, port in islice(left.outs[a], _LOOKED_AT):
-        image = to_right[consumer]
-        if image < 0:
-            continue
-        ins, raw = right.ins[image], right.raw[image]
-        if slot < 0:
-            if any(item == b for item, _, _ in raw[-_LOOKED_AT:]):
-                for_it += 1
-        elif slot >= len(ins):
-            against += 1
-        elif (ins[slot][0] == b and ins[slot][1] == port) or (
-            raw[slot][0] == b and raw[slot][1] == port
-        ):
-            for_it += 1
-        else:
-            reads = raw[slot][0] if right.through[b] else ins[slot][0]
-            against += reads < 0 or to_left[reads] >= 0 or reads == b
-    return for_it, against
-
-
-def _unique(
-    ours: Sequence[int], theirs: Sequence[int], mine: Sequence[Any], other: Sequence[Any]
-) -> Iterator[tuple[int, int]]:
-    """Pairs whose mark no second node of either side has."""
-    first: dict[Any, int] = {}
-    for item in ours:
-        mark = mine[item]
-        first[mark] = -1 if mark in first else item
-    second: dict[Any, int] = {}
-    for item in theirs:
-        mark = other[item]
-        second[mark] = -1 if mark in second else item
-    for mark, a in first.items():
-        b = second.get(mark, -1)
-        if a >= 0 and b >= 0:
-            yield a, b

@@ -42,6 +42,8 @@ class Record:
     sha256: str
     on_right: bool
     fits: bool
+    version: str = ""
+    """Of the migrator that wrote it."""
     data: Any = field(repr=False, compare=False, default=None)
     """What was read."""
 
@@ -90,6 +92,7 @@ def _record(data: Any, other: Model, on_right: bool) -> Record:
         sha256=sha256,
         on_right=on_right,
         fits=_is_file(other, data["source"].get("bytes"), sha256),
+        version=str(data.get("migrator", "")),
         data=data,
     )
 

@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from migrator.diffing import gaps, scopes, stages
+from migrator.diffing import gaps, names, scopes, stages
 from migrator.diffing.canonical import Labeller
 from migrator.diffing.functions import Opened
 from migrator.diffing.hashes import Whole, mixed, whole_hashes
@@ -60,11 +60,15 @@ def match_graphs(
 
 def _run(pairing: Pairing) -> None:
     wholes = {}
+    if _settle_by_name(pairing):
+        return
     for labels in ("exact", "forms"):
-        if labels == "forms" and (
-            _free_share(pairing) < _MOSTLY_DONE or not _values_differ(pairing)
+        if _free_share(pairing) < _MOSTLY_DONE and (
+            labels == "forms" or len(pairing.room_to_right) == len(pairing.left.rooms)
         ):
-            break  # the weights' values were no hindrance
+            break  # what is left hangs on neighbours, or the weights' values were no hindrance
+        if labels == "forms" and not _values_differ(pairing):
+            break
         wholes[labels] = _find_anchors(pairing, labels)
         if is_done(pairing):
             return
@@ -86,6 +90,19 @@ def _run(pairing: Pairing) -> None:
         _pair_named(pairing, strict=False)
         _pair_by_scopes(pairing)
     _pair_what_remains(pairing)
+
+
+def _settle_by_name(pairing: Pairing) -> bool:
+    """Take what kept its name, where names are evidence. Whether that was all."""
+    if not pairing.use_names:
+        return False
+    _pair_weights(pairing)
+    while names.pair_agreed(pairing):
+        rooms = len(pairing.room_to_right)
+        pairing.spread(SURE)
+        if len(pairing.room_to_right) == rooms:
+            break
+    return is_done(pairing)
 
 
 def _find_anchors(pairing: Pairing, labels: str) -> tuple[Whole, Whole]:
@@ -240,13 +257,13 @@ def _pair_twins(pairing: Pairing, ours: Whole, theirs: Whole, labels: str) -> No
 def _pair_named(pairing: Pairing, *, strict: bool = True) -> None:
     """Equal name, op and room, where neighbours by name or by pairs bear it out."""
     left, right = pairing.left, pairing.right
-    index = {}
-    for b, other in enumerate(pairing.to_left):
-        if other < 0 and not right.is_boundary[b]:
-            index[right.room[b], right.local[b]] = b
+    free, other_free = stages.free_nodes(pairing)
+    index = {
+        (right.room[b], right.local[b]): b for b in other_free.tolist() if not right.is_boundary[b]
+    }
     candidates: dict[int, int] = {}
-    for a, image in enumerate(pairing.to_right):
-        if image >= 0 or left.is_boundary[a]:
+    for a in free.tolist():
+        if left.is_boundary[a]:
             continue
         room = pairing.room_to_right.get(left.room[a], -1)
         b = index.get((room, left.local[a]), -1)
@@ -307,13 +324,9 @@ def _pair_by_scopes(pairing: Pairing) -> None:
     renames = scopes.scope_renames(pairs)
     if not renames:
         return
-    index = {}
-    for b, other in enumerate(pairing.to_left):
-        if other < 0:
-            index[right.room[b], right.local[b]] = b
-    for a, image in enumerate(pairing.to_right):
-        if image >= 0:
-            continue
+    free, other_free = stages.free_nodes(pairing)
+    index = {(right.room[b], right.local[b]): b for b in other_free.tolist()}
+    for a in free.tolist():
         room = pairing.room_to_right.get(left.room[a], -1)
         for name in scopes.renamed(left.local[a], renames):
             b = index.get((room, name), -1)

@@ -52,6 +52,7 @@ class Side:
                     self.home[name] = function.name
         self.nodes = nodes
         self._ports: dict[str, dict[str, tuple[int, int]]] = {}
+        self._inputs: dict[str, tuple[list[Tensor], list[str]]] = {}
 
     @cached_property
     def ops(self) -> frozenset[str]:
@@ -94,7 +95,10 @@ class Side:
         return _UNKNOWN_PORT if ports else 0
 
     def inputs(self, name: str) -> tuple[list[Tensor], list[str]]:
-        """Data inputs of a node by slot, and the nodes that it waits for."""
+        """Data inputs of a node by slot, and the nodes that it waits for. Not to be changed."""
+        known = self._inputs.get(name)
+        if known is not None:
+            return known
         data: list[Tensor] = []
         waits: list[str] = []
         node = self.nodes[name]
@@ -103,7 +107,8 @@ class Side:
                 waits.append(self.tensor(name, text)[0])
             else:
                 data.append(self.tensor(name, text))
-        return data, waits
+        found = self._inputs[name] = data, waits
+        return found
 
     @cached_property
     def _sites(self) -> dict[str, list[str]]:

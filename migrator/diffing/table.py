@@ -11,6 +11,7 @@ import re
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 from migrator.diffing.canonical import (
@@ -42,6 +43,7 @@ class Table:
     __slots__ = (
         "_columns",
         "_ends",
+        "_wires",
         "arguments",
         "back",
         "bases",
@@ -75,6 +77,7 @@ class Table:
         """``values`` are what variables hold, by whole name; functions of ``skip`` are left out."""
         self._columns: dict[str, Any] = {}
         self._ends: tuple[Any, Any] | None = None
+        self._wires: tuple[Any, Any, Any, Any] | None = None
         self.rooms: list[str] = [""]
         self.spans: list[tuple[int, int]] = []
         """First number of each room, and the one behind its last."""
@@ -116,6 +119,22 @@ class Table:
         if found is None:
             found = self._columns[name] = np.array(getattr(self, name), np.int64)
         return found
+
+    @property
+    def wires(self) -> tuple[Any, Any, Any, Any]:
+        """Producer, consumer, port and slot of every data edge of ``raw``, as arrays: by consumer,
+        then by slot.
+        """
+        import numpy as np
+
+        if self._wires is None:
+            flat = list(chain.from_iterable(chain.from_iterable(self.raw)))
+            edges = np.array(flat, np.int64).reshape(-1, 3)
+            consumers = np.repeat(np.arange(len(self.raw)), [len(item) for item in self.raw])
+            data = edges[:, 2] >= 0
+            producers, ports, slots = edges[data].T
+            self._wires = producers, consumers[data], ports, slots
+        return self._wires
 
     @property
     def ends(self) -> tuple[Any, Any]:

@@ -211,7 +211,16 @@ def test_result_that_was_changed_since_is_not_the_same(
 def test_changed_result_is_told_to_have_strayed_from_its_record(tmp_path: Path) -> None:
     copy = Copy("is_training", tmp_path)
     another_op(copy)
+    copy.record(lambda data: data.update(migrator=migrator.__version__))
     assert "its record does not lead to it" in "\n".join(copy.found().headline)
+
+
+def test_record_of_another_version_accuses_nobody(tmp_path: Path) -> None:
+    copy = Copy("is_training", tmp_path)
+    another_op(copy)
+    copy.record(lambda data: data.update(migrator="0.0.1"))
+    lines = "\n".join(copy.found().headline)
+    assert "another version of migrator" in lines and "by hand" not in lines
 
 
 def test_change_in_the_body_of_a_loop_is_found(tmp_path: Path) -> None:
