@@ -17,6 +17,7 @@ from migrator.verification.examples import encode_example
 from migrator.verification.ranges import Hints, find_hints
 from migrator.verification.samples import sample_bytes
 from migrator.verification.sparse import settle_sparse
+from migrator.verification.windows import smallest_side
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +44,7 @@ class Case:
 
 _SIZES = ((1, 5, 64), (2, 8, 96), (3, 12, 64))
 """(batch, length, image side) of the cases, where these are free."""
+_TAME_SIZES = ((1, 1, 32), (2, 2, 128), (1, 16, 224), (2, 16, 299), (4, 4, 32))
 _MOST_SWITCHES = 8
 _KNOWN, _SEVERAL = 0.8, 0.3
 """Share of strings that are keys of a table, and of those that are several in a row."""
@@ -66,6 +68,7 @@ def make_cases(graph: Graph | None, inputs: Sequence[InputSpec], *, seed: int) -
         sizes = (_SIZES[0], _SIZES[0])
     if not inputs:
         sizes = sizes[:1]
+    sizes = _with_room(sizes, inputs, hints, wiring)
     cases = [
         _case(inputs, hints, index, size, seed, plain=False) for index, size in enumerate(sizes)
     ]
@@ -81,7 +84,7 @@ def tamer_cases(graph: Graph | None, inputs: Sequence[InputSpec], *, seed: int) 
     """Tamer cases, for a model that refused the others: small integers, equal dimensions."""
     wiring = _wiring(graph)
     hints = {item.name: _hints(wiring, item) for item in inputs}
-    tame = ((1, 1, 32), (2, 2, 128), (1, 16, 224), (2, 16, 299), (4, 4, 32))
+    tame = _with_room(_TAME_SIZES, inputs, hints, wiring)
     return [
         _case(inputs, hints, index + len(_SIZES) + _MOST_SWITCHES, size, seed, plain=True)
         for index, size in enumerate(tame)
@@ -98,6 +101,30 @@ def _hints(wiring: Wiring | None, item: InputSpec) -> Hints:
     if wiring is None or number is None:
         return Hints(shape=item.shape)
     return find_hints(wiring, number, item.dtype, item.shape)
+
+
+def _with_room(
+    sizes: Sequence[tuple[int, int, int]],
+    inputs: Sequence[InputSpec],
+    hints: Mapping[str, Hints],
+    wiring: Wiring | None,
+) -> Sequence[tuple[int, int, int]]:
+    """``sizes`` with the sides of pictures large enough for the windows that look at them."""
+    if wiring is None:
+        return sizes
+    free = [
+        item for item in inputs if hints[item.name].is_image and _is_free(item, hints[item.name])
+    ]
+    numbers = [wiring.index.get(TensorRef.parse(item.tensor).node) for item in free]
+    sides = sorted({side for _, _, side in sizes})
+    room = {
+        side: max(
+            (smallest_side(wiring, number, side) for number in numbers if number is not None),
+            default=side,
+        )
+        for side in sides
+    }
+    return [(batch, length, room[side]) for batch, length, side in sizes]
 
 
 def _is_free(item: InputSpec, hints: Hints) -> bool:
