@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from migrator.collector import collector_paused
 from migrator.diffing.compare import compare
@@ -24,13 +24,14 @@ def diff(
     tag_set: Iterable[str] | None = None,
     signature: str = "",
     limits: Limits = DEFAULT_LIMITS,
+    progress: Callable[[str], None] | None = None,
 ) -> Diff:
     """How ``right`` differs from ``left``, whatever their formats, with renames seen through.
 
     ``ignore`` leaves out what its words name (``weights``, ``names``, ``devices``, ``shapes``,
     ``attrs``, ...), ``only`` tells of these scopes alone, ``weights`` compares the values of all
-    weights, however large. Raises UsageError for options that make no sense, and MigratorError
-    for what cannot be read.
+    weights, however large; ``progress`` is called with a few words at each stage.
+    Raises UsageError for options that make no sense, and MigratorError for what cannot be read.
     """
     options = DiffOptions(
         ignore=tuple(ignore),
@@ -40,8 +41,12 @@ def diff(
         signature=signature,
         limits=limits,
     )
+    tell = progress or (lambda _: None)
     with collector_paused():
-        models = [
-            item if isinstance(item, Model) else load(item, limits=limits) for item in (left, right)
-        ]
-        return compare(models[0], models[1], options=options)
+        models = []
+        for item in (left, right):
+            if not isinstance(item, Model):
+                tell("reading")
+                item = load(item, limits=limits)
+            models.append(item)
+        return compare(models[0], models[1], options=options, progress=tell)

@@ -109,29 +109,31 @@ class Compared:
 
 
 def compared(left: str, right: str, args: argparse.Namespace) -> Compared:
-    from migrator.diffing.compare import compare
-    from migrator.diffing.options import DiffOptions, words
+    from migrator.actions.diff import diff
+    from migrator.diffing.options import words
     from migrator.formats.load import load
     from migrator.report.json_diff import diff_result
 
-    chosen = DiffOptions(
-        ignore=words(args.ignore),
-        only=tuple(args.only),
-        weights=args.weights,
-        tag_set=None if args.tag_set is None else words([args.tag_set]),
-        signature=args.signature,
-    )
+    tags = options.tags_of(args)
     with Progress(args) as progress:
         progress.tell("reading")
         models = load(left), load(right)
-        found = compare(*models, options=chosen, progress=progress.tell)
+        found = diff(
+            *models,
+            ignore=words(args.ignore),
+            only=args.only,
+            weights=args.weights,
+            tag_set=tags,
+            signature=args.signature,
+            progress=progress.tell,
+        )
         result = diff_result(found, matches=args.matches)
         if args.format != "html":
             return Compared(result=result)
         from migrator.actions.pictures import diff_picture
 
         progress.tell("drawing")
-        scene, note = diff_picture(*models, found, chosen.tag_set)
+        scene, note = diff_picture(*models, found, tags)
         return Compared(result=result, scene=scene, note=note)
 
 

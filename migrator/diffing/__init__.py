@@ -1,5 +1,5 @@
 """How two models differ: which node is which, through renames, and what changed.
 
-``match`` pairs the nodes of two graphs, ``changes`` tells what became of each pair, ``compare``
+``matching`` pairs the nodes of two graphs, ``changes`` tells what became of each pair, ``compare``
 puts a whole result together. Nothing here imports TensorFlow, runs a graph or draws.
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from migrator.diffing.attributes import (
@@ -43,8 +44,8 @@ _ALIKE = (
 )
 ALIKE_OPS = {op: group for group in _ALIKE for op in group}
 """Ops that compute the same from the same inputs."""
-_NEUTRAL = frozenset(("name", "scope", "device", "home"))
-_SHAPED = frozenset(("Placeholder", "PlaceholderV2", "PlaceholderWithDefault"))
+SHAPED = frozenset(("Placeholder", "PlaceholderV2", "PlaceholderWithDefault"))
+"""Ops that say of what shape an input is."""
 _DIFFERENT = "different"
 
 
@@ -134,14 +135,14 @@ class _Comparer:
 
     def _itself(self, left: Node, right: Node, one: str) -> Iterator[Change]:
         ignore = self._ignore
-        if left.op != right.op:
+        if left.op != right.op and not self._both.same_function(left.op, right.op):
             if self._hand_on_a_weight(left, right, one):
                 return  # the weight's own change says it
             if ALIKE_OPS.get(left.op, frozenset((left.op,))) is not ALIKE_OPS.get(right.op):
                 self._altered.add(one)
             yield Change(field="op", left=left.op, right=right.op)
         for change in attribute_changes(left, right, self._both.same_function):
-            if change.field == "shape" and left.op in _SHAPED:
+            if change.field == "shape" and left.op in SHAPED:
                 if "shapes" not in ignore:
                     yield change
                 continue
@@ -242,18 +243,40 @@ class _Comparer:
             yield Change(field="name", left=ours, right=theirs)
 
     def _own_names(self, left: Node, right: Node, one: str, other: str) -> Iterator[Change]:
-        """The names that attributes hold, where they are more than the node's own."""
+        """The names that resources are shared by, where other nodes share one than before."""
         if not holds_names(left) and not holds_names(right):
             return
         for key in ("shared_name", "container"):
             a, b = left.attrs.get(key) or b"", right.attrs.get(key) or b""
             if is_same(a, b) or (_is_own(a, self._left, one) and _is_own(b, self._right, other)):
                 continue
-            yield Change(field=f"attr {key}", left=readable(a), right=readable(b))
+            sharing, sharing_there = self._sharing
+            ours = sharing.get(_resource(left, one), {one})
+            theirs = sharing_there.get(_resource(right, other), {other})
+            if {self._both.to_right.get(name) for name in ours} != theirs:
+                self._altered.add(one)
+                yield Change(field=f"attr {key}", left=readable(a), right=readable(b))
+
+    @cached_property
+    def _sharing(self) -> tuple[dict[_Resource, set[str]], dict[_Resource, set[str]]]:
+        """Of each side, what a resource is shared by -> the nodes that share it."""
+        found: tuple[dict[_Resource, set[str]], dict[_Resource, set[str]]] = {}, {}
+        for side, groups in zip((self._left, self._right), found, strict=True):
+            for name, node in side.nodes.items():
+                if holds_names(node):
+                    groups.setdefault(_resource(node, name), set()).add(name)
+        return found
 
 
 def holds_names(node: Node) -> bool:
     return "shared_name" in node.attrs or "container" in node.attrs
+
+
+_Resource = tuple[Any, Any]
+
+
+def _resource(node: Node, name: str) -> _Resource:
+    return node.attrs.get("shared_name") or name, node.attrs.get("container") or b""
 
 
 def _is_own(value: Any, side: Side, name: str) -> bool:

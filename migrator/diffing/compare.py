@@ -8,10 +8,12 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from migrator.collector import collector_paused
-from migrator.diffing import headline as lines
+from migrator.diffing.assets import Assets
 from migrator.diffing.changes import node_changes
 from migrator.diffing.counterparts import Counterparts
 from migrator.diffing.explain import explain
+from migrator.diffing.facts import Facts
+from migrator.diffing.headline import headline
 from migrator.diffing.matching import match_models
 from migrator.diffing.options import DiffOptions
 from migrator.diffing.record import find_record
@@ -24,7 +26,7 @@ from migrator.diffing.signatures import function_changes, other_changes, signatu
 from migrator.diffing.stored import compare_checkpoints
 from migrator.diffing.streams import Files, Store
 from migrator.diffing.values import DIFFERENT, EQUAL, UNKNOWN, WeightReport, compare_weights
-from migrator.diffing.verdict import Case, judge
+from migrator.diffing.verdict import Case, is_one_model, judge
 from migrator.errors import MigratorError, UsageError
 from migrator.formats.checkpoint import Checkpoint, checkpoint_prefix, open_checkpoint
 from migrator.model.model import MetaGraph, Model
@@ -83,6 +85,7 @@ def _compare(
     progress("telling what changed")
     changes = node_changes(both, weights.status, options)
     record = find_record(left, right)
+    assets = Assets(left, ours), Assets(right, theirs)
     verdict = judge(
         Case(
             models=(left, right),
@@ -91,6 +94,7 @@ def _compare(
             files=files,
             both=both,
             outputs=outputs,
+            assets=assets,
             changes=changes,
             weights=weights,
             record=record,
@@ -104,7 +108,7 @@ def _compare(
         outputs = Outputs(both, verdict.ends)
         weights = compare_weights(both, *stores, options)
         changes = without_detours(
-            node_changes(both, weights.status, options), frozenset(verdict.shown)
+            node_changes(both, weights.status, options), frozenset(verdict.shown), both
         )
     changes = explain(changes, both, outputs, record, verdict)
     nodes = tuple(item for item in changes.items if told.holds(item.left, item.right))
@@ -114,7 +118,7 @@ def _compare(
     is_bare = is_part or options.ignores("signatures")
     signatures = () if is_bare else signature_changes(both, options)
     is_bare = is_part or options.ignores("versions")
-    others = () if is_bare else other_changes(left, right, ours, theirs)
+    others = () if is_bare else other_changes(left, right, both, assets)
     weights = replace(
         weights,
         changes=tuple(item for item in weights.changes if told.holds(item.left, item.right)),
@@ -124,7 +128,7 @@ def _compare(
         left=left.source,
         right=right.source,
         identical=False,
-        same_computation=verdict.is_same,
+        same_computation=verdict.is_same and not verdict.is_open,
         headline=(),
         nodes=nodes,
         scopes=() if options.ignores("names") else tuple(filter(told.touches, both.scopes)),
@@ -137,8 +141,13 @@ def _compare(
         ignored=options.ignore,
         only=options.only,
     )
-    found = replace(found, identical=is_empty(found))
-    facts = lines.Facts(
+    is_known = (
+        options.ignores("weights")
+        or UNKNOWN not in weights.status.values()
+        or is_one_model(left, right)
+    )
+    found = replace(found, identical=is_known and is_empty(found))
+    facts = Facts(
         diff=found,
         both=both,
         outputs=outputs,
@@ -147,7 +156,7 @@ def _compare(
         nodes=tuple(item for item in nodes if item.kind in (ADDED, REMOVED) and not item.why),
         verdict=verdict,
     )
-    return replace(found, headline=lines.headline(facts))
+    return replace(found, headline=headline(facts))
 
 
 class _Told:

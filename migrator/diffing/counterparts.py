@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from migrator.diffing.result import ScopeRename
 from migrator.diffing.side import Side, Tensor
 from migrator.inspection.held import VARIABLES
+from migrator.model.dtypes import DType
 from migrator.model.graph import Node
-from migrator.model.tensors import LazyTensor
+from migrator.model.tensors import LazyTensor, Shape
 
 if TYPE_CHECKING:
     from migrator.diffing.matching import Matching
@@ -31,6 +32,23 @@ def is_weight(node: Node) -> bool:
         return False
     kind = value.dtype.kind
     return (kind in _WEIGHT_KINDS and value.elements > 1) or value.nbytes >= _LARGE
+
+
+def _may_be_one(one: Node, other: Node) -> bool:
+    """Whether two weights are of one class of types, and of one rank as far as it is known."""
+    kinds, ranks = zip(_kind_and_rank(one), _kind_and_rank(other), strict=True)
+    return (None in kinds or kinds[0] == kinds[1]) and (None in ranks or ranks[0] == ranks[1])
+
+
+def _kind_and_rank(node: Node) -> tuple[str | None, int | None]:
+    value = node.attrs.get("value")
+    if isinstance(value, LazyTensor):
+        return value.dtype.base.kind, value.shape.rank
+    dtype, shape = node.attrs.get("dtype"), node.attrs.get("shape")
+    return (
+        dtype.base.kind if isinstance(dtype, DType) else None,
+        shape.rank if isinstance(shape, Shape) else None,
+    )
 
 
 def holds_weight(node: Node) -> bool:
@@ -68,7 +86,7 @@ class Counterparts:
         items = [
             ScopeRename(left=pair[0], right=pair[1], nodes=counts[pair])
             for pair in kept
-            if counts[pair]
+            if counts[pair] and self.functions.get(pair[0]) != pair[1]  # told as a function
         ]
         return tuple(sorted(items, key=lambda item: (-item.nodes, item.left, item.right)))
 
@@ -81,7 +99,8 @@ class Counterparts:
         def pair(one: str, other: str) -> None:
             if one in found or other in taken:
                 return
-            if is_weight(self.left.nodes[one]) or is_weight(self.right.nodes[other]):
+            ours, theirs = self.left.nodes[one], self.right.nodes[other]
+            if (is_weight(ours) or is_weight(theirs)) and _may_be_one(ours, theirs):
                 found[one] = other
                 taken.add(other)
 

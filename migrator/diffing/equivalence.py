@@ -113,11 +113,12 @@ class Equivalence:
         if one.kind == OP:
             return one.port == other.port and self._same_op(one, other)
         if one.kind == WEIGHT:
-            return self._same_weight(one, other)
+            return self._is_one_variable(one, other) and self._same_weight(one, other)
         if one.kind == TABLE:
             return self._one_to_one((TABLE, one), (TABLE, other)) and self._same_table(one, other)
         if one.kind == INPUT:
-            return self._one_to_one((INPUT, one), (INPUT, other)) and self._same_input(one, other)
+            is_one = self._one_to_one((INPUT, one), (INPUT, other))
+            return is_one and self._same_input(one, other) and self._same_default(one, other)
         if one.kind in (LOOP, LOOP_VALUE):
             return self._same_loop(one, other)
         if one.kind == CONDITION:
@@ -132,6 +133,31 @@ class Equivalence:
         """Whether neither was found to be something else before."""
         there, here = self._once
         return there.setdefault(one, other) == other and here.setdefault(other, one) == one
+
+    def _is_one_variable(self, one: Head, other: Head) -> bool:
+        """Whether two weights are no third one: where state is written, equal values do not make
+        one variable of two.
+        """
+        if not self._is_ordered:
+            return True
+        homes = self._left.home(one), self._right.home(other)
+        if not all(homes):
+            return True
+        return self._one_to_one((WEIGHT, homes[0]), (WEIGHT, homes[1]))
+
+    def _same_default(self, one: Head, other: Head) -> bool:
+        """What two inputs are where nothing is fed. What a plan is given has no such value."""
+        if one.frame < 0 or other.frame < 0:
+            return True
+        ours, theirs = self._left.node(one), self._right.node(other)
+        if ours.attrs.get("dtype") != theirs.attrs.get("dtype"):
+            return False
+        defaults = self._left.inputs(one), self._right.inputs(other)
+        if len(defaults[0]) != len(defaults[1]):
+            return False
+        for a, b in zip(*defaults, strict=True):
+            self._push(*a, *b)
+        return True
 
     def _same_op(self, one: Head, other: Head) -> bool:
         left, right = self._left.node(one), self._right.node(other)

@@ -7,12 +7,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property
 
-from migrator.diffing.changes import NodeChanges
+from migrator.diffing.changes import SHAPED, NodeChanges
+from migrator.diffing.constants import constant_nodes, reasons_of_readers, replaced_by_constants
 from migrator.diffing.counterparts import Counterparts
 from migrator.diffing.record import Record
-from migrator.diffing.result import ADDED, REMOVED, NodeChange
+from migrator.diffing.result import ADDED, CHANGED, REMOVED, REWIRED, NodeChange
 from migrator.diffing.sameness import Outputs
 from migrator.diffing.side import Side
+from migrator.diffing.tables import with_fillers
 from migrator.diffing.verdict import REPLAY, Verdict
 from migrator.graph.inline import called_body
 from migrator.inspection.summary import FUNCTIONAL_CONTROL_FLOW, V1_CONTROL_FLOW
@@ -29,21 +31,13 @@ FEED = "feed"
 CUT = "cut"
 MIGRATION = "migration"
 FORM = "form"
-WORDS = {
-    PACKAGING: "serve saving, restoring and calling",
-    UNUSED: "are needed by no output",
-    IDENTITY: "only hand on their input",
-    HOME: "read weights from their new home",
-    CONTROL_FLOW: "are control flow in another form",
-    DROPOUT: "are dropout",
-    BATCH_NORM: "are batch norms, folded",
-    FOLDED: "follow from constants alone",
-    FEED: "are fixed inputs",
-    CUT: "lie on ways that a fixed input never takes",
-    MIGRATION: "come or go with the steps of the migration",
-    FORM: "are another form of the same",
-}
-"""What each reason says of nodes."""
+REASONS = frozenset(
+    (
+        *(PACKAGING, UNUSED, IDENTITY, HOME, CONTROL_FLOW, DROPOUT, BATCH_NORM, FOLDED, FEED),
+        *(CUT, MIGRATION, FORM),
+    )
+)
+"""All that a change may be explained by; ``report.diff_parts`` has the words."""
 _BY_STEP = {
     "prune": (UNUSED,),
     "functional_loops": (CONTROL_FLOW, FOLDED),
@@ -98,10 +92,16 @@ def explain(
     """
     if not changes.items:
         return changes
+    needs = (
+        with_fillers(both.left, outputs.left_needs),
+        with_fillers(both.right, outputs.right_needs),
+    )
     sides = {
-        REMOVED: _Reasons(both.left, both.to_right, both.weights, outputs.left_needs, record),
-        ADDED: _Reasons(both.right, both.to_left, both.weights_back, outputs.right_needs, record),
+        REMOVED: _Reasons(both.left, both.to_right, both.weights, needs[0], record),
+        ADDED: _Reasons(both.right, both.to_left, both.weights_back, needs[1], record),
     }
+    for kind in sides:
+        sides[kind].hold_against(sides[ADDED if kind == REMOVED else REMOVED])
     is_functional = _changes_form(changes.items)
     words = {"left": REMOVED, "right": ADDED}
     seen_into = {
@@ -109,16 +109,23 @@ def explain(
         for item in both.matching.bypassed
     }
     same = frozenset(verdict.shown)
+    found: dict[str, dict[str, str]] = {kind: {} for kind in sides}
+    for item in changes.items:
+        if item.kind in sides:
+            name = item.left or item.right
+            why = seen_into.get((item.kind, name), "")
+            found[item.kind][name] = why or sides[item.kind].why(name, is_functional)
+    for kind, known in found.items():
+        known |= sides[kind].spread(known)
     items = []
     for item in changes.items:
-        reasons = sides.get(item.kind)
-        name = item.left or item.right
-        why = seen_into.get((item.kind, name), "")
-        if not why and reasons is not None:
-            why = reasons.why(name, is_functional)
-        elif reasons is None and _is_unneeded(item, outputs):
-            why = UNUSED
-        if verdict.is_same and (item.left, item.right) not in same:
+        if item.kind in sides:
+            why = found[item.kind][item.left or item.right]
+        else:
+            why = UNUSED if _is_unneeded(item, needs) else ""
+            if not why and is_functional and _is_end_of_flow(item, both):
+                why = CONTROL_FLOW
+        if verdict.is_same and (item.left, item.right) not in same and not _is_input(item):
             why = _shown(why, item, record, verdict)
         items.append(replace(item, why=why) if why else item)
     return NodeChanges(items=tuple(items), altered=changes.altered)
@@ -139,11 +146,31 @@ def known_reasons(record: Record) -> set[str]:
     return set(_ALWAYS).union(*(_BY_STEP.get(code, ()) for code in record.codes))
 
 
-def _is_unneeded(item: NodeChange, outputs: Outputs) -> bool:
+def _is_unneeded(item: NodeChange, needs: tuple[set[str], set[str]]) -> bool:
     """Whether outputs are known on both sides, and none of them needs this pair."""
-    if not outputs.left or not outputs.right:
+    if not needs[0] or not needs[1]:
         return False
-    return item.left not in outputs.left_needs and item.right not in outputs.right_needs
+    return item.left not in needs[0] and item.right not in needs[1]
+
+
+def _is_end_of_flow(item: NodeChange, both: Counterparts) -> bool:
+    """Whether a pair only hands on, on both sides, what control flow of two forms makes."""
+    if item.kind not in (CHANGED, REWIRED):
+        return False
+    for side, name in ((both.left, item.left), (both.right, item.right)):
+        op = side.nodes[name].op
+        before = (side.nodes.get(source[0]) for source in side.inputs(name)[0])
+        flows = op in V1_CONTROL_FLOW or any(
+            node is not None and _is_flow(node.op) for node in before
+        )
+        if not flows or not (op in _HANDED_ON or op in V1_CONTROL_FLOW):
+            return False
+    return True
+
+
+def _is_input(item: NodeChange) -> bool:
+    """Whether the model takes inputs of another shape now: a change that no proof explains."""
+    return item.op in SHAPED and any(change.field == "shape" for change in item.changes)
 
 
 def unexplained(items: Iterable[NodeChange], record: Record) -> list[NodeChange]:
@@ -188,6 +215,15 @@ class _Reasons:
         self._weights = weights
         self._needed = needed
         self._feeds = record.feeds if record is not None else frozenset[str]()
+        self.replaced: set[str] = set()
+        """Constants, and what follows from them, in whose place the other side has constants."""
+
+    def hold_against(self, other: _Reasons) -> None:
+        """See which constants stand for one another."""
+        there = other.constant if self.constant else set()
+        self.replaced = replaced_by_constants(
+            self._side, other._side, self._partners, self.constant, there
+        )
 
     def why(self, name: str, is_functional: bool) -> str:
         node = self._side.nodes[name]
@@ -208,6 +244,8 @@ class _Reasons:
             return CONTROL_FLOW
         if is_functional and name in self._of_control_flow:
             return CONTROL_FLOW
+        if name in self.replaced:
+            return FOLDED
         if node.op.startswith("FusedBatchNorm"):
             return BATCH_NORM
         if node.op not in _STRONG:
@@ -215,7 +253,7 @@ class _Reasons:
                 return DROPOUT
             if _BATCH_NORM.search(name):
                 return BATCH_NORM
-        return FOLDED if name in self._constant else ""
+        return ""
 
     @cached_property
     def _of_control_flow(self) -> set[str]:
@@ -293,31 +331,10 @@ class _Reasons:
         return found
 
     @cached_property
-    def _constant(self) -> set[str]:
+    def constant(self) -> set[str]:
         """Loose nodes whose values follow from constants alone."""
-        side = self._side
-        loose = set(self._loose)
-        found: set[str] = set()
-        waiting: dict[str, int] = {}
-        after: dict[str, list[str]] = {}
-        ready = []
-        for name in loose:
-            data, _ = side.inputs(name)
-            before = [
-                item[0]
-                for item in data
-                if (node := side.nodes.get(item[0])) is None or node.op != "Const"
-            ]
-            if not before and (data or side.nodes[name].op == "Const"):
-                ready.append(name)
-            waiting[name] = len(before) if before or data else 1
-            for item in before:
-                after.setdefault(item, []).append(name)
-        while ready:
-            name = ready.pop()
-            found.add(name)
-            for reader in after.get(name, ()):
-                waiting[reader] -= 1
-                if not waiting[reader]:
-                    ready.append(reader)
-        return found
+        return constant_nodes(self._side, self._loose)
+
+    def spread(self, reasons: Mapping[str, str]) -> dict[str, str]:
+        """Reasons for constants that have none, from those of their readers."""
+        return reasons_of_readers(self._side, reasons, self.constant, self._readers)

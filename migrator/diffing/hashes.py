@@ -51,7 +51,7 @@ def whole_hashes(table: Table, labels: Sequence[int]) -> Whole:
                 own[number] = below[number] = hash(
                     (
                         labels[number],
-                        tuple([(key, bodies[item]) for key, item in called]).__hash__(),
+                        hash(tuple([(key, bodies[item]) for key, item in called])),
                     )
                 )
         for number in rooms[room]:

@@ -5,48 +5,32 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from migrator.diffing import explain
-from migrator.diffing.counterparts import Counterparts
-from migrator.diffing.likeness import LAYERS, likeness
+from migrator.diffing.around import around_lines
+from migrator.diffing.endpoint_lines import endpoint_lines, input_shape_lines
+from migrator.diffing.facts import Facts, counted
+from migrator.diffing.likeness import LAYERS, likeness, shape_share
 from migrator.diffing.migrated import record_lines, unseen_line
-from migrator.diffing.record import Record
+from migrator.diffing.norms import norm_lines
 from migrator.diffing.result import ADDED, CHANGED, REMOVED, RENAMED, REWIRED, Diff, NodeChange
-from migrator.diffing.sameness import Outputs
-from migrator.diffing.values import DIFFERENT, EQUAL, UNKNOWN, WeightReport
-from migrator.diffing.verdict import REPLAY, Verdict
+from migrator.diffing.values import DIFFERENT, UNKNOWN
+from migrator.diffing.verdict import REPLAY
+from migrator.diffing.weight_words import retyped_lines, weights_words
 from migrator.inspection.summary import FUNCTIONAL_CONTROL_FLOW
 
 _ANOTHER = 0.35
 """Share of the nodes with a counterpart under which two networks have little in common."""
 _RELATED = 0.8
+_ALIKE = 0.95
+"""Share from which on two networks are built alike, whatever the sizes of their layers."""
 _LOOPS = frozenset(("While", "StatelessWhile"))
-_NORMS = frozenset(("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3"))
 _TRAINING = re.compile(
     r"(?:.*Grad(?:V\d|Input|Filter)?|(?:Resource|Sparse)*Apply\w+|Conv\w+Backprop(?:Filter|Input)\w*|"
     r"\w*Summary(?:V2)?|Assign\w*|Queue\w+|\w*Queue(?:V2)?|\w*Dequeue\w*|RandomUniform|"
     r"TruncatedNormal|\w*Reader\w*|BroadcastGradientArgs)\Z"
 )
 _MOST = 8
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
-    """What the lines are made from."""
-
-    diff: Diff
-    both: Counterparts
-    outputs: Outputs
-    weights: WeightReport
-    record: Record | None
-    nodes: tuple[NodeChange, ...]
-    """Added and removed ones that nothing explains."""
-    verdict: Verdict
-
-    @property
-    def status(self) -> Counter[str]:
-        return Counter(self.weights.status.values())
 
 
 def headline(facts: Facts) -> tuple[str, ...]:
@@ -62,23 +46,58 @@ def _verdict(facts: Facts) -> str:
         left_out += f" (left out: {', '.join(diff.ignored)})" if diff.ignored else ""
         unknown = facts.status[UNKNOWN] and "weights" not in diff.ignored
         return f"no difference found{left_out}" if left_out or unknown else "identical"
-    weights = _weights_words(facts)
+    weights = weights_words(facts)
     if diff.same_computation:
         if any(_counts(diff)[kind] for kind in (ADDED, REMOVED, REWIRED, CHANGED)):
             return _joined("same computation", weights)
-        renamed = _counts(diff)[RENAMED] or diff.scopes
+        renamed = _counts(diff)[RENAMED] or diff.scopes or diff.functions
         return _joined("same network", "only names differ" if renamed else "", weights)
-    changed = _changed(facts)
+    if facts.verdict.is_same:
+        told = diff.nodes, diff.scopes, diff.weights, diff.signatures, diff.functions, diff.others
+        if not any(told):
+            return "no difference found"
+        return _joined("same computation, if the weights are equal", weights)
+    changed = facts.changed()
     if not changed and facts.status[DIFFERENT]:
         return _joined("same network", weights)
-    share, things = likeness(facts.both, facts.nodes)
     if not changed and not facts.nodes:
-        return _joined("same network", "other outputs", weights)
+        is_other = _has_other_outputs(facts)
+        what = "other outputs" if is_other else "not shown to compute the same"
+        return _joined("same network", what, weights)
+    shape = ""
+    share, things = likeness(facts.both, facts.nodes)
+    if share >= _ALIKE and facts.shapes:
+        is_more = facts.nodes or not all(map(_is_of_size, changed))
+        if not is_more:
+            return _joined("same architecture, other sizes", weights)
+        if facts.shapes > len(facts.weights.status):
+            return _joined("same architecture, other sizes", "changed in places", weights)
+    elif (kept := shape_share(len(facts.weights.status), facts.shapes)) < share:
+        share, things, shape = kept, "weights", " of their shape"
     if share < _ANOTHER:
-        return f"another network: {share:.0%} of the {things} have a counterpart"
+        return f"another network: {share:.0%} of the {things} have a counterpart{shape}"
     if share < _RELATED:
-        return _joined(f"related networks: {share:.0%} of the {things} have a counterpart", weights)
+        return _joined(
+            f"related networks: {share:.0%} of the {things} have a counterpart{shape}", weights
+        )
     return _joined("same network, changed in places", weights)
+
+
+def _has_other_outputs(facts: Facts) -> bool:
+    """Whether all outputs have a counterpart, and not among the outputs of the other side."""
+    to_right, to_left = facts.both.to_right, facts.both.to_left
+    ours, theirs = facts.outputs.left, facts.outputs.right
+    if any(name not in to_right for name, _ in ours) or any(n not in to_left for n, _ in theirs):
+        return False
+    return {(to_right[name], port) for name, port in ours} != {*theirs}
+
+
+def _is_of_size(item: NodeChange) -> bool:
+    """Whether nothing but shapes, and the numbers in constants, makes the change."""
+    return all(
+        change.field in ("shape", "value", "name", "scope", "home", "device")
+        for change in item.changes
+    )
 
 
 def _joined(*parts: str) -> str:
@@ -89,57 +108,20 @@ def _counts(diff: Diff) -> Counter[str]:
     return Counter(item.kind for item in diff.nodes)
 
 
-def _changed(facts: Facts) -> list[NodeChange]:
-    """Nodes that are more than renamed, apart from the values of weights and their homes."""
-    return [
-        item
-        for item in facts.diff.nodes
-        if item.kind in (CHANGED, REWIRED)
-        and not item.why
-        and any(
-            change.field not in ("value", "home", "device", "scope", "name", "control inputs")
-            or (change.field == "value" and (item.left, item.right) not in facts.weights.status)
-            for change in item.changes
-        )
-    ]
-
-
-def _weights_words(facts: Facts) -> str:
-    status = facts.status
-    total = status[EQUAL] + status[DIFFERENT]
-    if "weights" in facts.diff.ignored or not total + status[UNKNOWN]:
-        return ""
-    if not total:
-        return "weights not compared"
-    if not status[DIFFERENT]:
-        return (
-            "weights equal"
-            if not status[UNKNOWN]
-            else f"{total:,} weights equal, others not compared"
-        )
-    if facts.verdict.is_same:
-        return f"{status[EQUAL]:,} of {total:,} weights equal, the others with what was folded in"
-    most = max(
-        (item.max_abs for item in facts.diff.weights if item.max_abs is not None), default=0.0
-    )
-    size = f"{most:,.0f}" if 999.5 <= most < 1e7 else f"{most:.3g}"
-    by = f", by {size} at most" if most else ""
-    which = "all" if status[DIFFERENT] == total else f"{status[DIFFERENT]:,} of"
-    shapes = any(item.kind == "shape" for item in facts.diff.weights)
-    noun = "weights that kept their shape" if shapes else "weights"
-    return f"{which} {total:,} {noun} have other values{by}"
-
-
 def _stories(facts: Facts) -> Iterator[str]:
     yield from _moved(facts)
     yield from _record(facts)
-    yield from _norms(facts)
+    yield from input_shape_lines(facts)
+    yield from norm_lines(facts)
+    yield from retyped_lines(facts)
     yield from _forms(facts)
     yield from _reasons(facts)
-    yield from _endpoints(facts)
+    yield from around_lines(facts)
+    yield from endpoint_lines(facts)
     yield from _layers(facts)
     yield from _types(facts)
     yield from _scopes(facts)
+    yield from _functions(facts)
     yield from _numbers(facts)
 
 
@@ -154,34 +136,12 @@ def _moved(facts: Facts) -> Iterator[str]:
             kinds["constants to variables" if homes[0] else "variables to constants"] += 1
     if "homes" not in facts.diff.ignored:
         for text, count in kinds.items():
-            yield f"{_counted(count, 'weight')} moved from {text}"
+            yield f"{counted(count, 'weight')} moved from {text}"
 
 
 def _record(facts: Facts) -> Iterator[str]:
     if facts.record is not None:
         yield from record_lines(facts.record, facts.diff.nodes, facts.verdict)
-
-
-def _norms(facts: Facts) -> Iterator[str]:
-    """Batch norms, fused or spelled out: by those that are gone and did not come back."""
-    if facts.verdict.shown_by == REPLAY:
-        return  # the record's steps say so
-    delta: Counter[str] = Counter()
-    for item in facts.diff.nodes:
-        if item.kind in (ADDED, REMOVED):
-            step = 1 if item.kind == REMOVED else -1
-            if item.op in _NORMS:
-                delta["fused"] += step
-            elif item.op == "Rsqrt":
-                delta["plain"] += step
-    count = delta["fused"] + delta["plain"]
-    if delta["fused"] * delta["plain"] < 0 and count == 0:
-        way = "fused" if delta["fused"] < 0 else "spelled out"
-        yield f"{_counted(abs(delta['fused']), 'batch norm')} {way}"
-    elif count > 0:
-        yield f"{_counted(count, 'batch norm')} folded"
-    elif count < 0:
-        yield f"{_counted(-count, 'batch norm')} added"
 
 
 def _forms(facts: Facts) -> Iterator[str]:
@@ -195,24 +155,24 @@ def _forms(facts: Facts) -> Iterator[str]:
         loops = sum(count for op, count in there.items() if op in _LOOPS)
         conditions = sum(there.values()) - loops
         if loops:
-            yield f"{_counted(loops, 'loop')} {text}"
+            yield f"{counted(loops, 'loop')} {text}"
         if conditions:
-            yield f"{_counted(conditions, 'condition')} {text}"
+            yield f"{counted(conditions, 'condition')} {text}"
 
 
 def _reasons(facts: Facts) -> Iterator[str]:
     """Training parts, dropout, identities, folded constants."""
     dropouts = _dropouts(facts, REMOVED) - _dropouts(facts, ADDED)
     if dropouts and facts.verdict.shown_by != REPLAY:
-        yield f"{_counted(abs(dropouts), 'dropout')} {'removed' if dropouts > 0 else 'added'}"
+        yield f"{counted(abs(dropouts), 'dropout')} {'removed' if dropouts > 0 else 'added'}"
     for kind, verb in ((REMOVED, "cut"), (ADDED, "added")):
         nodes = [item for item in facts.diff.nodes if item.kind == kind]
         unused = [item for item in nodes if item.why == explain.UNUSED]
         training = sum(1 for item in unused if _is_training(item))
         if training and training * 4 >= len(unused):
-            yield f"training parts {verb} ({_counted(len(unused), 'node')})"
+            yield f"training parts {verb} ({counted(len(unused), 'node')})"
         elif len(unused) > 1:
-            yield f"{_counted(len(unused), 'node')} {verb} that no output needs"
+            yield f"{counted(len(unused), 'node')} {verb} that no output needs"
     yield from _optimised(facts)
 
 
@@ -240,8 +200,8 @@ def _optimised(facts: Facts) -> Iterator[str]:
     if facts.record is not None or max(counts) < 3 or sum(counts) * 20 < total:
         return
     texts = (
-        f"{_counted(counts[0], 'identity', 'identities')} taken out",
-        f"{_counted(counts[1], 'node')} worked out from constants",
+        f"{counted(counts[0], 'identity', 'identities')} taken out",
+        f"{counted(counts[1], 'node')} worked out from constants",
     )
     parts = [text for text, count in zip(texts, counts, strict=True) if count > 0]
     yield f"optimised: {', '.join(parts)}"
@@ -259,45 +219,6 @@ def _scope_of(name: str, word: str) -> str:
     return name[:end]
 
 
-def _endpoints(facts: Facts) -> Iterator[str]:
-    """Inputs and outputs under other names, or fewer and more of them."""
-    if "names" in facts.diff.ignored or facts.record is not None:
-        return  # a migration's signature keeps the names that matter
-    named = [item for item in facts.diff.nodes if item.left and item.right]
-    by_left = {item.left: item for item in named}
-    outputs = []
-    for name, _ in facts.outputs.left if by_left else ():
-        change = by_left.get(name)
-        fields = () if change is None else tuple(item.field for item in change.changes)
-        if change is not None and "name" in fields:
-            outputs.append(_locals(facts, change))
-    if outputs:
-        yield _renamed_words("output", outputs)
-    inputs = [
-        _locals(facts, item)
-        for item in named
-        if item.op.startswith("Placeholder")
-        and any(change.field == "name" for change in item.changes)
-    ]
-    if inputs and len(inputs) <= 8:
-        yield _renamed_words("input", inputs)
-    for item in facts.diff.signatures:
-        left_has = bool(facts.both.left.meta.signatures)
-        right_has = bool(facts.both.right.meta.signatures)
-        if left_has and right_has and item.kind in ("added", "removed", "renamed"):
-            yield f"signature {item.key} {item.kind}"
-
-
-def _locals(facts: Facts, item: NodeChange) -> tuple[str, str]:
-    return facts.both.left.local(item.left), facts.both.right.local(item.right)
-
-
-def _renamed_words(word: str, pairs: list[tuple[str, str]]) -> str:
-    if len(pairs) == 1:
-        return f"{word} renamed: {pairs[0][0]} is {pairs[0][1]} now"
-    return f"{len(pairs)} {word}s renamed"
-
-
 def _layers(facts: Facts) -> Iterator[str]:
     """Layers that came or went: ops that have weights of their own."""
     for kind, word in ((ADDED, "added"), (REMOVED, "removed")):
@@ -311,7 +232,7 @@ def _layers(facts: Facts) -> Iterator[str]:
         if ops:
             total = sum(ops.values())
             parts = ", ".join(f"{op} {count:,}" for op, count in ops.most_common(4))
-            yield f"{_counted(total, 'layer')} {word} ({parts})"
+            yield f"{counted(total, 'layer')} {word} ({parts})"
 
 
 def _types(facts: Facts) -> Iterator[str]:
@@ -322,10 +243,24 @@ def _types(facts: Facts) -> Iterator[str]:
                 kinds[str(change.left), str(change.right)] += 1
     for (left, right), count in kinds.most_common(1):
         if count >= 2:
-            yield f"{left} became {right} ({_counted(count, 'node')})"
-    shapes = Counter(item.kind for item in facts.diff.weights)["shape"]
-    if shapes:
-        yield f"{_counted(shapes, 'weight')} of another shape"
+            yield f"{left} became {right} ({counted(count, 'node')})"
+    if facts.shapes:
+        yield f"{counted(facts.shapes, 'weight')} of another shape"
+
+
+def _functions(facts: Facts) -> Iterator[str]:
+    """Bodies under other names; TensorFlow numbers them anew at each export."""
+    renamed = [item for item in facts.diff.functions if item.kind == RENAMED]
+    numbered = sum(_stem(item.left) == _stem(item.right) for item in renamed)
+    if numbered:
+        verb = "has a new generated name" if numbered == 1 else "have new generated names"
+        yield f"{counted(numbered, 'function')} {verb}"
+    if len(renamed) > numbered:
+        yield f"{counted(len(renamed) - numbered, 'function')} renamed"
+
+
+def _stem(name: str) -> str:
+    return re.sub(r"(?:_\d+)+\Z", "", name)
 
 
 def _scopes(facts: Facts) -> Iterator[str]:
@@ -337,19 +272,19 @@ def _scopes(facts: Facts) -> Iterator[str]:
         if not (item.left and item.right) and (item.left in bodies[0] or item.right in bodies[1])
     ]
     if moved and facts.record is None:  # a migration always does that
-        nodes = _counted(sum(item.nodes for item, _ in moved), "node")
+        nodes = counted(sum(item.nodes for item, _ in moved), "node")
         yield f"{nodes} of the top level are in functions on the {moved[0][1]}"
     elif len(scopes) == 1 and not moved:
         left, right = (text or "the top level" for text in (scopes[0].left, scopes[0].right))
-        yield f"scope {left} is {right} now ({_counted(scopes[0].nodes, 'node')})"
+        yield f"scope {left} is {right} now ({counted(scopes[0].nodes, 'node')})"
     elif len(scopes) > len(moved):
-        yield f"{_counted(len(scopes) - len(moved), 'scope')} renamed"
+        yield f"{counted(len(scopes) - len(moved), 'scope')} renamed"
 
 
 def _numbers(facts: Facts) -> Iterator[str]:
     """What of it all nothing explains."""
     counts: Counter[str] = Counter()
-    changed = {(item.left, item.right) for item in _changed(facts)}
+    changed = {(item.left, item.right) for item in facts.changed()}
     for item in facts.diff.nodes:
         if item.kind in (ADDED, REMOVED):
             counts[item.kind] += not item.why
@@ -384,10 +319,6 @@ def _open(facts: Facts) -> Iterator[str]:
     unknown = facts.status[UNKNOWN]
     if facts.weights.unread:
         reason = facts.weights.unread[0]
-        yield f"values of {_counted(unknown, 'weight')} not compared: {reason}"
+        yield f"values of {counted(unknown, 'weight')} not compared: {reason}"
     elif unknown:
-        yield f"values of {_counted(unknown, 'weight')} not compared: --weights reads them all"
-
-
-def _counted(count: int, noun: str, plural: str = "") -> str:
-    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+        yield f"values of {counted(unknown, 'weight')} not compared: --weights reads them all"

@@ -8,14 +8,20 @@ from collections.abc import Iterable
 from migrator.diffing.changes import ALIKE_OPS
 from migrator.diffing.counterparts import Counterparts
 from migrator.diffing.result import NodeChange
+from migrator.inspection.held import VARIABLES
 
 LAYERS = frozenset(
     "Conv1D Conv2D Conv3D DepthwiseConv2dNative Conv2DBackpropInput MatMul BatchMatMul "
     "BatchMatMulV2 Einsum GatherV2 ResourceGather LSTMBlockCell BlockLSTM CudnnRNN".split()
 )
 """Ops that have weights of their own."""
+_HOMES = (
+    frozenset(("ReadVariableOp", "Identity", "RefIdentity")),
+    frozenset(("Const", *VARIABLES)),
+)
+"""Ops that hold a weight, or hand it on, whatever its home is."""
 _FEWEST = 4
-"""Layers from which on a share of them says something."""
+"""Layers, or weights, from which on a share of them says something."""
 
 
 def likeness(both: Counterparts, loose: Iterable[NodeChange]) -> tuple[float, str]:
@@ -28,7 +34,7 @@ def likeness(both: Counterparts, loose: Iterable[NodeChange]) -> tuple[float, st
     alone = Counter(item.op for item in loose)
     for one, other in both.to_right.items():
         ops = both.left.nodes[one].op, both.right.nodes[other].op
-        if ops[0] == ops[1] or ALIKE_OPS.get(ops[0], ops[0]) is ALIKE_OPS.get(ops[1], ops[1]):
+        if _are_alike(*ops):
             pairs[ops[0]] += 1
         else:
             alone.update(ops)
@@ -39,5 +45,18 @@ def likeness(both: Counterparts, loose: Iterable[NodeChange]) -> tuple[float, st
     return min((nodes, "nodes"), (_share(*layers), "layers"))
 
 
+def _are_alike(one: str, other: str) -> bool:
+    if one == other or ALIKE_OPS.get(one, one) is ALIKE_OPS.get(other, other):
+        return True
+    return any(one in group and other in group for group in _HOMES)
+
+
 def _share(pairs: int, alone: int) -> float:
     return 2 * pairs / (2 * pairs + alone) if pairs + alone else 1.0
+
+
+def shape_share(same: int, others: int) -> float:
+    """Of the weights with a counterpart, the share of those that are of one shape on both sides;
+    1 where they are too few to say anything.
+    """
+    return same / (same + others) if same + others >= _FEWEST else 1.0

@@ -26,6 +26,8 @@ def record_lines(record: Record, nodes: Iterable[NodeChange], verdict: Verdict) 
         yield f"{start}, but its record does not lead to it: it was changed since, or by hand"
     elif verdict.has_strayed:
         yield f"{start}, but by another version of migrator, and this one does not get to it"
+    elif not record.fits and not rest:
+        yield f"{start}; what came and went is what its migration record says"
     elif not rest:
         yield f"{start}: nothing added or removed but what its migration record says"
     else:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from migrator.diffing.counterparts import weight_name
 from migrator.diffing.side import Side, Tensor
 from migrator.graph.inline import called_body
 from migrator.inspection.held import VARIABLES
@@ -191,6 +192,12 @@ class Program:
     def _is_variable(self, held: Head) -> bool:
         node = self.side.nodes.get(held.name)
         return held.frame < 0 or (node is not None and node.op in VARIABLES)
+
+    def home(self, held: Head) -> str:
+        """What tells a variable from others, as a session does; empty for a constant."""
+        if held.frame < 0:
+            return held.name
+        return weight_name(self.side, held.name) if self._is_variable(held) else ""
 
     def _called(self, node: Node) -> str:
         """The function that a call calls, by attribute or, in the oldest form, by its op."""

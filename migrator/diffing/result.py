@@ -25,7 +25,9 @@ class Match:
     confidence: float
     """From 0 to 1: 1 for what could not be otherwise."""
     why: str
-    """The stage that found it: ``name``, ``weights``, ``structure``, ``neighbours``, ..."""
+    """The stage that found it: ``name``, ``weights``, ``structure``, ``surroundings``,
+    ``functions``, ``neighbours``, ``twins``, ``scope``, ``assignment``, ``alone`` or
+    ``computation``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,8 +52,8 @@ class NodeChange:
     confidence: float = 1.0
     changes: tuple[Change, ...] = ()
     why: str = ""
-    """What explains it: ``packaging``, ``training``, a step of a migration record such as
-    ``prune``. Empty for what nothing explains."""
+    """What explains it, one of the reasons of ``explain`` (``packaging``, ``unused``, ...), of
+    pairs too. Empty for what nothing explains."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +67,7 @@ class WeightChange:
     ``removed``."""
     elements: int = 0
     max_abs: float | None = None
+    """Of the differences between finite elements, in their own unit; so is the mean."""
     mean_abs: float | None = None
     share: float | None = None
     """Of the elements, how many differ. None where values were not compared."""
@@ -96,7 +99,9 @@ class FunctionChange:
     left: str
     right: str
     kind: str
+    """``added``, ``removed``, ``renamed``, ``changed``."""
     nodes: int = 0
+    """Of the body; of one that changed, those that are another."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +126,9 @@ class Diff:
     matches: tuple[Match, ...] = field(repr=False, default=())
     """Every pair, unchanged ones too."""
     counts: Mapping[str, int] = field(default_factory=dict)
-    """``left_nodes``, ``right_nodes``, ``matched``, and each of ``KINDS``."""
+    """``left_nodes``, ``right_nodes``, ``matched``, each of ``KINDS``, and pairs of weights:
+    ``weights``, ``weights_equal``, ``weights_different``, ``weights_unknown``. Of two checkpoints
+    those of weights alone."""
     ignored: tuple[str, ...] = ()
     only: tuple[str, ...] = ()
     """The scopes that are told of; all where there are none."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import cached_property
 
-from migrator.diffing.changes import NodeChanges
 from migrator.diffing.counterparts import Counterparts
+from migrator.diffing.effects import with_effect
+from migrator.diffing.roles import Ends
 from migrator.diffing.side import Side, Tensor
 from migrator.diffing.signatures import called
 from migrator.errors import UsageError
@@ -100,12 +101,14 @@ class Outputs:
         )
 
     @cached_property
+    def ends(self) -> Ends:
+        """Which input and output is which."""
+        return Ends(self._both, self._found)
+
+    @property
     def correspond(self) -> bool:
-        """Whether each output of a side is one of the other."""
-        if not self.left or not self.right or not self._are_outputs:
-            return False
-        ours, theirs = ({pair[side] for pair in self._same} for side in (0, 1))
-        return ours == {*self.left} and theirs == {*self.right}
+        """Whether each input and output is paired with the one that is called alike."""
+        return self.ends.correspond and (self.are_guessed or bool(self.left))
 
     @cached_property
     def _same(self) -> list[tuple[Tensor, Tensor]]:
@@ -126,42 +129,61 @@ class Outputs:
         ]
 
     def are_one(self, shown: Callable[[list[tuple[Tensor, Tensor]]], bool]) -> bool:
-        """Whether each output of a side is one of the other, by ``shown``."""
+        """Whether each output of a side is one of the other, by ``shown``: the one that is called
+        alike, where there is one.
+        """
         if not self.left or not self.right or not self._are_outputs:
             return False
-        pairs = self._likely
-        if len(pairs) == len(self.left) == len(self.right) and shown(pairs):
-            return True
+        named = self.ends.outputs
+        ours, theirs = self._loose(named)
+        likely = [pair for pair in self._same if pair[0] in ours and pair[1] in theirs]
+        if not any(self._loose([*named, *likely])) and shown([*named, *likely]):
+            return self._have_own_effects([*named, *likely], shown)
+        if not ours and not theirs:
+            return False
         tries = _MOST_TRIES
-        found: list[tuple[Tensor, Tensor]] = []
+        found = list(named)
         for one in self.left:
             for other in self.right:
+                if one not in ours and other not in theirs:
+                    continue
                 tries -= 1
                 if tries < 0:
                     return False
                 if shown([(one, other)]):
                     found.append((one, other))
-        ours, theirs = ({pair[side] for pair in found} for side in (0, 1))
-        return ours == {*self.left} and theirs == {*self.right} and shown(found)
+        if any(self._loose(found)) or not shown(found):
+            return False
+        return self._have_own_effects(found, shown)
 
-    @cached_property
-    def _likely(self) -> list[tuple[Tensor, Tensor]]:
-        """Outputs of one name, else those that were paired."""
-        both = self._both
-        ours, theirs = called(both.left.meta), called(both.right.meta)
-        named = []
-        for key, item in ours.items():
-            if key in theirs:
-                for name, spec in item.outputs.items():
-                    other = theirs[key].outputs.get(name)
-                    if other is not None and spec.tensor and other.tensor:
-                        pair = spec.tensor, other.tensor
-                        named.append(
-                            (both.left.tensor("", pair[0]), both.right.tensor("", pair[1]))
-                        )
-        if named:
-            return list(dict.fromkeys(named))
-        return self._same
+    def _have_own_effects(
+        self,
+        pairs: list[tuple[Tensor, Tensor]],
+        shown: Callable[[list[tuple[Tensor, Tensor]]], bool],
+    ) -> bool:
+        """Whether what is done beside computing is done for the same outputs, where each can be
+        asked for by itself; ``pairs`` are shown.
+        """
+        if not self.are_guessed or len(pairs) < 2:
+            return True
+        sides = self._both.left, self._both.right
+        if not any(
+            with_effect(side, needs) for side, needs in zip(sides, self._needs, strict=True)
+        ):
+            return True
+        return len(pairs) <= _MOST_TRIES and all(shown([pair]) for pair in pairs) and shown(pairs)
+
+    @property
+    def _needs(self) -> tuple[set[str], set[str]]:
+        return self.left_needs, self.right_needs
+
+    def _loose(self, pairs: Collection[tuple[Tensor, Tensor]]) -> tuple[list[Tensor], list[Tensor]]:
+        """The outputs of both sides that are in none of ``pairs``."""
+        known = {pair[0] for pair in pairs}, {pair[1] for pair in pairs}
+        return (
+            [item for item in self.left if item not in known[0]],
+            [item for item in self.right if item not in known[1]],
+        )
 
 
 def _named(side: Side) -> list[Tensor] | None:
@@ -182,18 +204,3 @@ def _guessed(side: Side) -> list[Tensor]:
     if len(side.nodes) > _LARGE:
         return []
     return [side.tensor("", item.tensor) for item in find_endpoints(side.meta).outputs]
-
-
-def is_same_computation(
-    both: Counterparts,
-    outputs: Outputs,
-    changes: NodeChanges,
-    shown: Callable[[list[tuple[Tensor, Tensor]]], bool],
-) -> bool:
-    """Whether the outputs of both sides are the same tensors, by ``shown``, each of one of the
-    other side's. Names, devices, homes of weights and what no output needs do not count.
-    """
-    matching = both.matching
-    if not changes.altered and not matching.left_only and not matching.right_only:
-        return outputs.are_guessed or outputs.correspond
-    return outputs.are_one(shown)

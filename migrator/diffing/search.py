@@ -3,8 +3,9 @@
 The surest goes first; what a stage finds leads to the neighbours of what it found before the next
 one starts:
 
+0. weights that hold what no other holds; nodes that kept their name, label and edges (``names``);
 1. functions whose bodies are equal; nodes for which all that feeds them and all that reads them is
-   equal and one of a kind;
+   equal and one of a kind. Left out where little remains;
 2. weights that hold what no other holds; what lies within eight, four, ... edges and is one of a
    kind; names that what is around them bears out;
 3. the same without the weights' values;
@@ -12,7 +13,8 @@ one starts:
    behind a node that came, went or was replaced; scopes that were renamed;
 5. an assignment for the small groups that remain, and what is alone of its kind.
 
-A name is one witness among others: where structure speaks against it, it loses.
+A name counts more than the place in the whole, which one layer that went moves for all that follow.
+Past that it is one witness among others: where what is near speaks against it, it loses.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from migrator.diffing import scopes
 from migrator.diffing.changes import ALIKE_OPS, NodeChanges
-from migrator.diffing.counterparts import holds_weight
+from migrator.diffing.counterparts import Counterparts, holds_weight
 from migrator.diffing.matching import Matching, scoped
 from migrator.diffing.result import RENAMED, Change, Match, NodeChange
 from migrator.diffing.side import Side
@@ -41,17 +41,19 @@ def settled(
             continue
         if is_migrated and left.local(match.left) != right.local(match.right):
             continue
-        if is_one_kind(left.nodes[match.left], right.nodes[match.right]):
+        ours, theirs = left.nodes[match.left], right.nodes[match.right]
+        # A call may be an op that is called as its function is.
+        if is_one_kind(ours, theirs) or matching.functions.get(ours.op) == theirs.op:
             found.append(match)
     graphs = left.meta.graph, right.meta.graph
     by_left = {match.left: match for match in found}
     renames = scopes.scope_renames(scoped(*graphs, by_left, matching.functions))
-    ours, theirs = {match.left for match in found}, {match.right for match in found}
+    paired, others = {match.left for match in found}, {match.right for match in found}
     return replace(
         matching,
         pairs=tuple(found),
-        left_only=tuple(name for name in left.nodes if name not in ours),
-        right_only=tuple(name for name in right.nodes if name not in theirs),
+        left_only=tuple(name for name in left.nodes if name not in paired),
+        right_only=tuple(name for name in right.nodes if name not in others),
         scopes=scopes.told_once(renames),
     )
 
@@ -82,8 +84,13 @@ def is_one_kind(left: Node, right: Node) -> bool:
     return ALIKE_OPS.get(left.op) is not None and ALIKE_OPS.get(left.op) is ALIKE_OPS.get(right.op)
 
 
-def without_detours(changes: NodeChanges, shown: Collection[Names]) -> NodeChanges:
-    """``changes`` without inputs that only come another way: those of nodes ``shown`` to be one."""
+def without_detours(
+    changes: NodeChanges, shown: Collection[Names], both: Counterparts
+) -> NodeChanges:
+    """``changes`` without inputs that only come another way: those of nodes ``shown`` to be one.
+
+    Between nodes that both sides have, an edge that differs is no detour.
+    """
     items = []
     for item in changes.items:
         if (item.left, item.right) in shown:
@@ -91,12 +98,28 @@ def without_detours(changes: NodeChanges, shown: Collection[Names]) -> NodeChang
                 change
                 for change in item.changes
                 if not change.field.startswith(("input ", "control inputs"))
+                or _is_rewired(change, item, both)
             )
             if not kept:
                 continue
             item = _with(item, kept)
         items.append(item)
     return NodeChanges(items=tuple(items))
+
+
+def _is_rewired(change: Change, item: NodeChange, both: Counterparts) -> bool:
+    """Whether all that an input was and is has a counterpart, which is another node."""
+    if change.field.startswith("control inputs"):
+        return all(name in both.to_right for name in change.left) and all(
+            name in both.to_left for name in change.right
+        )
+    slot = int(change.field.removeprefix("input "))
+    ours, theirs = both.left.inputs(item.left)[0], both.right.inputs(item.right)[0]
+    if slot >= len(ours) or slot >= len(theirs):
+        return False
+    one = both.left.origin(ours[slot])[0]
+    other = both.right.origin(theirs[slot])[0]
+    return one in both.to_right and other in both.to_left and both.to_right[one] != other
 
 
 def _with(item: NodeChange, changes: tuple[Change, ...]) -> NodeChange:

@@ -27,6 +27,7 @@ def shows_same(
     both: Counterparts,
     pairs: Pairs,
     *,
+    same_input: SameName,
     same_weight: SameName,
     same_table: SameName,
     look_at_attributes: bool = True,
@@ -70,7 +71,7 @@ def shows_same(
         walk = Equivalence(
             Program(left.side, {}, writes_state=is_ordered),
             Program(right.side, {}, writes_state=is_ordered),
-            same_input=as_named(lambda one, other: both.to_right.get(one) == other),
+            same_input=as_named(same_input),
             same_weight=same_value,
             same_table=as_named(same_table),
             look_at_attributes=look_at_attributes,

@@ -119,7 +119,7 @@ class Side:
         seen: set[str] = set()
         while stack:
             name, node = stack.pop()
-            body = called_body(node)
+            body = self._called(node)
             if body not in functions:
                 continue
             found.setdefault(body, []).append(name)
@@ -128,6 +128,10 @@ class Side:
                 stack += [(f"{body}/{item.name}", item) for item in functions[body].nodes]
         return found
 
+    def _called(self, node: Node) -> str:
+        """The function that a call calls: TensorFlow 1 calls one as if it were an op."""
+        return node.op if node.op in self.meta.graph.functions else called_body(node)
+
     def hop(self, tensor: Tensor) -> Tensor | None:
         """One step to where ``tensor`` comes from, None at its origin."""
         name, port = tensor
@@ -135,7 +139,7 @@ class Side:
         if node is None:
             place = self.arguments.get(name)
             return None if place is None else self._given(*place)
-        body = called_body(node)
+        body = self._called(node)
         if body:
             function = self.meta.graph.functions.get(body)
             if function is None or not 0 <= port < len(function.outputs):
@@ -201,7 +205,7 @@ class Side:
                     stack.append(given[0])
                 continue
             seen.add(name)
-            body = functions.get(called_body(node))
+            body = functions.get(self._called(node))
             if body is not None:
                 # What the results need brings the inputs along, where the call is the only one.
                 ends = [

@@ -6,7 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from migrator.diffing.assets import Assets, asset_changes
 from migrator.diffing.counterparts import Counterparts
+from migrator.diffing.loading import Loading
 from migrator.diffing.options import DiffOptions
 from migrator.diffing.result import Change, FunctionChange, NodeChange, SignatureChange
 from migrator.diffing.side import Side, Tensor
@@ -159,12 +161,12 @@ def function_changes(
             touched[left.home.get(item.left, "")] += 1
         elif item.kind != "renamed":
             home = right.home.get(item.right, "")
-            touched[_back(both, home)] += 1
+            touched[both.functions_back.get(home, "")] += 1
     for name, function in ours.items():
         other = both.functions.get(name)
         if other is None:
             yield FunctionChange(left=name, right="", kind="removed", nodes=len(function.nodes))
-        elif touched[name]:
+        elif touched[name] or not same_results(both, name, other):
             yield FunctionChange(left=name, right=other, kind="changed", nodes=touched[name])
         elif name != other and not options.ignores("names"):
             count = len(function.nodes)
@@ -175,14 +177,26 @@ def function_changes(
             yield FunctionChange(left="", right=name, kind="added", nodes=len(function.nodes))
 
 
-def _back(both: Counterparts, home: str) -> str:
-    return next((one for one, other in both.functions.items() if other == home), "") if home else ""
+def same_results(both: Counterparts, one: str, other: str) -> bool:
+    """Whether two bodies hand out the same tensors, in the same order, after the same nodes."""
+    ours, theirs = both.left.meta.graph.functions[one], both.right.meta.graph.functions[other]
+    if len(ours.outputs) != len(theirs.outputs):
+        return False
+    for a, b in zip(ours.outputs, theirs.outputs, strict=True):
+        texts = ours.returns.get(a.tensor, ""), theirs.returns.get(b.tensor, "")
+        tensors = both.left.tensor_in(one, texts[0]), both.right.tensor_in(other, texts[1])
+        if not both.same_tensor(*tensors):
+            return False
+    waits = (f"{one}/{name}" for name in ours.control_returns.values())
+    others = {f"{other}/{name}" for name in theirs.control_returns.values()}
+    return {both.to_right.get(name, "") for name in waits} == others
 
 
 def other_changes(
-    left: Model, right: Model, ours: MetaGraph, theirs: MetaGraph
+    left: Model, right: Model, both: Counterparts, assets: tuple[Assets, Assets]
 ) -> Iterator[Change]:
-    """Format, versions, tags, assets."""
+    """Format, versions, tags, what runs at load, assets."""
+    ours, theirs = both.left.meta, both.right.meta
     yield from _differing(
         ("format", left.source.format, right.source.format),
         ("tags", sorted(ours.tags), sorted(theirs.tags)),
@@ -194,19 +208,18 @@ def other_changes(
             list(ours.graph.versions.bad_consumers),
             list(theirs.graph.versions.bad_consumers),
         ),
-        ("assets", _assets(ours), _assets(theirs)),
         ("meta_graphs", _tag_sets(left), _tag_sets(right)),
     )
+    loads = Loading(ours).ops, Loading(theirs).ops
+    if all(loads) and [both.to_right.get(name) for name in loads[0]] != [*loads[1]]:
+        yield Change(field="runs at load", left=[*loads[0]], right=[*loads[1]])
+    yield from asset_changes(*assets)
 
 
 def _differing(*rows: tuple[str, Any, Any]) -> Iterator[Change]:
     for field, left, right in rows:
         if left != right:
             yield Change(field=field, left=left, right=right)
-
-
-def _assets(meta: MetaGraph) -> list[str]:
-    return sorted({item.filename for item in meta.assets})
 
 
 def _tag_sets(model: Model) -> list[list[str]]:

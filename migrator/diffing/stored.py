@@ -11,6 +11,7 @@ from migrator.diffing.result import Change, Diff, Match, WeightChange
 from migrator.diffing.scope import check_scope, within
 from migrator.diffing.streams import Files, Value
 from migrator.diffing.values import DIFFERENT, EQUAL, UNKNOWN, Budget, compare_values
+from migrator.diffing.verdict import is_one_model
 from migrator.formats.checkpoint import Checkpoint, checkpoint_prefix, open_checkpoint
 from migrator.model.model import Model
 
@@ -64,11 +65,12 @@ def compare_checkpoints(left: Model, right: Model, options: DiffOptions) -> Diff
         "weights_different": status[DIFFERENT],
         "weights_unknown": status[UNKNOWN],
     }
+    is_known = options.ignores("weights") or not status[UNKNOWN] or is_one_model(left, right)
     return Diff(
         left=left.source,
         right=right.source,
-        identical=not changes and not others,
-        same_computation=not changes,
+        identical=is_known and not changes and not others,
+        same_computation=is_known and not changes,
         headline=_headline(changes, counts, tuple(unread)),
         nodes=(),
         weights=tuple(changes),

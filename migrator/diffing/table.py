@@ -95,7 +95,7 @@ class Table:
         self.outs: list[list[Edge]] = []
         self.arguments: list[range] = [range(0)]
         self.results: list[range] = [range(0)]
-        self.calls: dict[int, list[tuple[str, int]]] = {}
+        self.calls: dict[int, list[tuple[int, int]]] = {}
         """Node -> attributes that name a function, with its room."""
         self.shared: dict[int, str] = {}
         """Variable -> the name of its resource, where it has one."""
@@ -186,7 +186,7 @@ class Table:
             self.families.append(found.family)
             for attr, body in _functions_of(node) if has_functions else ():
                 if body in self.room_index:
-                    self.calls.setdefault(at, []).append((attr, self.room_index[body]))
+                    self.calls.setdefault(at, []).append((number(attr), self.room_index[body]))
             if node.op in LOOP_OP:
                 self.back.add(at)
         self.nodes += nodes

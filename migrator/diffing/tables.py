@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from migrator.diffing.attributes import is_same
+from migrator.diffing.side import Side
 from migrator.errors import MigratorError
 from migrator.formats.checkpoint import Checkpoint
 from migrator.migration.plan import Table
@@ -16,6 +18,7 @@ from migrator.migration.storage.tables import TableStore
 from migrator.migration.storage.tracing import Tracer
 from migrator.model.model import MetaGraph, Model
 
+_FILLS = re.compile(r"(?:InitializeTable|LookupTableImport)\w*\Z")
 _LARGEST = 64 << 20
 """Bytes of a table or its file that are compared."""
 
@@ -44,6 +47,21 @@ class Tables:
         node = self._meta.graph.by_name.get(name)
         found = self._store.table(node) if node is not None else None
         return found if isinstance(found, Table) else None
+
+
+def with_fillers(side: Side, needed: set[str]) -> set[str]:
+    """``needed`` nodes with those that fill the tables among them before the first run."""
+    if not needed or not any(_FILLS.match(op) for op in side.ops):
+        return needed
+    starts = [
+        name
+        for name, node in side.nodes.items()
+        if _FILLS.match(node.op)
+        and name not in needed
+        and (data := side.inputs(name)[0])
+        and side.origin(data[0])[0] in needed
+    ]
+    return needed | side.closure(starts)
 
 
 def same_table(one: Table | None, other: Table | None) -> bool:

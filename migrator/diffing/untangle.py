@@ -25,7 +25,9 @@ _ALIKE = 3
 """Readers of one node that are tried in the place of another."""
 _MOST = 12_000
 """Exchanges in all."""
-_RENAMED = 0.3
+_KNOWN = 0.99
+"""Confidence from which on a name or a content stays where it was found."""
+_RENAMED = 0.05
 _EDGE = 0.1
 _OTHER_OP = 0.8
 """What a rename and an edge weigh, where a changed node is one."""
@@ -144,6 +146,11 @@ class _Knots:
             and len(right.outs[b]) <= _READERS
         )
 
+    def _is_known(self, a: int) -> bool:
+        """Whether the pair of ``a`` rests on more than its place: its name or its content."""
+        why, confidence = self._pairing.why.get(a, ("", 0.0))
+        return why in ("name", "weights") and confidence >= _KNOWN
+
     def _exchanged(self, a: int, b: int) -> list[int]:
         """Pair ``a`` with ``b``, their partners with each other, and go on with what that parts."""
         to_right, to_left = self.to_right, self.to_left
@@ -159,6 +166,8 @@ class _Knots:
             a, b = queue.popleft()
             before, partner = to_right[a], to_left[b]
             if before == b or a in seen or partner in seen or not self._may_be(a, b):
+                continue
+            if self._is_known(a) or self._is_known(partner):
                 continue
             if partner >= 0 and before >= 0 and not self._may_be(partner, before):
                 continue

@@ -1,7 +1,8 @@
 """Weights compared by value: part by part, in bounded memory, however large they are.
 
-NaN equals NaN. Where a number is not finite on one side only, there is no difference to tell:
-such elements count as different, and into neither maximum nor mean.
+Values of one type are equal where their bits are: 0.0 is not -0.0, and a NaN is equal to one of
+the same bits. Where a number is not finite on one side only, there is no difference to tell: such
+elements count as different, and into neither maximum nor mean.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ _BLOCK = 1 << 17
 """Elements whose differences are worked out at a time: what fits into a processor's cache."""
 _QUICK_LOOK = 64 << 10
 """Bytes of an encoding that are read for a first look."""
-QUICK = 256 << 20
+QUICK = 4 << 30
 """Bytes that are read where values were not asked for, of both sides together."""
 
 
@@ -304,8 +305,10 @@ class _Total:
         # Opposite infinities give no number either: both are told apart below.
         with np.errstate(invalid="ignore", over="ignore"):
             apart = np.abs(ours - theirs)
-        same = _plain(left) == _plain(right) if left.dtype == right.dtype else ours == theirs
-        same |= (ours != ours) & (theirs != theirs)
+        if left.dtype == right.dtype:
+            same = _same_bits(left, right)
+        else:
+            same = (ours == theirs) | ((ours != ours) & (theirs != theirs))
         odd = ~np.isfinite(apart) & ~same
         self._different += int(len(same) - np.count_nonzero(same))
         self._not_finite += int(np.count_nonzero(odd))
@@ -323,6 +326,19 @@ class _Total:
             mean_abs=self._sum / finite if finite else 0.0,
             not_finite=self._not_finite,
         )
+
+
+def _same_bits(left: Any, right: Any) -> Any:
+    """Element by element."""
+    import numpy as np
+
+    size = left.dtype.itemsize
+    rows = (np.ascontiguousarray(item).view(np.uint8).reshape(-1, size) for item in (left, right))
+    if size in (2, 4, 8):
+        a, b = (item.view(f"u{size}")[:, 0] for item in rows)
+        return a == b
+    a, b = rows
+    return (a == b).all(axis=1)
 
 
 def _plain(array: Any) -> Any:

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
+from migrator.diffing.assets import Assets, asset_changes
 from migrator.diffing.changes import NodeChanges
 from migrator.diffing.counterparts import Counterparts
+from migrator.diffing.loading import Loading
 from migrator.diffing.options import DiffOptions
 from migrator.diffing.record import Record
 from migrator.diffing.replay import Replayed, replay
-from migrator.diffing.sameness import Outputs, is_same_computation
+from migrator.diffing.sameness import Outputs
 from migrator.diffing.shown import Pairs, shows_same
 from migrator.diffing.side import Tensor
+from migrator.diffing.signatures import same_results
 from migrator.diffing.streams import Files, Store
 from migrator.diffing.tables import Tables, same_table
-from migrator.diffing.values import Budget, WeightReport
+from migrator.diffing.values import EQUAL, UNKNOWN, Budget, WeightReport
 from migrator.diffing.worth import Worth, may_be_equal
 from migrator.model.model import MetaGraph, Model
 
 GRAPHS = "graphs"
 REPLAY = "replay"
+_NAMES = frozenset(("name", "scope", "device"))
+"""What of a node may be another, and its graph is still the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +38,7 @@ class Case:
     files: Files
     both: Counterparts
     outputs: Outputs
+    assets: tuple[Assets, Assets]
     changes: NodeChanges
     weights: WeightReport
     record: Record | None
@@ -49,6 +56,8 @@ class Verdict:
     """Outputs of both sides that are the same."""
     unseen: int = 0
     """Weights and tables whose content had nothing to be compared with."""
+    is_open: bool = False
+    """Values that were not compared were taken for equal."""
     has_strayed: bool = False
     """The record's steps, done once more, lead to another graph than the migrated one."""
 
@@ -61,8 +70,18 @@ def judge(case: Case) -> Verdict:
     """Whether both compute the same. What cannot be shown counts as different."""
     budget = Budget.of(case.options)
     left, right = (
-        Worth(store, Tables(model, meta, store.checkpoint), case.options, budget)
-        for model, meta, store in zip(case.models, case.metas, case.stores, strict=True)
+        Worth(
+            store,
+            Tables(model, meta, store.checkpoint),
+            assets,
+            Loading(meta),
+            case.files,
+            case.options,
+            budget,
+        )
+        for model, meta, store, assets in zip(
+            case.models, case.metas, case.stores, case.assets, strict=True
+        )
     )
 
     found: list[tuple[str, str]] = []
@@ -72,6 +91,7 @@ def judge(case: Case) -> Verdict:
         nodes = shows_same(
             case.both,
             pairs,
+            same_input=case.outputs.ends.are_one_input,
             same_weight=lambda one, other: may_be_equal(
                 left, right, one, other, case.weights.status
             ),
@@ -82,8 +102,11 @@ def judge(case: Case) -> Verdict:
             found[:], ends[:] = nodes, pairs
         return nodes is not None
 
-    if is_same_computation(case.both, case.outputs, case.changes, shown):
-        return Verdict(shown_by=GRAPHS, shown=tuple(found), ends=tuple(ends))
+    is_one = _are_one_graph(case, left.loading, right.loading)
+    if is_one or case.outputs.are_one(shown):
+        is_open = (is_one and UNKNOWN in case.weights.status.values()) or right.is_open
+        is_open = is_open and not right.ignores_weights and not is_one_model(*case.models)
+        return Verdict(shown_by=GRAPHS, shown=tuple(found), ends=tuple(ends), is_open=is_open)
     record = case.record
     if record is None or not record.is_proof:
         return Verdict()
@@ -100,4 +123,34 @@ def judge(case: Case) -> Verdict:
         shown=tuple(pair if on_right else pair[::-1] for pair in replayed.shown),
         ends=tuple(pair if on_right else pair[::-1] for pair in replayed.ends),
         unseen=len(replayed.unseen),
+        is_open=worths[on_right].is_open,
     )
+
+
+def _are_one_graph(case: Case, left: Loading, right: Loading) -> bool:
+    """Whether the pairs are all there is, down to what waits for what: no need to walk then."""
+    both = case.both
+    is_one = (
+        not both.matching.left_only
+        and not both.matching.right_only
+        and all(change.field in _NAMES for item in case.changes.items for change in item.changes)
+        and all(word in (EQUAL, UNKNOWN) for word in case.weights.status.values())
+        and not case.weights.changes
+    )
+    if not is_one or not case.outputs.correspond:
+        return False
+    if [both.to_right.get(name) for name in left.ops] != [*right.ops]:
+        return False
+    if any(not same_results(both, one, other) for one, other in both.functions.items()):
+        return False
+    return not any(asset_changes(*case.assets))
+
+
+def is_one_model(left: Model, right: Model) -> bool:
+    """Whether a model is held against itself: what cannot be read of it is equal all the same."""
+    if left is right:
+        return True
+    try:
+        return Path(left.source.path).samefile(right.source.path)
+    except (OSError, ValueError):
+        return False

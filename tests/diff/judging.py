@@ -1,29 +1,26 @@
 """How a matching, and a whole comparison, does against the truth of ``scramble``.
 
 Nodes that can stand for one another in their own graph count as one, so that a matching is right
-where it is an isomorphism, whichever twin it took.
+where it is an isomorphism, whichever twin it took. Who these are, and what differs where the true
+pairs hold, ``oracle`` tells from the nodes alone.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from migrator.diffing.canonical import Labeller
-from migrator.diffing.changes import node_changes
 from migrator.diffing.compare import compare
-from migrator.diffing.counterparts import Counterparts
-from migrator.diffing.hashes import whole_hashes
 from migrator.diffing.matching import Matching, match_models
-from migrator.diffing.options import DiffOptions
-from migrator.diffing.result import RENAMED, Match, NodeChange
-from migrator.diffing.side import Side
-from migrator.diffing.table import Table
+from migrator.diffing.result import RENAMED, NodeChange
 from migrator.model.graph import Graph
 from migrator.model.model import MetaGraph, Model, Source
+from tests.diff.oracle import classes, facts, hidden_rewiring, raw_changes
 from tests.diff.scramble import Truth
+
+Key = tuple[str, int | None, int | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,20 +31,33 @@ class Verdict:
     """Of the pairs that there should be, how many were found (or a twin of them)."""
     precision: float
     recall: float
-    """Of the reported changes: added, removed, changed, rewired."""
+    """Of the changes that follow from the pairs: added, removed, changed, rewired."""
     found: int
     wanted: int
 
 
+class _Classes:
+    """The classes of both graphs, each for itself."""
+
+    def __init__(self, left: Graph, right: Graph) -> None:
+        self.facts = facts(left), facts(right)
+        self.left, self.right = (classes(item) for item in self.facts)
+
+    def key(self, kind: str, left: str, right: str) -> Key:
+        return kind, self.left.get(left), self.right.get(right)
+
+    def keys(self, found: Iterable[tuple[str, str, str]]) -> Counter[Key]:
+        return Counter(self.key(*item) for item in found)
+
+
 def judge(left: Graph, right: Graph, matching: Matching, truth: Truth) -> Verdict:
     """Hold the pairs and the changes that follow from them against the truth."""
-    one, other = _Side(left), _Side(right)
+    known = _Classes(left, right)
     found = {pair.left: pair.right for pair in matching.pairs}
-    wanted_pairs = Counter((one.classes[a], other.classes[b]) for a, b in truth.pairs.items())
-    found_pairs = Counter((one.classes[a], other.classes[b]) for a, b in found.items())
-    good = (wanted_pairs & found_pairs).total()
-    reported = _changes(one, other, found)
-    true = _changes(one, other, truth.pairs)
+    wanted_pairs = known.keys(("", *item) for item in truth.pairs.items())
+    good = (wanted_pairs & known.keys(("", *item) for item in found.items())).total()
+    reported = known.keys(raw_changes(*known.facts, found, matching.functions))
+    true = known.keys(raw_changes(*known.facts, truth.pairs, truth.functions))
     same = (reported & true).total()
     return Verdict(
         right=good / max(1, len(truth.pairs)),
@@ -58,62 +68,10 @@ def judge(left: Graph, right: Graph, matching: Matching, truth: Truth) -> Verdic
     )
 
 
-class _Side:
-    def __init__(self, graph: Graph) -> None:
-        table = Table(graph, Labeller(), {})
-        whole = whole_hashes(table, table.exact)
-        self.table = table
-        self.index = {name: at for at, name in enumerate(table.names)}
-        self.classes = {
-            name: (whole.below[at], whole.above[at]) for at, name in enumerate(table.names)
-        }
-
-
-def _changes(left: _Side, right: _Side, pairs: Mapping[str, str]) -> Counter[tuple[Any, ...]]:
-    """Every change by kind and by the classes of its nodes."""
-    one, other = left.table, right.table
-    image = {left.index[a]: right.index[b] for a, b in pairs.items()}
-    _map_boundaries(one, other, image)
-    found: Counter[tuple[Any, ...]] = Counter()
-    for a, name in enumerate(one.names):
-        if one.is_boundary[a]:
-            continue
-        b = image.get(a, -1)
-        if b < 0:
-            found["removed", left.classes[name]] += 1
-            continue
-        if one.exact[a] != other.exact[b]:
-            found["changed", left.classes[name], right.classes[other.names[b]]] += 1
-        ours = [(image.get(item, -1), port, slot) for item, port, slot in one.raw[a]]
-        theirs = list(other.raw[b])
-        if sorted(ours) != sorted(theirs):
-            found["rewired", left.classes[name], right.classes[other.names[b]]] += 1
-    hit = set(image.values())
-    for b, name in enumerate(other.names):
-        if b not in hit and not other.is_boundary[b]:
-            found["added", right.classes[name]] += 1
-    return found
-
-
-def _map_boundaries(one: Table, other: Table, image: dict[int, int]) -> None:
-    """Arguments and results go with their functions; functions with most of their nodes."""
-    votes: dict[int, Counter[int]] = {}
-    for a, b in image.items():
-        votes.setdefault(one.room[a], Counter())[other.room[b]] += 1
-    for room, counter in votes.items():
-        to = counter.most_common(1)[0][0]
-        for ours, theirs in (
-            (one.arguments[room], other.arguments[to]),
-            (one.results[room], other.results[to]),
-        ):
-            image.update(zip(ours, theirs, strict=False))
-
-
 def is_isomorphism(left: Graph, right: Graph, matching: Matching) -> bool:
     """Whether the pairs are all nodes, of equal labels, and keep every edge."""
-    one, other = _Side(left), _Side(right)
     pairs = {pair.left: pair.right for pair in matching.pairs}
-    return not matching.left_only and not matching.right_only and not _changes(one, other, pairs)
+    return not raw_changes(facts(left), facts(right), pairs, matching.functions)
 
 
 def matched(left: Graph, right: Graph, **options: Any) -> Matching:
@@ -128,15 +86,19 @@ def bare(graph: Graph) -> Model:
 
 @dataclass(frozen=True, kw_only=True)
 class Reported:
-    """What a comparison tells of nodes, against what the true pairs say: numbers of changes, each
-    a kind with its nodes. ``wrong`` are told and not true, ``missed`` true and not told.
+    """What a comparison tells of nodes, against what is true: numbers of changes, each a kind with
+    its nodes. ``wrong`` are told and not true, ``missed`` true and not told.
     """
 
     told: int
     true: int
     both: int
     wrong: tuple[NodeChange, ...] = ()
-    missed: tuple[NodeChange, ...] = ()
+    missed: tuple[tuple[str, str, str], ...] = ()
+    edits: Counter[str]
+    """Kind of edit that was made -> how many were."""
+    found: Counter[str]
+    """Kind of edit -> how many of them are told, as the kind of change that they are."""
 
 
 class Tally:
@@ -144,11 +106,15 @@ class Tally:
 
     def __init__(self) -> None:
         self.told = self.true = self.both = 0
+        self.edits: Counter[str] = Counter()
+        self.found: Counter[str] = Counter()
 
-    def add(self, item: Reported) -> None:
+    def add(self, item: Reported | Tally) -> None:
         self.told += item.told
         self.true += item.true
         self.both += item.both
+        self.edits += item.edits
+        self.found += item.found
 
     @property
     def precision(self) -> float:
@@ -158,37 +124,65 @@ class Tally:
     def recall(self) -> float:
         return self.both / self.true
 
+    @property
+    def shares(self) -> dict[str, float]:
+        """Kind of edit -> how many of those made are told."""
+        return {kind: self.found[kind] / count for kind, count in self.edits.items()}
+
+
+TOLD_AS = {
+    "op": "changed",
+    "attribute": "changed",
+    "wiring": "rewired",
+    "added": "rewired",
+    "removed": "removed",
+}
+"""Kind of edit -> the change of the node that had it (of an added node, the one that reads it)."""
+
 
 def judge_report(left: Graph, right: Graph, truth: Truth) -> Reported:
-    """Hold the changes that ``compare`` tells against those that follow from the true pairs."""
-    found = compare(bare(left), bare(right)).nodes
-    matching = Matching(
-        pairs=tuple(
-            Match(left=one, right=other, confidence=1.0, why="")
-            for one, other in truth.pairs.items()
-        ),
-        left_only=tuple(truth.removed),
-        right_only=tuple(truth.added),
-        functions=truth.functions,
-    )
-    sides = Side(MetaGraph(graph=left)), Side(MetaGraph(graph=right))
-    wanted = node_changes(Counterparts(*sides, matching), {}, DiffOptions()).items
-    one, other = _Side(left).classes, _Side(right).classes
+    """Hold the changes that ``compare`` tells against those that were made.
 
-    def key(item: NodeChange) -> tuple[Any, ...]:
-        return item.kind, one.get(item.left), other.get(item.right)
-
-    told = Counter(key(item) for item in found if item.kind != RENAMED)
-    true = Counter(key(item) for item in wanted if item.kind != RENAMED)
+    A pair has one kind, the gravest. Of one that only reads past an identity that went, either
+    way of telling is right.
+    """
+    known = _Classes(left, right)
+    items = [item for item in compare(bare(left), bare(right)).nodes if item.kind != RENAMED]
+    sides = *known.facts, truth.pairs, truth.functions
+    every = raw_changes(*sides)
+    changed = {item[1:] for item in every if item[0] == "changed"}
+    every = {item for item in every if item[0] != "rewired" or item[1:] not in changed}
+    free = known.keys(every & hidden_rewiring(*sides))
+    true = known.keys(every)
+    told = Counter(known.key(item.kind, item.left, item.right) for item in items)
+    # What may be left out counts neither way, where it is left out.
+    true -= free - (told & free)
     both = told & true
-    spare = told - true
-    wrong = [item for item in found if item.kind != RENAMED and spare[key(item)] > 0]
-    lacking = true - told
-    missed = [item for item in wanted if item.kind != RENAMED and lacking[key(item)] > 0]
+    made = _made(known, truth, changed)
+    edits = Counter({kind: keys.total() for kind, keys in made.items()})
+    found = Counter({kind: (keys & told).total() for kind, keys in made.items()})
+    spare, lacking = told - true, true - told
     return Reported(
         told=told.total(),
         true=true.total(),
         both=both.total(),
-        wrong=tuple(wrong),
-        missed=tuple(missed),
+        wrong=tuple(i for i in items if spare[known.key(i.kind, i.left, i.right)] > 0),
+        missed=tuple(item for item in sorted(every) if lacking[known.key(*item)] > 0),
+        edits=edits,
+        found=found,
     )
+
+
+def _made(known: _Classes, truth: Truth, changed: set[tuple[str, ...]]) -> dict[str, Counter[Key]]:
+    """Kind of edit -> what the report should say of each node that had one."""
+    return {
+        kind: known.keys(
+            (
+                "changed" if (name, truth.pairs.get(name, "")) in changed else TOLD_AS[kind],
+                name,
+                truth.pairs.get(name, ""),
+            )
+            for name in names
+        )
+        for kind, names in truth.edited.items()
+    }

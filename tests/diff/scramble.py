@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -33,7 +32,6 @@ class Truth:
     functions: Mapping[str, str] = field(default_factory=dict)
     edited: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """Kind of edit -> the nodes of the left that had it; of ``added``, the one that reads it."""
-    edits: Counter[str] = field(default_factory=Counter)
 
 
 def scramble(
@@ -85,7 +83,6 @@ def scramble(
         removed=frozenset(removed),
         functions=functions,
         edited={kind: frozenset(names) for kind, names in edited.items()},
-        edits=Counter({kind: len(names) for kind, names in edited.items()}),
     )
     return made, truth
 

@@ -54,7 +54,7 @@ def test_other_weights_alone_make_the_same_network() -> None:
     found = migrator.diff(network(), network(kernel=KERNEL * 2))
     assert not found.identical
     assert not found.same_computation
-    assert found.headline[0].startswith("same network; 1 of 3 weights have other values, by ")
+    assert found.headline[0].startswith("same network; 1 of 3 weights has other values, by ")
     assert [(item.kind, item.left) for item in found.nodes] == [("changed", "conv/kernel")]
 
 
@@ -65,7 +65,7 @@ def test_weights_can_be_ignored() -> None:
 @given(FLOATS, FLOATS)
 def test_not_finite_numbers_are_counted_and_never_summed(left: Any, right: Any) -> None:
     found = values.difference(value(left, "float32"), value(right, "float32"))
-    same = (left == right) | (np.isnan(left) & np.isnan(right))
+    same = left.view(np.uint32) == right.view(np.uint32)
     assert found.different == np.count_nonzero(~same)
     odd = ~same & ~(np.isfinite(left) & np.isfinite(right))
     assert found.not_finite == np.count_nonzero(odd)
@@ -135,7 +135,8 @@ def test_more_than_a_quick_look_takes_is_left_for_those_who_ask(
         paths.append(path)
     quick = migrator.diff(*paths)
     assert quick.counts["weights_unknown"] == 1
-    assert quick.identical
+    assert not quick.identical
+    assert not quick.same_computation
     assert quick.headline == (
         "no difference found",
         "values of 1 weight not compared: --weights reads them all",

@@ -39,7 +39,7 @@ class Initial:
 
     def __init__(self, meta: MetaGraph, tracer: Tracer) -> None:
         self._tracer = tracer
-        at_load = _cone(meta.graph, _init_ops(meta))
+        at_load = _cone(meta.graph, init_ops(meta))
         functions = _called(meta.graph, at_load)
         self._at_load: dict[str, list[_Assigned]] = {}
         self._ever: dict[str, list[_Assigned]] = {}
@@ -96,7 +96,8 @@ def _called(graph: Graph, names: Iterable[str]) -> set[str]:
     return found
 
 
-def _init_ops(meta: MetaGraph) -> Sequence[str]:
+def init_ops(meta: MetaGraph) -> Sequence[str]:
+    """The nodes that are run when a model is loaded."""
     names = []
     for key in _INIT_COLLECTIONS:
         for item in meta.collections.get(key, ()):
