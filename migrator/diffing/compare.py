@@ -8,25 +8,25 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from migrator.collector import collector_paused
-from migrator.diffing.assets import Assets
-from migrator.diffing.changes import node_changes
+from migrator.diffing.asked import check_scope, within
+from migrator.diffing.changes.assets import Assets
+from migrator.diffing.changes.nodes import node_changes
+from migrator.diffing.changes.signatures import function_changes, other_changes, signature_changes
+from migrator.diffing.checkpoints import compare_checkpoints
 from migrator.diffing.counterparts import Counterparts
-from migrator.diffing.explain import explain
-from migrator.diffing.facts import Facts
-from migrator.diffing.headline import headline
-from migrator.diffing.matching import match_models
+from migrator.diffing.matching.match import match_models
 from migrator.diffing.options import DiffOptions
-from migrator.diffing.record import find_record
 from migrator.diffing.result import ADDED, KINDS, REMOVED, Diff, NodeChange, ScopeRename
-from migrator.diffing.sameness import Outputs
-from migrator.diffing.scope import check_scope, within
-from migrator.diffing.settled import settled, without_detours
+from migrator.diffing.sameness.migration_record import find_record
+from migrator.diffing.sameness.outputs import Outputs
+from migrator.diffing.sameness.settled import settled, without_detours
+from migrator.diffing.sameness.verdict import Case, is_one_model, judge
 from migrator.diffing.side import Side
-from migrator.diffing.signatures import function_changes, other_changes, signature_changes
-from migrator.diffing.stored import compare_checkpoints
-from migrator.diffing.streams import Files, Store
-from migrator.diffing.values import DIFFERENT, EQUAL, UNKNOWN, WeightReport, compare_weights
-from migrator.diffing.verdict import Case, is_one_model, judge
+from migrator.diffing.telling.facts import Facts
+from migrator.diffing.telling.headline import headline
+from migrator.diffing.telling.reasons import explain
+from migrator.diffing.weights.reading import Files, Store
+from migrator.diffing.weights.values import DIFFERENT, EQUAL, UNKNOWN, WeightReport, compare_weights
 from migrator.errors import MigratorError, UsageError
 from migrator.formats.checkpoint import Checkpoint, checkpoint_prefix, open_checkpoint
 from migrator.model.model import MetaGraph, Model

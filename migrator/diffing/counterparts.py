@@ -15,7 +15,7 @@ from migrator.model.graph import Node
 from migrator.model.tensors import LazyTensor, Shape
 
 if TYPE_CHECKING:
-    from migrator.diffing.matching import Matching
+    from migrator.diffing.matching.match import Matching
 
 _WEIGHT_KINDS = frozenset("fcq")
 _LARGE = 1024
@@ -73,7 +73,7 @@ class Counterparts:
     @cached_property
     def scopes(self) -> tuple[ScopeRename, ...]:
         """Renamed scopes, as both ways of looking show them, without what follows from others."""
-        from migrator.diffing.scopes import scope_renames, told_once
+        from migrator.diffing.matching.scopes import scope_renames, told_once
 
         back = told_once(scope_renames((item.right, item.left) for item in self.matching.pairs))
         found = {(item.left, item.right) for item in self.matching.scopes}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 
-from migrator.diffing.attributes import readable
+from migrator.diffing.changes.attributes import readable
 from migrator.errors import MigratorError
 from migrator.model.graph import AttrValue, Function, Node
 from migrator.model.model import MetaGraph, Model

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from migrator.diffing.matching import Matching
+from migrator.diffing.matching.match import Matching
 from migrator.diffing.result import Match, ScopeRename
 from migrator.diffing.side import Side
 from migrator.model.model import MetaGraph

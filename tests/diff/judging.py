@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from migrator.diffing.compare import compare
-from migrator.diffing.matching import Matching, match_models
+from migrator.diffing.matching.match import Matching, match_models
 from migrator.diffing.result import RENAMED, NodeChange
 from migrator.model.graph import Graph
 from migrator.model.model import MetaGraph, Model, Source

@@ -9,9 +9,9 @@ from pathlib import Path
 
 _ROOT = Path(__file__).resolve().parents[2]
 _PROGRAM = """
-from migrator.diffing.canonical import Labeller
-from migrator.diffing.hashes import whole_hashes
-from migrator.diffing.table import Table
+from migrator.diffing.numbered.labels import Labeller
+from migrator.diffing.numbered.hashes import whole_hashes
+from migrator.diffing.numbered.table import Table
 from tests.corpus import sample
 from tests.diff.judging import matched
 from tests.diff.scramble import scramble

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from migrator.diffing.canonical import Labeller, Labels
 from migrator.diffing.compare import compare
+from migrator.diffing.numbered.labels import Labeller, Labels
 from migrator.diffing.result import CHANGED
 from tests import handmade as h
 from tests import wire

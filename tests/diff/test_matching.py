@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from migrator.diffing.matching import Matching
-from migrator.diffing.scopes import scope_renames, told_once
+from migrator.diffing.matching.match import Matching
+from migrator.diffing.matching.scopes import scope_renames, told_once
 from migrator.graph.inline import CALLS, inline_calls
 from migrator.migration.passes.functional import functional_control_flow
 from migrator.model.dtypes import DType

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import migrator
-from migrator.diffing import values
 from migrator.diffing.result import Diff, WeightChange
-from migrator.diffing.streams import Files, Value
+from migrator.diffing.weights import values
+from migrator.diffing.weights.reading import Files, Value
 from migrator.formats.tensors import constant_tensor
 from migrator.model.dtypes import dtype_named
 from tests import handmade as h

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import migrator
-from migrator.diffing import explain
+from migrator.diffing.telling import reasons
 from migrator.report.diff_parts import REASONS, alike, magnitude, told_nodes, value_text
 from migrator.report.json_diff import diff_result
 from migrator.report.json_v1 import dumps
@@ -215,7 +215,7 @@ def test_weight_of_another_shape_is_told_once() -> None:
 
 
 def test_every_reason_has_words() -> None:
-    assert set(REASONS) == explain.REASONS
+    assert set(REASONS) == reasons.REASONS
 
 
 def test_large_differences_are_written_out() -> None:

@@ -1,0 +1,1 @@
+"""What became of each pair: nodes, attributes, signatures, functions."""

@@ -1,0 +1,1 @@
+"""Weights by value: read in parts and compared."""
