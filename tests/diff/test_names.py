@@ -5,15 +5,19 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from migrator.diffing.compare import compare
 from migrator.diffing.options import DiffOptions
-from migrator.diffing.result import RENAMED
+from migrator.diffing.result import ADDED, RENAMED
 from migrator.model.dtypes import DType
 from migrator.model.graph import Graph, Node, Versions, index_nodes
+from migrator.model.model import Model
+from tests import wire
 from tests.diff.judging import bare, judge_report, matched
 from tests.diff.scramble import scramble
+from tests.handmade import const, model, op, placeholder, unary
 
 _UNARY = ("Relu", "Tanh", "Abs")
 
@@ -143,3 +147,29 @@ def test_a_node_of_another_op_under_its_old_name_is_a_changed_one() -> None:
     assert [(item.kind, item.left, item.right) for item in found.nodes] == [
         ("changed", "block_0/layer_2/relu", "block_0/layer_2/relu")
     ]
+
+
+def _dense_network(layers: list[str]) -> Model:
+    """Dense layers, each with weights of its own, told by the layer's name."""
+    nodes = [placeholder("x")]
+    last = "x"
+    for name in layers:
+        kernel = np.random.default_rng(len(name) + sum(name.encode())).normal(size=(4, 4))
+        nodes += [
+            const(f"{name}/kernel", kernel),
+            op(f"{name}/matmul", "MatMul", last, f"{name}/kernel", T=wire.F),
+            op(f"{name}/tanh", "Tanh", f"{name}/matmul", T=wire.F),
+        ]
+        last = f"{name}/tanh"
+    return model(*nodes, unary("out", "Softmax", last))
+
+
+@pytest.mark.parametrize("place", (1, 3, 5))
+def test_layer_that_was_put_in_between_takes_no_name_from_its_neighbours(place: int) -> None:
+    before = [f"dense{at}" for at in range(6)]
+    after = [*before[:place], "put_in", *before[place:]]
+    found = compare(_dense_network(before), _dense_network(after))
+    added = {item.right for item in found.nodes if item.kind == ADDED}
+    assert added == {f"put_in/{name}" for name in ("kernel", "matmul", "tanh")}
+    rewired = [(item.left, item.right) for item in found.nodes if item.kind != ADDED]
+    assert rewired == [(f"dense{place}/matmul",) * 2]

@@ -99,11 +99,13 @@ def _settle_by_name(pairing: Pairing) -> bool:
     if not pairing.use_names:
         return False
     _pair_weights(pairing)
+    # Before neighbours speak: beside a layer that was put in, they are alike on both of its ends.
     while names.pair_agreed(pairing):
         rooms = len(pairing.room_to_right)
         pairing.spread(SURE)
         if len(pairing.room_to_right) == rooms:
             break
+    pairing.spread(SURE)
     return is_done(pairing)
 
 
@@ -121,6 +123,7 @@ def _find_anchors(pairing: Pairing, labels: str) -> tuple[Whole, Whole]:
     pairing.spread(SURE)
     if exact:
         _pair_weights(pairing)
+        pairing.spread(SURE)
     if pairing.use_names and stages.pair_shared(pairing):
         pairing.spread(SURE)
     if pairing.use_names:
@@ -210,7 +213,6 @@ def _pair_weights(pairing: Pairing) -> None:
         "weights",
         0.99,
     )
-    pairing.spread(SURE)
 
 
 def _pair_around(pairing: Pairing, labels: str, distances: tuple[int, ...]) -> None:
