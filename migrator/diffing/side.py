@@ -11,6 +11,7 @@ from functools import cached_property
 
 from migrator.graph.inline import called_body
 from migrator.inspection.held import VARIABLES
+from migrator.migration.storage.initial import init_ops
 from migrator.model.graph import Node
 from migrator.model.model import MetaGraph
 from migrator.model.tensors import TensorRef
@@ -58,6 +59,11 @@ class Side:
     def ops(self) -> frozenset[str]:
         """Every op that a node has."""
         return frozenset(node.op for node in self.nodes.values())
+
+    @cached_property
+    def needed_at_load(self) -> set[str]:
+        """Every node that runs when the model is loaded, beside what restores its checkpoint."""
+        return self.closure(init_ops(self.meta))
 
     def local(self, name: str) -> str:
         """The name of a node within its own graph or body."""

@@ -228,7 +228,9 @@ def test_variable_that_is_written_when_the_model_is_loaded(
         ]
         return saved(tmp_path / folder, nodes, variables={"v": 2.0}, main_op="load")
 
-    different(model("a", values[0]), model("b", values[1]))
+    found = different(model("a", values[0]), model("b", values[1]))
+    assert "what runs when the model is loaded changed" in found.headline
+    assert all(not item.why for item in found.nodes)
 
 
 def test_another_op_that_runs_when_the_model_is_loaded(tmp_path: Path) -> None:

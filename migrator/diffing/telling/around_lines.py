@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from migrator.diffing.result import REWIRED
+from migrator.diffing.result import CHANGED, REWIRED
 from migrator.diffing.telling.facts import Facts
+from migrator.diffing.telling.reasons import runs_at_load
 
 _MOST = 4
 
@@ -32,6 +33,11 @@ def around_lines(facts: Facts) -> Iterator[str]:
         yield f"other content: {_some(assets)}"
     if any(item.field == "runs at load" for item in facts.diff.others):
         yield "another op runs when the model is loaded"
+    elif any(
+        item.kind in (CHANGED, REWIRED) and not item.why and runs_at_load(item, facts.both)
+        for item in facts.diff.nodes
+    ):
+        yield "what runs when the model is loaded changed"
     waiting = sum(
         item.kind == REWIRED
         and not item.why

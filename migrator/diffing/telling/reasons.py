@@ -127,6 +127,8 @@ def explain(
             why = found[item.kind][item.left or item.right]
         else:
             why = UNUSED if _is_unneeded(item, needs) else ""
+            if why and not verdict.is_same and runs_at_load(item, both):
+                why = ""
             if not why and is_functional and _is_end_of_flow(item, both):
                 why = CONTROL_FLOW
         if verdict.is_same and (item.left, item.right) not in same and not _is_input(item):
@@ -155,6 +157,11 @@ def _is_unneeded(item: NodeChange, needs: tuple[set[str], set[str]]) -> bool:
     if not needs[0] or not needs[1]:
         return False
     return item.left not in needs[0] and item.right not in needs[1]
+
+
+def runs_at_load(item: NodeChange, both: Counterparts) -> bool:
+    """Whether loading a side runs this node."""
+    return item.left in both.left.needed_at_load or item.right in both.right.needed_at_load
 
 
 def _is_end_of_flow(item: NodeChange, both: Counterparts) -> bool:
