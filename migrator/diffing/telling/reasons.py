@@ -131,7 +131,8 @@ def explain(
                 why = ""
             if not why and is_functional and _is_end_of_flow(item, both):
                 why = CONTROL_FLOW
-        if verdict.is_same and (item.left, item.right) not in same and not _is_input(item):
+        is_shown = (item.left, item.right) in same and not _waits_for_others(item)
+        if verdict.is_same and not is_shown and not _is_input(item):
             why = _shown(why, item, record, verdict)
         items.append(replace(item, why=why) if why else item)
     return NodeChanges(items=tuple(items), altered=changes.altered)
@@ -162,6 +163,12 @@ def _is_unneeded(item: NodeChange, needs: tuple[set[str], set[str]]) -> bool:
 def runs_at_load(item: NodeChange, both: Counterparts) -> bool:
     """Whether loading a side runs this node."""
     return item.left in both.left.needed_at_load or item.right in both.right.needed_at_load
+
+
+def _waits_for_others(item: NodeChange) -> bool:
+    """Whether only control inputs are others: where both sides are the same, these do no harm."""
+    fields = {change.field for change in item.changes} - {"name", "scope"}
+    return item.kind == REWIRED and fields == {"control inputs"}
 
 
 def _is_end_of_flow(item: NodeChange, both: Counterparts) -> bool:
