@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from migrator._version import __version__
 
 if TYPE_CHECKING:
+    from migrator import batch as batch
     from migrator.actions.audit import audit as audit
     from migrator.actions.diff import diff as diff
     from migrator.actions.explore import explore as explore
@@ -42,6 +43,7 @@ _HOMES = {
     "NeedsDecision": "migrator.errors",
     "Node": "migrator.model.graph",
     "audit": "migrator.actions.audit",
+    "batch": "migrator.batch",
     "diff": "migrator.actions.diff",
     "explore": "migrator.actions.explore",
     "freeze": "migrator.actions.freeze",
@@ -60,7 +62,8 @@ __all__ = ["__version__", *_HOMES]
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'migrator' has no attribute {name!r}")
-    value = getattr(importlib.import_module(_HOMES[name]), name)
+    home = importlib.import_module(_HOMES[name])
+    value = home if name == "batch" else getattr(home, name)  # a package that can be called
     globals()[name] = value
     return value
 

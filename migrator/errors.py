@@ -84,6 +84,17 @@ class DestinationError(MigratorError):
     """The result cannot be put where it was asked for."""
 
 
+class StorageError(MigratorError):
+    """A store behind an address failed, after all tries.
+
+    ``kind`` is ``missing``, ``exists``, ``denied``, ``refused`` or ``lost`` (it gave no answer).
+    """
+
+    def __init__(self, what: str, *, kind: str = "lost", where: str = "", hint: str = "") -> None:
+        super().__init__(what, where=where, hint=hint)
+        self.kind = kind
+
+
 class TensorFlowMissing(MigratorError):
     """The verb needs TensorFlow and it is not installed (or not in a version that we run on)."""
 
@@ -92,14 +103,27 @@ class WorkerError(MigratorError):
     """The child process that runs TensorFlow failed; ``log`` holds the end of what it said.
 
     ``stopped`` is true where it passed a limit of ours (time, memory): trying again is vain.
+    ``cause`` is ``timeout``, ``memory``, ``signal`` or ``storage`` where it was one of these.
     """
 
     def __init__(
-        self, what: str, *, log: str = "", stopped: bool = False, where: str = "", hint: str = ""
+        self,
+        what: str,
+        *,
+        log: str = "",
+        stopped: bool = False,
+        cause: str = "",
+        where: str = "",
+        hint: str = "",
     ) -> None:
         super().__init__(what, where=where, hint=hint)
         self.log = log
         self.stopped = stopped
+        self.cause = cause
+
+
+class ExecutorLost(MigratorError):
+    """What runs a batch's tasks is gone, with all that was handed over: no model's fault."""
 
 
 class NeedsDecision(MigratorError):

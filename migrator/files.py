@@ -51,6 +51,11 @@ def write_whole(target: Path, content: str | bytes) -> None:
         raise
 
 
+def is_full(error: OSError) -> bool:
+    """True where a disk, a quota or the size of a file is used up."""
+    return error.errno in _FULL
+
+
 def is_stream(target: Path) -> bool:
     """Whether ``target`` takes what is written and keeps nothing: a terminal, a pipe, /dev/null.
 

@@ -21,9 +21,10 @@ VERBS = (
     "audit",
     "explain",
     "diff",
+    "batch",
 )
-FILES = ("baseline",)
-"""Schemas of files that are no result of a verb."""
+FILES = ("baseline", "batch-model")
+"""Schemas of what is in files, and no result of a verb."""
 
 
 @cache

@@ -1,7 +1,6 @@
 """Work shared among processes of our own, where a task may crash, hang or grow.
 
-Each process has one task at a time, so what befell it is known, and the others go on. They start
-without the current folder on their path and without the caller's main module.
+Each process has one task at a time, so what befell it is known, and the others go on.
 """
 
 from __future__ import annotations
@@ -9,22 +8,15 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
-import subprocess
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from multiprocessing.connection import Connection, wait
-from pathlib import Path
+from multiprocessing.connection import wait
 from typing import Any, Generic, TypeVar
 
+from migrator.actions.partner import Partner, ending, pipes
 from migrator.interrupts import held_back
-from migrator.runtime.launch import kill_group
 
-_ROOT = str(Path(__file__).resolve().parent.parent.parent)
-_BOOT = (
-    "import sys; sys.path[0] = sys.argv.pop(1); from migrator.actions.crew import serve; serve()"
-)
 _START = 60.0
 """Seconds that a process may take to start, which count for no task."""
 _AHEAD = 64
@@ -142,8 +134,6 @@ class Crew(Generic[Task, Result]):
 
 
 _DIED = "died"
-_PARTING = 0.5
-"""Seconds between the moment in which a process closes its pipe and its end."""
 
 
 class _Hand(Generic[Task]):
@@ -152,26 +142,8 @@ class _Hand(Generic[Task]):
     task: Task
 
     def __init__(self, setup: Any) -> None:
-        ours_in, theirs_out = os.pipe()
-        theirs_in, ours_out = os.pipe()
-        try:
-            self._process = subprocess.Popen(
-                [sys.executable, "-c", _BOOT, _ROOT, str(theirs_in), str(theirs_out)],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                pass_fds=(theirs_in, theirs_out),
-                start_new_session=True,
-            )
-        except BaseException:
-            os.close(ours_in)
-            os.close(ours_out)
-            raise
-        finally:
-            os.close(theirs_in)
-            os.close(theirs_out)
-        self.pipe = Connection(ours_in, writable=False)
-        self._out = Connection(ours_out, readable=False)
+        self._partner = Partner("migrator.actions.crew:serve")
+        self.pipe = self._partner.answers
         self.is_busy = False
         self.is_ready = False
         self.index = -1
@@ -195,7 +167,7 @@ class _Hand(Generic[Task]):
     def _tell(self, message: Any) -> None:
         # A process that is gone is noticed where its result is awaited.
         with contextlib.suppress(BrokenPipeError):
-            self._out.send(message)
+            self._partner.orders.send(message)
 
     def take(self) -> tuple[Any, bool]:
         """The result, and whether the process is alive."""
@@ -205,39 +177,12 @@ class _Hand(Generic[Task]):
         except Exception:  # gone, or what it wrote makes no sense
             self.kill()
             if self.is_ready:
-                ending = _ending(self._process.returncode)
-                self.cause = f"ended the process that read it, {ending}"
+                self.cause = f"ended the process that read it, {self._ending}"
             return None, False
 
     def kill(self) -> None:
-        """End the process; its own ending, if it came before, is kept."""
         self.is_busy = False
-        try:
-            self._process.wait(_PARTING if self._is_over() else 0)
-        except subprocess.TimeoutExpired:
-            kill_group(self._process.pid)
-            self._process.wait()
-        self.pipe.close()
-        self._out.close()
-
-    def _is_over(self) -> bool:
-        """True where the other end is closed: the process is gone, or about to be."""
-        try:
-            return self.pipe.poll(0)
-        except OSError:
-            return True
-
-
-def _ending(code: int) -> str:
-    import signal
-
-    if code >= 0:
-        return f"with exit code {code}"
-    try:
-        name = signal.Signals(-code).name
-    except ValueError:
-        name = str(-code)
-    return f"by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
+        self._ending = ending(self._partner.kill())
 
 
 def serve() -> None:
@@ -245,8 +190,7 @@ def serve() -> None:
     from migrator.runtime.worker import die_with_parent
 
     die_with_parent()
-    tasks = Connection(int(sys.argv[1]), writable=False)
-    results = Connection(int(sys.argv[2]), readable=False)
+    tasks, results = pipes()
     with contextlib.suppress(EOFError, BrokenPipeError, KeyboardInterrupt):
         work, order, memory = tasks.recv()
         if memory is not None:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from migrator._version import __version__
 from migrator.cli import (
     audit,
+    batch,
     diff,
     explain,
     freeze,
@@ -27,7 +28,21 @@ from migrator.cli.complain import complain
 from migrator.errors import EXIT_CANNOT, EXIT_INTERRUPTED, EXIT_YES, MigratorError
 from migrator.interrupts import unwind_on_signals
 
-_VERBS = (inspect, diff, view, audit, explain, plan, migrate, verify, freeze, run, tflite, report)
+_VERBS = (
+    inspect,
+    diff,
+    view,
+    audit,
+    explain,
+    plan,
+    migrate,
+    verify,
+    freeze,
+    run,
+    tflite,
+    batch,
+    report,
+)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -154,7 +154,7 @@ class Child:
             if kind is TensorFlowMissing:
                 raise TensorFlowMissing(outcome["error"])
             hint, log = outcome.get("hint", ""), outcome.get("trace", "")
-            raise WorkerError(outcome["error"], hint=hint, log=log)
+            raise WorkerError(outcome["error"], hint=hint, log=log, cause=outcome.get("cause", ""))
         return outcome
 
     def run(self, task: str, **arguments: Any) -> dict[str, Any]:
@@ -193,6 +193,7 @@ class Child:
                     f"grew to {used:,} bytes, past the limit of {memory:,}, and was stopped",
                     hint="raise --memory-limit if the machine has more",
                     stopped=True,
+                    cause="memory",
                 )
             if self._broken is not None:
                 self._process.kill()
@@ -203,6 +204,7 @@ class Child:
             f"did not finish within {self._limits.timeout:g} s and was stopped",
             hint="raise --timeout if the model is that large",
             stopped=True,
+            cause="timeout",
         )
 
     def _has_answered(self) -> bool:
@@ -250,7 +252,8 @@ class Child:
                 what += " (out of memory?)"
         else:
             what = f"ended with exit code {code}"
-        return WorkerError(f"the TensorFlow process {what}", log=self.log())
+        cause = "signal" if code < 0 else ""
+        return WorkerError(f"the TensorFlow process {what}", log=self.log(), cause=cause)
 
     def log(self) -> str:
         """The end of what the child printed."""

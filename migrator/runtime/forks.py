@@ -50,6 +50,12 @@ def warm_tensorflow() -> Iterator[None]:
                 ended.close()
 
 
+def lost_its_server() -> bool:
+    """True where ``warm_tensorflow`` holds, and its server is dead: each child imports again."""
+    server = _server
+    return server is not None and not server.is_alive
+
+
 @atexit.register
 def _close_forgotten() -> None:
     """The server of who was interrupted before it could close it."""
@@ -78,6 +84,10 @@ class _ForkServer:
             self._process = Spawned(
                 "forkserver", [str(theirs.fileno())], pass_fds=[theirs.fileno()]
             )
+
+    @property
+    def is_alive(self) -> bool:
+        return self._process.is_alive
 
     def fork(self, fds: Sequence[int], arguments: Sequence[str]) -> ChildProcess | None:
         """None where the server is dead."""

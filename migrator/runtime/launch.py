@@ -75,6 +75,10 @@ class Spawned:
         return True
 
     @property
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
+
+    @property
     def fell_with_another(self) -> bool:
         return False
 

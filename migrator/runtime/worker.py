@@ -18,6 +18,7 @@ from migrator.runtime.messages import short_message
 
 OLDEST = (2, 16)
 _PR_SET_PDEATHSIG = 1
+_NO_MEMORY = ("OOM when allocating", "failed to allocate memory", "std::bad_alloc")
 _DISK_FULL = ("No space left on device", "Disk quota exceeded", "File too large")
 
 
@@ -74,16 +75,22 @@ def _perform(request: dict[str, Any]) -> dict[str, Any]:
             return {"error": error, "kind": "version"}
         outcome = _task(request["task"])(**request["arguments"])
     except MemoryError:
-        return {"error": "ran out of memory", "trace": traceback.format_exc()}
+        return {"error": "ran out of memory", "cause": "memory", "trace": traceback.format_exc()}
     except Exception as error:
         what = short_message(error)
         full = any(text in what for text in _DISK_FULL)
         hint = "make room there, or write to another disk" if full else ""
-        return {"error": what, "hint": hint, "trace": traceback.format_exc()}
+        cause = "storage" if full else "memory" if _is_out_of_memory(what) else ""
+        return {"error": what, "hint": hint, "cause": cause, "trace": traceback.format_exc()}
     usage = resource.getrusage(resource.RUSAGE_SELF)
     # Linux counts kilobytes, macOS bytes.
     unit = 1 if sys.platform == "darwin" else 1024
     return {**outcome, "peak_rss_bytes": usage.ru_maxrss * unit, "versions": _versions()}
+
+
+def _is_out_of_memory(what: str) -> bool:
+    """True for what TensorFlow's allocators say; the kind of its error stands for other things."""
+    return any(text in what for text in _NO_MEMORY)
 
 
 def _task(name: str) -> Callable[..., dict[str, Any]]:

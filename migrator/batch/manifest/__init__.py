@@ -1,0 +1,1 @@
+"""Manifests: which models a batch takes and how, read with all faults told, and written."""

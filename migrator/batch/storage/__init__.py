@@ -1,0 +1,1 @@
+"""Sources and destinations at addresses that fsspec knows: object stores, web servers, ..."""

@@ -1,0 +1,278 @@
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from migrator.batch.ledger import Ledger, parse_retry
+from migrator.batch.lock import DestinationLock
+from migrator.batch.notes import empty_outcome
+from migrator.batch.places import OUTCOME
+from migrator.batch.stamps import sha256_of, stamp_of
+from migrator.batch.task import Outcome, Task
+from migrator.errors import DestinationError, UsageError
+from tests.batch.stubs import tasks
+
+
+def outcome(task: Task, **values: object) -> Outcome:
+    """One of ``task`` as it is now, done unless told otherwise."""
+    stamp = stamp_of(task)
+    told = {
+        "outcome": "done",
+        "source_stamp": stamp.value,
+        "source_sha256": sha256_of(task.source),
+        **values,
+    }
+    return replace(empty_outcome(task, "then"), **told)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def task(tmp_path: Path) -> Task:
+    (made,) = tasks(tmp_path / "zoo", tmp_path / "out", "ok")
+    folder = Path(made.dest)
+    folder.mkdir(parents=True)
+    (folder / OUTCOME).touch()
+    return made
+
+
+def test_an_outcome_is_read_back_as_it_was_written(task: Task, tmp_path: Path) -> None:
+    told = outcome(task, reason='a "quoted"\nü', rules=("B1",), decision={"kind": "endpoints"})
+    with Ledger(tmp_path) as ledger:
+        ledger.add(told)
+    with Ledger(tmp_path) as ledger:
+        assert ledger.outcome("ok") == told
+        assert ledger.outcome("other") is None
+
+
+def test_the_last_line_of_a_name_counts_and_none_is_lost(task: Task, tmp_path: Path) -> None:
+    with Ledger(tmp_path) as ledger:
+        ledger.add(outcome(task, outcome="failed", cause="timeout"))
+        ledger.add(outcome(task))
+        assert ledger.outcome_of("ok") == "done"
+        assert [item["outcome"] for item in ledger.models(["ok"])] == ["done"]
+    assert len((tmp_path / "ledger.jsonl").read_text().splitlines()) == 2
+
+
+@pytest.mark.parametrize("kept", [1, 40, -1])
+def test_a_torn_last_line_is_passed_over_and_spoils_no_other(
+    task: Task, tmp_path: Path, kept: int
+) -> None:
+    path = tmp_path / "ledger.jsonl"
+    with Ledger(tmp_path) as ledger:
+        ledger.add(outcome(task))
+    whole = path.read_bytes()
+    second = whole.replace(b'"name": "ok"', b'"name": "torn"')
+    path.write_bytes(whole + second[: kept if kept > 0 else len(second) - 2])
+    with Ledger(tmp_path) as ledger:
+        assert ledger.torn == 1
+        assert list(ledger) == ["ok"]
+        ledger.add(outcome(replace(task, name="next")))
+    with Ledger(tmp_path) as ledger:
+        assert list(ledger) == ["ok", "next"]
+        assert [item["name"] for item in ledger.models(["ok", "torn", "next"])] == ["ok", "next"]
+
+
+def test_a_line_that_only_lacks_its_end_is_whole(task: Task, tmp_path: Path) -> None:
+    with Ledger(tmp_path) as ledger:
+        ledger.add(outcome(task))
+    path = tmp_path / "ledger.jsonl"
+    path.write_bytes(path.read_bytes()[:-1])
+    with Ledger(tmp_path) as ledger:
+        ledger.add(outcome(replace(task, name="next")))
+    with Ledger(tmp_path) as ledger:
+        assert (list(ledger), ledger.torn) == (["ok", "next"], 0)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"[]",
+        b"3",
+        b"{}",
+        b'{"name": 3}',
+        b"\xff\xfe",
+        b"[" * 5000,
+        b'{"schema": "other/1", "name": "a", "source": "", "dest": "", "outcome": "done"}',
+    ],
+)
+def test_a_line_that_is_no_outcome_is_passed_over(tmp_path: Path, line: bytes) -> None:
+    (tmp_path / "ledger.jsonl").write_bytes(line + b"\n")
+    with Ledger(tmp_path) as ledger:
+        assert (list(ledger), ledger.torn) == ([], 1)
+
+
+def test_a_key_of_a_later_version_is_no_harm(task: Task, tmp_path: Path) -> None:
+    line = {**outcome(task).to_json(), "of_tomorrow": 1}
+    (tmp_path / "ledger.jsonl").write_text(json.dumps(line) + "\n")
+    with Ledger(tmp_path) as ledger:
+        assert ledger.outcome_of("ok") == "done"
+        assert next(iter(ledger.models(["ok"])))["of_tomorrow"] == 1
+
+
+def test_each_line_is_on_the_disk_when_add_returns(
+    task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced = []
+    monkeypatch.setattr(os, "fsync", lambda fd: synced.append((tmp_path / "ledger.jsonl").stat()))
+    with Ledger(tmp_path) as ledger:
+        ledger.add(outcome(task))
+    assert [item.st_size for item in synced] == [(tmp_path / "ledger.jsonl").stat().st_size]
+
+
+def test_a_line_that_the_disk_did_not_take_leaves_no_half(
+    task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(fd: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with Ledger(tmp_path) as ledger:
+        ledger.add(outcome(task))
+        before = ledger.path.read_bytes()
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "fsync", full)
+            with pytest.raises(DestinationError, match="No space left") as caught:
+                ledger.add(outcome(replace(task, name="next")))
+        assert "make room" in caught.value.hint
+        assert ledger.path.read_bytes() == before
+        ledger.add(outcome(replace(task, name="last")))
+    with Ledger(tmp_path) as ledger:
+        assert list(ledger) == ["ok", "last"]
+
+
+def test_what_is_new_needs_work(task: Task, tmp_path: Path) -> None:
+    with Ledger(tmp_path) as ledger:
+        assert ledger.needs_work(task) == "new"
+        ledger.add(outcome(task))
+        assert ledger.needs_work(task) == ""
+
+
+def test_other_options_need_work_but_other_bounds_do_not(task: Task, tmp_path: Path) -> None:
+    with Ledger(tmp_path) as ledger:
+        ledger.add(outcome(task))
+        other = replace(task, feeds=("is_training=false",), fingerprint="")
+        assert ledger.needs_work(other) == "other options"
+        longer = replace(task, timeout=5.0, memory_limit=1 << 30, fingerprint="")
+        assert ledger.needs_work(longer) == ""
+
+
+def test_another_version_of_this_program_needs_work(
+    task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Ledger(tmp_path) as ledger:
+        ledger.add(outcome(task))
+        monkeypatch.setattr("migrator.batch.task.__version__", "99")
+        assert ledger.needs_work(replace(task, fingerprint="")) == "other options"
+
+
+def test_a_changed_source_needs_work_and_a_touched_one_does_not(task: Task, tmp_path: Path) -> None:
+    with Ledger(tmp_path) as ledger:
+        ledger.add(outcome(task))
+        os.utime(task.source, (1, 1))
+        assert ledger.needs_work(task) == ""
+        Path(task.source).write_text("other")
+        assert ledger.needs_work(task) == "changed source"
+
+
+def test_a_changed_file_of_weights_beside_a_graph_needs_work(tmp_path: Path) -> None:
+    folder = tmp_path / "zoo" / "saved"
+    (folder / "variables").mkdir(parents=True)
+    (folder / "saved_model.pb").write_bytes(b"1")
+    weights = folder / "variables" / "variables.data-00000-of-00001"
+    weights.write_bytes(b"1")
+    task = Task(name="saved", source=str(folder), dest=str(tmp_path / "out" / "saved"))
+    Path(task.dest).mkdir(parents=True)
+    (Path(task.dest) / OUTCOME).touch()
+    with Ledger(tmp_path) as ledger:
+        ledger.add(outcome(task))
+        assert ledger.needs_work(task) == ""
+        weights.write_bytes(b"22")
+        assert ledger.needs_work(task) == "changed source"
+
+
+def test_what_failed_is_done_again_only_when_asked_for(task: Task, tmp_path: Path) -> None:
+    with Ledger(tmp_path) as ledger:
+        ledger.add(outcome(task, outcome="failed", cause="timeout"))
+        assert ledger.needs_work(task) == ""
+        assert ledger.needs_work(task, retry=["needs_decision"]) == ""
+        assert ledger.needs_work(task, retry=["failed"]) == "tried again"
+        assert ledger.needs_work(task, retry=["all"]) == "tried again"
+
+
+def test_what_failed_for_the_store_is_always_done_again(task: Task, tmp_path: Path) -> None:
+    with Ledger(tmp_path) as ledger:
+        ledger.add(outcome(task, outcome="failed", cause="storage"))
+        assert ledger.needs_work(task) == "tried again"
+
+
+def test_a_result_that_somebody_removed_is_made_again(task: Task, tmp_path: Path) -> None:
+    with Ledger(tmp_path) as ledger:
+        ledger.add(outcome(task))
+        (Path(task.dest) / OUTCOME).unlink()
+        assert ledger.needs_work(task) == "its folder is gone"
+
+
+def test_words_of_retry() -> None:
+    assert parse_retry("failed, needs_decision") == ("failed", "needs_decision")
+    with pytest.raises(UsageError, match="faild"):
+        parse_retry("faild")
+
+
+def test_the_second_run_on_a_destination_is_refused_and_told_who_has_it(tmp_path: Path) -> None:
+    with (
+        DestinationLock(tmp_path),
+        pytest.raises(DestinationError, match=f"another run works on it .process {os.getpid()} on"),
+        DestinationLock(tmp_path),
+    ):
+        pass
+    with DestinationLock(tmp_path):
+        pass
+
+
+def test_the_lock_of_a_run_that_was_killed_is_taken_over(tmp_path: Path) -> None:
+    code = (
+        "import os, sys\nfrom pathlib import Path\nfrom migrator.batch.lock import *\n"
+        "DestinationLock(Path(sys.argv[1])).__enter__()\nos.kill(os.getpid(), 9)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)
+    assert ended.returncode == -9
+    (tmp_path / ".work" / "half").mkdir(parents=True)
+    left = Path(json.loads((tmp_path / ".lock").read_text())["temporary"])
+    assert left.is_dir()
+    with DestinationLock(tmp_path) as lock:
+        assert lock.temporary.is_dir()
+        assert not left.exists()
+        assert not (tmp_path / ".work").exists()
+    assert not lock.temporary.exists()
+
+
+def test_a_lock_that_names_a_folder_of_somebody_has_it_removed_never(tmp_path: Path) -> None:
+    precious = tmp_path / "migrator-batch-of-mine"
+    precious.mkdir()
+    told = {"host": socket.gethostname(), "temporary": str(precious)}
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / ".lock").write_text(json.dumps(told))
+    with DestinationLock(tmp_path / "out"):
+        pass
+    assert precious.is_dir()
+
+
+def test_a_folder_that_holds_other_things_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").touch()
+    with pytest.raises(DestinationError, match="holds other things"), DestinationLock(tmp_path):
+        pass
+    assert [item.name for item in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_destination_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(DestinationError, match="is a file"),
+        DestinationLock(tmp_path / "file"),
+    ):
+        pass

@@ -1,0 +1,159 @@
+"""The task function as far as it goes without TensorFlow."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from migrator.batch.task import Outcome, Task
+from migrator.batch.work import run, run_task
+from tests import wire
+from tests.batch.poison import sound, truncated, unknown_op
+from tests.corpus import sample
+from tests.schemas import validate
+
+STEPS = ("inspect", "audit", "plan")
+
+
+def made(tmp_path: Path, data: bytes | None, name: str = "model", **options: object) -> Outcome:
+    source = tmp_path / f"{name}.pb"
+    if data is not None:
+        source.write_bytes(data)
+    told = {"steps": STEPS, **options}
+    dest = str(tmp_path / "out" / name)
+    return run(Task(name=name, source=str(source), dest=dest, **told))  # type: ignore[arg-type]
+
+
+def result(outcome: Outcome, name: str) -> dict[str, object]:
+    found: dict[str, object] = json.loads((Path(outcome.dest) / name).read_text())
+    return found
+
+
+def test_each_step_leaves_its_result_in_the_folder(tmp_path: Path) -> None:
+    found = made(tmp_path, sound())
+    assert (found.outcome, found.format, found.readiness) == ("done", "graph_def", "ready")
+    assert found.source_bytes == len(sound())
+    for name in ("inspect.json", "audit.json", "plan.json", "outcome.json"):
+        assert result(found, name)
+    assert result(found, "outcome.json") == found.to_json()
+    validate(found.to_json())
+    assert "planned: ready" in (Path(found.dest) / "log.txt").read_text()
+    assert (tmp_path / "out" / ".work").is_dir()
+    assert not list((tmp_path / "out" / ".work").iterdir())
+
+
+def test_a_file_that_is_cut_short_is_bad_input(tmp_path: Path) -> None:
+    found = made(tmp_path, truncated())
+    assert (found.outcome, found.cause) == ("failed", "bad_input")
+    assert "truncated" in found.reason
+    assert str(tmp_path) not in found.reason
+    assert result(found, "audit.json")["skipped"]
+
+
+def test_an_op_that_nobody_knows_blocks_and_is_told_by_its_rule(tmp_path: Path) -> None:
+    found = made(tmp_path, unknown_op())
+    assert (found.outcome, found.rules) == ("blocked", ("B101",))
+    assert "OpOfNobody" in found.reason
+    assert result(found, "plan.json")["outcome"] == "blocked"
+
+
+def test_a_source_that_is_not_there(tmp_path: Path) -> None:
+    found = made(tmp_path, None)
+    assert (found.outcome, found.cause) == ("failed", "missing_source")
+    assert (Path(found.dest) / "log.txt").exists()
+
+
+def test_what_is_no_model_is_bad_input(tmp_path: Path) -> None:
+    found = made(tmp_path, b"hello, world\n" * 100)
+    assert (found.outcome, found.cause) == ("failed", "bad_input")
+
+
+def test_an_option_that_the_model_does_not_bear_is_bad_input(tmp_path: Path) -> None:
+    found = made(tmp_path, sound(), outputs=("y_of_another:0",))
+    assert (found.outcome, found.cause) == ("failed", "bad_input")
+    assert "y_of_another" in found.reason
+
+
+def test_open_endpoints_need_a_decision_with_candidates(tmp_path: Path) -> None:
+    found = made(tmp_path, sample("tf1.15.5/two_towers").file.read_bytes())
+    assert (found.outcome, found.cause, found.readiness) == ("needs_decision", "", "needs_you")
+    assert found.decision is not None
+    assert found.decision["kind"] == "endpoints"
+    assert {"inputs", "outputs"} == set(found.decision["candidates"])
+    assert found.decision["options"]
+    assert result(found, "plan.json")["options"] == found.decision["options"]
+
+
+def test_a_choice_of_meta_graphs_names_them(tmp_path: Path) -> None:
+    metas = [wire.meta_graph(sound(), tags) for tags in (["train"], ["predict", "gpu"])]
+    found = made(tmp_path, wire.saved_model(*metas))
+    assert found.outcome == "needs_decision"
+    assert found.decision is not None
+    assert found.decision["kind"] == "tag_set"
+    assert sorted(found.decision["candidates"]) == ["gpu,predict", "train"]
+
+
+def test_an_older_result_is_replaced_whole(tmp_path: Path) -> None:
+    first = made(tmp_path, sound())
+    (Path(first.dest) / "of_yesterday").touch()
+    second = made(tmp_path, truncated())
+    assert second.dest == first.dest
+    assert not (Path(second.dest) / "of_yesterday").exists()
+    assert not (Path(second.dest) / "plan.json").exists()
+
+
+def test_a_folder_of_somebody_else_stays(tmp_path: Path) -> None:
+    mine = tmp_path / "out" / "model" / "thesis.txt"
+    mine.parent.mkdir(parents=True)
+    mine.touch()
+    found = made(tmp_path, sound())
+    assert (found.outcome, found.cause) == ("failed", "storage")
+    assert "not the result of a batch" in found.reason
+    assert mine.exists()
+
+
+def test_a_destination_that_takes_no_more_is_told_as_such(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("migrator.batch.job.Job._write", full)
+    found = made(tmp_path, sound())
+    assert (found.outcome, found.cause) == ("failed", "storage")
+
+
+def test_a_fault_of_our_own_is_one_models_failure_with_its_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise KeyError("oops")
+
+    monkeypatch.setattr("migrator.batch.job.Job._plan", broken)
+    found = made(tmp_path, sound())
+    assert (found.outcome, found.cause, found.reason) == ("failed", "error", "KeyError: 'oops'")
+    assert "Traceback" in (Path(found.dest) / "log.txt").read_text()
+
+
+def test_a_page_that_cannot_be_drawn_takes_nothing_from_the_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> str:
+        raise ValueError("no")
+
+    monkeypatch.setattr("migrator.report.html_batch_model.batch_model_html", broken)
+    found = made(tmp_path, sound())
+    assert found.outcome == "done"
+    assert "cannot be drawn" in (Path(found.dest) / "log.txt").read_text()
+
+
+def test_the_task_function_takes_and_gives_plain_data(tmp_path: Path) -> None:
+    source = tmp_path / "model.pb"
+    source.write_bytes(sound())
+    task = Task(name="m", source=str(source), dest=str(tmp_path / "out" / "m"), steps=STEPS)
+    found = json.loads(json.dumps(run_task(json.loads(json.dumps(task.to_json())))))
+    assert found["outcome"] == "done"
+    assert found["fingerprint"] == replace(task).fingerprint
