@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from migrator._version import __version__
 
 if TYPE_CHECKING:
-    from migrator import batch as batch
     from migrator.actions.audit import audit as audit
     from migrator.actions.diff import diff as diff
     from migrator.actions.explore import explore as explore
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from migrator.actions.tflite import tflite as tflite
     from migrator.actions.verify import verify as verify
     from migrator.auditing.settings import AuditSettings as AuditSettings
+    from migrator.batching.run.batch import batch as batch
     from migrator.errors import MigratorError as MigratorError
     from migrator.errors import NeedsDecision as NeedsDecision
     from migrator.formats.load import load as load
@@ -43,7 +43,7 @@ _HOMES = {
     "NeedsDecision": "migrator.errors",
     "Node": "migrator.model.graph",
     "audit": "migrator.actions.audit",
-    "batch": "migrator.batch",
+    "batch": "migrator.batching.run.batch",
     "diff": "migrator.actions.diff",
     "explore": "migrator.actions.explore",
     "freeze": "migrator.actions.freeze",
@@ -62,8 +62,7 @@ __all__ = ["__version__", *_HOMES]
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'migrator' has no attribute {name!r}")
-    home = importlib.import_module(_HOMES[name])
-    value = home if name == "batch" else getattr(home, name)  # a package that can be called
+    value = getattr(importlib.import_module(_HOMES[name]), name)
     globals()[name] = value
     return value
 

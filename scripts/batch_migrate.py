@@ -18,10 +18,10 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import migrator
-from migrator.batch.cluster import cluster_executor
-from migrator.batch.events import MetricsFile, Tally
-from migrator.batch.local import LocalExecutor
-from migrator.batch.task import DONE, Outcome
+from migrator.batching.executors.cluster import cluster_executor
+from migrator.batching.executors.local import LocalExecutor
+from migrator.batching.run.events import MetricsFile, Tally
+from migrator.batching.task import DONE, Outcome
 from migrator.interrupts import unwind_on_signals
 
 

@@ -24,13 +24,13 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from migrator.batch.cluster import ClusterExecutor
-from migrator.batch.notes import empty_outcome, utc_now
-from migrator.batch.places import OUTCOME
-from migrator.batch.run import BatchResult, run_tasks
-from migrator.batch.stamps import stamp_of
-from migrator.batch.task import DONE, Json, Task, task_from_json
-from migrator.batch.work import run_task
+from migrator.batching.executors.cluster import ClusterExecutor
+from migrator.batching.job.notes import empty_outcome, utc_now
+from migrator.batching.job.places import OUTCOME
+from migrator.batching.job.task_function import run_task
+from migrator.batching.run.batch import BatchResult, run_tasks
+from migrator.batching.storage.stamps import stamp_of
+from migrator.batching.task import DONE, Json, Task, task_from_json
 
 _MODEL = (
     b"\n\x1d\n\x01x\x12\x0bPlaceholder*\x0b\n\x05dtype\x12\x020\x01"

@@ -16,8 +16,8 @@ from migrator.errors import EXIT_YES, UsageError
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-    from migrator.batch.events import Watcher
-    from migrator.batch.run import BatchResult
+    from migrator.batching.run.batch import BatchResult
+    from migrator.batching.run.events import Watcher
 
 
 _MANIFESTS = {"toml": "toml", "csv": "csv", "jsonl": "jsonl", "ndjson": "jsonl"}
@@ -119,7 +119,7 @@ def execute(args: argparse.Namespace) -> int:
 
 
 def _plan(args: argparse.Namespace) -> int:
-    from migrator.batch.manifest.planning import plan_manifest
+    from migrator.batching.manifest.planning import plan_manifest
     from migrator.cli.output import write_result
     from migrator.cli.progress import Progress
 
@@ -141,8 +141,8 @@ def _plan(args: argparse.Namespace) -> int:
 
 
 def _run(args: argparse.Namespace) -> BatchResult:
-    from migrator.batch.ledger import parse_retry
-    from migrator.batch.run import batch
+    from migrator.batching.ledger.ledger import parse_retry
+    from migrator.batching.run.batch import batch
 
     retry = tuple(word for text in args.retry for word in parse_retry(text))
     with _executor(args) as executor:
@@ -162,7 +162,7 @@ def _run(args: argparse.Namespace) -> BatchResult:
 
 
 def _steps(args: argparse.Namespace) -> Sequence[str]:
-    from migrator.batch.task import DEFAULT_STEPS, TFLITE, VERIFY, ordered_steps
+    from migrator.batching.task import DEFAULT_STEPS, TFLITE, VERIFY, ordered_steps
 
     if args.steps is None:
         steps = [*DEFAULT_STEPS, *([TFLITE] if args.tflite else [])]
@@ -179,7 +179,7 @@ def _executor(args: argparse.Namespace) -> AbstractContextManager[Executor | Non
         raise UsageError(
             "--jobs is for this machine; a cluster's workers have as many as they were started with"
         )
-    from migrator.batch.cluster import cluster_executor
+    from migrator.batching.executors.cluster import cluster_executor
 
     found = cluster_executor(args.scheduler, tell=partial(_tell, args))
     _tell(args, f"the cluster's dashboard: {found.link}")
@@ -193,8 +193,8 @@ def _tell(args: argparse.Namespace, line: str) -> None:
 
 
 def _watchers(args: argparse.Namespace) -> list[Watcher]:
-    from migrator.batch.events import EventLog, MetricsFile
-    from migrator.batch.storage.addresses import shown
+    from migrator.batching.run.events import EventLog, MetricsFile
+    from migrator.batching.storage.addresses import shown
     from migrator.cli.batch_progress import ShownProgress
 
     found: list[Watcher] = [ShownProgress(quiet=args.quiet, verbose=args.verbose > 0)]
@@ -206,7 +206,7 @@ def _watchers(args: argparse.Namespace) -> list[Watcher]:
 
 
 def _text(found: BatchResult, args: argparse.Namespace) -> str:
-    from migrator.batch.storage.addresses import local_path, shown
+    from migrator.batching.storage.addresses import local_path, shown
     from migrator.report.json_batch import batch_totals
     from migrator.report.text_batch import batch_text
 

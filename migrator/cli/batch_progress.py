@@ -7,8 +7,8 @@ import shutil
 import sys
 import time
 
-from migrator.batch.events import Tally
-from migrator.batch.task import BLOCKED, DONE, FAILED, NEEDS_DECISION, Outcome
+from migrator.batching.run.events import Tally
+from migrator.batching.task import BLOCKED, DONE, FAILED, NEEDS_DECISION, Outcome
 from migrator.report.batch_parts import duration
 from migrator.report.colors import paint
 from migrator.report.escape import shown

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from migrator.batch.storage import stores
+from migrator.batching.storage import stores
 from tests.batch.s3 import Bucket, Proxy, s3_server, troubled
 from tests.batch.stores import HASTY, environment
 

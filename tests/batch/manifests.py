@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from migrator.batch.manifest.entry import Entry
-from migrator.batch.manifest.faults import Faults, ManifestError
-from migrator.batch.manifest.reading import format_by_name, read_drafts
-from migrator.batch.sources import read_entries
+from migrator.batching.manifest.entry import Entry
+from migrator.batching.manifest.faults import Faults, ManifestError
+from migrator.batching.manifest.reading import format_by_name, read_drafts
+from migrator.batching.manifest.sources import read_entries
 
 HAS_YAML = importlib.util.find_spec("yaml") is not None
 NEEDS_YAML = pytest.mark.skipif(not HAS_YAML, reason="PyYAML is not installed")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from migrator.batch.events import Tally
-from migrator.batch.run import run_tasks
-from migrator.batch.task import Outcome
+from migrator.batching.run.batch import run_tasks
+from migrator.batching.run.events import Tally
+from migrator.batching.task import Outcome
 from migrator.interrupts import unwind_on_signals
 from tests.batch.stubs import tasks, work
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from migrator.batch.storage.stores import Patience
+from migrator.batching.storage.stores import Patience
 
 HASTY = Patience(tries=5, each=5.0, whole=10.0, wait=0.02)
 

@@ -9,10 +9,10 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from migrator.batch.notes import empty_outcome, finish, utc_now
-from migrator.batch.places import begin, put, working_folder
-from migrator.batch.stamps import stamp_of
-from migrator.batch.task import DONE, FAILED, Json, Outcome, Task, task_from_json
+from migrator.batching.job.notes import empty_outcome, finish, utc_now
+from migrator.batching.job.places import begin, put, working_folder
+from migrator.batching.storage.stamps import stamp_of
+from migrator.batching.task import DONE, FAILED, Json, Outcome, Task, task_from_json
 
 
 def work(told: Json) -> Json:

@@ -1,15 +1,13 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from migrator.batch.events import Tally
-from migrator.batch.task import Outcome
+from migrator.batching.run.events import Tally
+from migrator.batching.task import Outcome
 from migrator.cli.batch_progress import ShownProgress
 from tests.batch.poison import sound, truncated, unknown_op
 from tests.commands import run
@@ -158,21 +156,12 @@ def test_a_source_that_is_not_there_is_exit_code_2(
 def test_a_run_on_a_folder_that_another_has_is_exit_code_2(
     zoo: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from migrator.batch.lock import DestinationLock
+    from migrator.batching.ledger.lock import DestinationLock
 
     with DestinationLock(zoo.parent / "out"):
         code, _, err = batch(capsys, zoo)
     assert code == 2
     assert "another run works on it" in err
-
-
-def test_the_package_is_the_public_call_however_it_was_imported() -> None:
-    code = (
-        "import migrator.batch.task, migrator.batch.run, migrator\n"
-        "assert callable(migrator.batch) and migrator.batch.task.Task\n"
-    )
-    for first in ("", "import migrator; migrator.batch\n"):
-        subprocess.run([sys.executable, "-c", first + code], check=True, env=dict(os.environ))
 
 
 # --- what is shown on the way

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from migrator.batch.events import Tally
-from migrator.batch.run import BatchResult, run_tasks
-from migrator.batch.task import Json, Outcome
+from migrator.batching.run.batch import BatchResult, run_tasks
+from migrator.batching.run.events import Tally
+from migrator.batching.task import Json, Outcome
 from migrator.errors import ExecutorLost, MigratorError, UsageError
 from tests.batch.clusters import Cluster, needs_distributed, wait_for
 from tests.batch.stubs import tasks, work
@@ -61,7 +61,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 
 def go(tmp_path: Path, address: str, *sources: str, **options: Any) -> BatchResult:
-    from migrator.batch.cluster import ClusterExecutor
+    from migrator.batching.executors.cluster import ClusterExecutor
 
     patience = options.pop("patience", 30.0)
     tell = options.pop("tell", None)
@@ -112,7 +112,7 @@ def test_a_poisoned_model_costs_its_slot_and_not_the_worker(
 
 
 def test_few_tasks_lie_with_the_scheduler_at_a_time(tmp_path: Path, cluster: Cluster) -> None:
-    from migrator.batch.cluster import ClusterExecutor
+    from migrator.batching.executors.cluster import ClusterExecutor
 
     most = 0
     with ClusterExecutor(cluster.address) as executor:
@@ -247,7 +247,7 @@ def test_a_scheduler_that_stays_away_ends_the_run_and_blames_no_model(tmp_path: 
 def test_workers_that_are_not_fit_are_told_before_anything_runs(
     tmp_path: Path, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("migrator.batch.cluster.__version__", "9.9")
+    monkeypatch.setattr("migrator.batching.executors.cluster.__version__", "9.9")
     with pytest.raises(MigratorError, match=r"tcp://127.* has migrator .*, and 9\.9 is asked for"):
         go(tmp_path, cluster.address, "ok")
     assert not (tmp_path / "out" / "ok").exists()
@@ -257,7 +257,7 @@ def test_workers_that_are_not_fit_are_told_before_anything_runs(
 def test_a_destination_that_workers_do_not_see_is_told(
     tmp_path: Path, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from migrator.batch.cluster import ClusterExecutor
+    from migrator.batching.executors.cluster import ClusterExecutor
 
     elsewhere = str(tmp_path / "elsewhere" / ".work" / "probe")
     monkeypatch.setattr(ClusterExecutor, "_make_probe", lambda self, task: elsewhere)
@@ -286,7 +286,7 @@ def test_a_late_worker_that_is_not_fit_gets_nothing_to_do(tmp_path: Path) -> Non
 
 
 def test_an_address_where_no_scheduler_is_fails_at_once() -> None:
-    from migrator.batch.cluster import _connect, cluster_executor
+    from migrator.batching.executors.cluster import _connect, cluster_executor
 
     with pytest.raises(MigratorError, match="nothing that is a Dask scheduler answers"):
         _connect("tcp://127.0.0.1:9", 0.5)
@@ -295,7 +295,7 @@ def test_an_address_where_no_scheduler_is_fails_at_once() -> None:
 
 
 def test_without_dask_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    from migrator.batch.cluster import cluster_executor
+    from migrator.batching.executors.cluster import cluster_executor
 
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(UsageError, match=r"migrator\[cluster\]"):
@@ -303,7 +303,7 @@ def test_without_dask_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_slot_that_nobody_uses_gives_its_memory_back(tmp_path: Path) -> None:
-    from migrator.batch.cluster_worker import Seats
+    from migrator.batching.executors.cluster_worker import Seats
 
     seats = Seats(1)
     made = [task.to_json() for task in tasks(tmp_path / "zoo", tmp_path / "out", "ok-1", "ok-2")]

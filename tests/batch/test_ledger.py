@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from migrator.batch.ledger import Ledger, parse_retry
-from migrator.batch.lock import DestinationLock
-from migrator.batch.notes import empty_outcome
-from migrator.batch.places import OUTCOME
-from migrator.batch.stamps import sha256_of, stamp_of
-from migrator.batch.task import Outcome, Task
+from migrator.batching.job.notes import empty_outcome
+from migrator.batching.job.places import OUTCOME
+from migrator.batching.ledger.ledger import Ledger, parse_retry
+from migrator.batching.ledger.lock import DestinationLock
+from migrator.batching.storage.stamps import sha256_of, stamp_of
+from migrator.batching.task import Outcome, Task
 from migrator.errors import DestinationError, UsageError
 from tests.batch.stubs import tasks
 
@@ -166,7 +166,7 @@ def test_another_version_of_this_program_needs_work(
 ) -> None:
     with Ledger(tmp_path) as ledger:
         ledger.add(outcome(task))
-        monkeypatch.setattr("migrator.batch.task.__version__", "99")
+        monkeypatch.setattr("migrator.batching.task.__version__", "99")
         assert ledger.needs_work(replace(task, fingerprint="")) == "other options"
 
 
@@ -236,7 +236,7 @@ def test_the_second_run_on_a_destination_is_refused_and_told_who_has_it(tmp_path
 
 def test_the_lock_of_a_run_that_was_killed_is_taken_over(tmp_path: Path) -> None:
     code = (
-        "import os, sys\nfrom pathlib import Path\nfrom migrator.batch.lock import *\n"
+        "import os, sys\nfrom pathlib import Path\nfrom migrator.batching.ledger.lock import *\n"
         "DestinationLock(Path(sys.argv[1])).__enter__()\nos.kill(os.getpid(), 9)"
     )
     ended = subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from migrator.batch.manifest.faults import ManifestError
-from migrator.batch.manifest.tables import MOST_BYTES
-from migrator.batch.sources import read_entries
+from migrator.batching.manifest.faults import ManifestError
+from migrator.batching.manifest.sources import read_entries
+from migrator.batching.manifest.tables import MOST_BYTES
 from tests.batch.manifests import HAS_YAML, NEEDS_YAML, faults_in, read, written
 
 SECONDS = 20.0

@@ -10,10 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from migrator.batch.manifest.checks import contradictions
-from migrator.batch.manifest.entry import Entry
-from migrator.batch.manifest.faults import Faults
-from migrator.batch.manifest.names import (
+from migrator.batching.manifest.checks import contradictions
+from migrator.batching.manifest.entry import Entry
+from migrator.batching.manifest.faults import Faults
+from migrator.batching.manifest.reading import read_drafts
+from migrator.batching.manifest.writing import write_entries
+from migrator.batching.names import (
     RESERVED,
     ancestors,
     folded,
@@ -21,8 +23,6 @@ from migrator.batch.manifest.names import (
     safe_name,
     unique_names,
 )
-from migrator.batch.manifest.reading import read_drafts
-from migrator.batch.manifest.writing import write_entries
 
 FORMATS = [
     pytest.param(

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from migrator.batch.manifest.blocks import Block, Section, Suggestion
-from migrator.batch.manifest.entry import Entry
-from migrator.batch.manifest.planning import make_manifest, plan_manifest, survey_all
-from migrator.batch.manifest.survey import DECIDE, READY, STUCK, survey
-from migrator.batch.manifest.writing import manifest_text, write_entries
-from migrator.batch.sources import read_entries
+from migrator.batching.manifest.blocks import Block, Section, Suggestion
+from migrator.batching.manifest.entry import Entry
+from migrator.batching.manifest.planning import make_manifest, plan_manifest, survey_all
+from migrator.batching.manifest.sources import read_entries
+from migrator.batching.manifest.survey import DECIDE, READY, STUCK, survey
+from migrator.batching.manifest.writing import manifest_text, write_entries
 from migrator.errors import UsageError
 from migrator.migration.options import Choice
 from migrator.migration.planning import plan

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from migrator.batch.manifest.entry import Entry, choice_of, task_arguments
-from migrator.batch.manifest.faults import ManifestError
-from migrator.batch.manifest.toml_tables import toml_lines
-from migrator.batch.sources import read_entries
-from migrator.batch.task import Task
+from migrator.batching.manifest.entry import Entry, choice_of, task_arguments
+from migrator.batching.manifest.faults import ManifestError
+from migrator.batching.manifest.sources import read_entries
+from migrator.batching.manifest.toml_tables import toml_lines
+from migrator.batching.task import Task
 from tests.batch.manifests import FORMATS, NEEDS_YAML, faults_in, read, written
 
 WHOLE = {

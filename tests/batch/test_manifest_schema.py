@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from migrator.batch.manifest.entry import Entry
-from migrator.batch.manifest.faults import Faults, FileFaults, ManifestError
-from migrator.batch.manifest.fields import KEYS, TFLITE_KEYS, canonical
-from migrator.batch.manifest.jsonl_tables import read_jsonl
-from migrator.batch.manifest.settle import drafts_in
-from migrator.batch.manifest.tables import plain
-from migrator.batch.manifest.toml_tables import read_toml
-from migrator.batch.manifest.writing import write_entries
+from migrator.batching.manifest.entry import Entry
+from migrator.batching.manifest.faults import Faults, FileFaults, ManifestError
+from migrator.batching.manifest.fields import KEYS, TFLITE_KEYS, canonical
+from migrator.batching.manifest.jsonl_tables import read_jsonl
+from migrator.batching.manifest.settle import drafts_in
+from migrator.batching.manifest.tables import plain
+from migrator.batching.manifest.toml_tables import read_toml
+from migrator.batching.manifest.writing import write_entries
 from tests.batch.test_manifest_laws import entries, named
 from tests.schemas import schema
 

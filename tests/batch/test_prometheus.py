@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from migrator.batch.prometheus import BUCKETS, Counts, RunState, metrics_text, write_metrics
+from migrator.batching.run.prometheus import BUCKETS, Counts, RunState, metrics_text, write_metrics
 from migrator.errors import DestinationError
 from tests.batch import made
 

@@ -16,11 +16,11 @@ from typing import Any
 
 import pytest
 
-from migrator.batch.events import EventLog, MetricsFile, Tally
-from migrator.batch.ledger import Ledger
-from migrator.batch.local import LocalExecutor
-from migrator.batch.run import BatchResult, run_tasks
-from migrator.batch.task import Json, Outcome, Task
+from migrator.batching.executors.local import LocalExecutor
+from migrator.batching.ledger.ledger import Ledger
+from migrator.batching.run.batch import BatchResult, run_tasks
+from migrator.batching.run.events import EventLog, MetricsFile, Tally
+from migrator.batching.task import Json, Outcome, Task
 from migrator.errors import DestinationError, UsageError
 from tests.batch.stubs import lean, tasks, work
 from tests.schemas import validate
@@ -137,7 +137,7 @@ def test_a_run_with_nothing_to_do_starts_no_process(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     go(tmp_path, "ok")
-    monkeypatch.setattr("migrator.batch.slots.Partner", None)
+    monkeypatch.setattr("migrator.batching.executors.slots.Partner", None)
     assert go(tmp_path, "ok").exit_code == 0
 
 
@@ -219,7 +219,7 @@ def test_a_store_that_takes_no_more_stops_the_run_which_goes_on_later(
     go(tmp_path, "ok-1")
     seen = Seen()
     with monkeypatch.context() as patched, pytest.raises(DestinationError) as caught:
-        patched.setattr("migrator.batch.run.os.fsync", no_room)
+        patched.setattr("migrator.batching.run.batch.os.fsync", no_room)
         go(tmp_path, "ok-1", "ok-2", "ok-3", executor=Full(), watchers=[seen])
     assert "No space left" in str(caught.value)
     assert "run the same command again" in caught.value.hint
@@ -300,7 +300,7 @@ def slots_of(dest: Path) -> list[int]:
                 text = (entry / "cmdline").read_bytes()
             except OSError:
                 continue
-            if b"migrator.batch.serving" in text:
+            if b"migrator.batching.executors.serving" in text:
                 found.append(int(entry.name))
     return found
 

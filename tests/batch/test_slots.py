@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from migrator.batch.memory import process_tree
-from migrator.batch.slots import Slot, SlotKilled
-from migrator.batch.task import Json, Task
+from migrator.batching.executors.memory import process_tree
+from migrator.batching.executors.slots import Slot, SlotKilled
+from migrator.batching.task import Json, Task
 from tests.batch.stubs import tasks
 
 WORK = "tests.batch.stubs:work"
@@ -68,7 +68,7 @@ def test_a_process_that_ends_itself_is_told_by_its_exit_code(slot: Slot, tmp_pat
 def test_what_hangs_is_stopped_at_its_timeout(
     slot: Slot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("migrator.batch.slots._GRACE", 0.0)
+    monkeypatch.setattr("migrator.batching.executors.slots._GRACE", 0.0)
     run(slot, tmp_path, "ok")
     start = time.monotonic()
     found = run(slot, tmp_path, "hang", timeout=0.5)
@@ -86,7 +86,7 @@ def test_what_grows_is_stopped_at_its_memory_limit(slot: Slot, tmp_path: Path) -
 def test_what_a_task_started_ends_with_it_in_whatever_session(
     slot: Slot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("migrator.batch.slots._GRACE", 0.0)
+    monkeypatch.setattr("migrator.batching.executors.slots._GRACE", 0.0)
     (tmp_path / "out").mkdir()
     run(slot, tmp_path, "deaf", timeout=1.0)
     child = int((tmp_path / "out" / "deaf.child").read_text())

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from migrator.batch.manifest.faults import ManifestError
-from migrator.batch.manifest.names import name_fault
-from migrator.batch.sources import list_sources, read_entries
+from migrator.batching.manifest.faults import ManifestError
+from migrator.batching.manifest.sources import list_sources, read_entries
+from migrator.batching.names import name_fault
 from migrator.errors import MigratorError
 from tests import wire
 from tests.batch.manifests import written

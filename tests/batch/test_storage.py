@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from migrator.batch.storage import putting, stores
-from migrator.batch.storage.fetching import fetch
-from migrator.batch.storage.putting import UNFINISHED, put
+from migrator.batching.storage import putting, stores
+from migrator.batching.storage.fetching import fetch
+from migrator.batching.storage.putting import UNFINISHED, put
 from migrator.errors import DestinationError, FormatError, LimitError, StorageError
 from tests.batch.s3 import Bucket, Proxy
 from tests.batch.stores import HASTY
@@ -158,7 +158,7 @@ def test_a_source_that_changes_while_it_is_fetched_is_fetched_anew(
 def test_a_source_that_never_stops_changing_is_told(
     bucket: Bucket, proxy: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from migrator.batch.storage import fetching
+    from migrator.batching.storage import fetching
 
     bucket.put("a.pb", b"0")
     copied = fetching._copied
@@ -305,7 +305,7 @@ def test_what_is_no_result_of_a_batch_is_not_touched(
 def test_a_large_result_goes_in_parts_and_a_fault_costs_one_of_them(
     bucket: Bucket, proxy: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from migrator.batch.storage import parts
+    from migrator.batching.storage import parts
 
     monkeypatch.setattr(parts, "_PART", 5 << 20)  # the least that S3 takes
     data = BIG + BIG[:1000]

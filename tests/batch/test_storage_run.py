@@ -20,14 +20,14 @@ from typing import Any
 
 import pytest
 
-from migrator.batch import running
-from migrator.batch.ledger import Ledger
-from migrator.batch.run import BatchResult, batch, run_tasks
-from migrator.batch.storage import desk, fetching, stores
-from migrator.batch.storage.desk import Pace
-from migrator.batch.storage.holding import StoreLock
-from migrator.batch.storage.stores import Store
-from migrator.batch.task import Json, Task
+from migrator.batching.ledger.desk import Pace
+from migrator.batching.ledger.ledger import Ledger
+from migrator.batching.run import running
+from migrator.batching.run.batch import BatchResult, batch, run_tasks
+from migrator.batching.storage import desk, fetching, stores
+from migrator.batching.storage.holding import StoreLock
+from migrator.batching.storage.stores import Store
+from migrator.batching.task import Json, Task
 from migrator.errors import DestinationError, StorageError, UsageError
 from tests.batch.s3 import Bucket, Proxy
 from tests.batch.stores import HASTY, environment
@@ -204,9 +204,9 @@ def test_a_store_that_is_lost_in_mid_run_stops_it_and_the_next_goes_on(
 
 def safely(inner: Any) -> Any:
     """As the real task function: a store that fails is an outcome."""
-    from migrator.batch.failures import failure_of
-    from migrator.batch.notes import empty_outcome, utc_now
-    from migrator.batch.task import task_from_json
+    from migrator.batching.job.failures import failure_of
+    from migrator.batching.job.notes import empty_outcome, utc_now
+    from migrator.batching.task import task_from_json
 
     def outer(told: Json) -> Json:
         try:

@@ -6,19 +6,19 @@ import json
 
 import pytest
 
-from migrator.batch.manifest.faults import ManifestError
-from migrator.batch.manifest.planning import plan_manifest
-from migrator.batch.sources import list_sources
-from migrator.batch.stamps import stamp_of
-from migrator.batch.storage.addresses import (
+from migrator.batching.manifest.faults import ManifestError
+from migrator.batching.manifest.planning import plan_manifest
+from migrator.batching.manifest.sources import list_sources
+from migrator.batching.storage.addresses import (
     is_remote,
     last_part,
     local_path,
     pattern_base,
     shown,
 )
-from migrator.batch.storage.trees import RemoteTrees
-from migrator.batch.task import Task
+from migrator.batching.storage.stamps import stamp_of
+from migrator.batching.storage.trees import RemoteTrees
+from migrator.batching.task import Task
 from tests import wire
 from tests.batch.s3 import Bucket, Proxy
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from migrator.batch.failures import kind_of
-from migrator.batch.places import root_of, working_folder
-from migrator.batch.task import (
+from migrator.batching.job.failures import kind_of
+from migrator.batching.job.places import root_of, working_folder
+from migrator.batching.task import (
     Outcome,
     Task,
     name_clashes,

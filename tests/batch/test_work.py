@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from migrator.batch.task import Outcome, Task
-from migrator.batch.work import run, run_task
+from migrator.batching.job.task_function import run, run_task
+from migrator.batching.task import Outcome, Task
 from tests import wire
 from tests.batch.poison import sound, truncated, unknown_op
 from tests.corpus import sample
@@ -121,7 +121,7 @@ def test_a_destination_that_takes_no_more_is_told_as_such(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("migrator.batch.job.Job._write", full)
+    monkeypatch.setattr("migrator.batching.job.steps.Job._write", full)
     found = made(tmp_path, sound())
     assert (found.outcome, found.cause) == ("failed", "storage")
 
@@ -132,7 +132,7 @@ def test_a_fault_of_our_own_is_one_models_failure_with_its_traceback(
     def broken(*_: object) -> None:
         raise KeyError("oops")
 
-    monkeypatch.setattr("migrator.batch.job.Job._plan", broken)
+    monkeypatch.setattr("migrator.batching.job.steps.Job._plan", broken)
     found = made(tmp_path, sound())
     assert (found.outcome, found.cause, found.reason) == ("failed", "error", "KeyError: 'oops'")
     assert "Traceback" in (Path(found.dest) / "log.txt").read_text()

@@ -16,10 +16,10 @@ from typing import Any, overload
 
 import pytest
 
-from migrator.batch.manifest.entry import task_arguments
-from migrator.batch.manifest.faults import Faults
-from migrator.batch.manifest.reading import read_drafts
-from migrator.batch.task import Outcome, outcome_from_json
+from migrator.batching.manifest.entry import task_arguments
+from migrator.batching.manifest.faults import Faults
+from migrator.batching.manifest.reading import read_drafts
+from migrator.batching.task import Outcome, outcome_from_json
 from migrator.report.batch_entry import entry, entry_lines
 from migrator.report.batch_parts import OUTCOMES
 from migrator.report.csv_batch import COLUMNS, batch_csv

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 import migrator
-from migrator.batch.ledger import Ledger
-from migrator.batch.run import BatchResult
+from migrator.batching.ledger.ledger import Ledger
+from migrator.batching.run.batch import BatchResult
 from tests.batch.poison import POISONS, sound
 from tests.batch.stubs import lean
 from tests.corpus import sample

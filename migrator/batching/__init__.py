@@ -1,0 +1,1 @@
+"""Many models: tasks of plain data, run in parallel, kept in a ledger, resumed."""
