@@ -54,6 +54,17 @@ class UsageError(MigratorError):
     """The call itself is wrong: options that contradict, a value that does not parse."""
 
 
+class ManyFaults(UsageError):
+    """Several things are wrong with what was given; ``faults`` has a line for each that is told,
+    and ``count`` says how many there are."""
+
+    def __init__(self, faults: Sequence[str], *, count: int, shown: int = 20) -> None:
+        listed = [*faults[:shown], *([f"and {count - shown:,} more"] if count > shown else ())]
+        super().__init__((f"{count:,} faults: " if count > 1 else "") + "; ".join(listed))
+        self.faults = tuple(faults)
+        self.count = count
+
+
 class FormatError(MigratorError):
     """The bytes are not what their format asks for."""
 

@@ -23,7 +23,7 @@ VERBS = (
     "diff",
     "batch",
 )
-FILES = ("baseline", "batch-model")
+FILES = ("baseline", "batch-model", "manifest")
 """Schemas of what is in files, and no result of a verb."""
 
 

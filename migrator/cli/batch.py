@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from migrator.batching.run.events import Watcher
 
 
+_WITH_PLAN = frozenset(
+    "verb execute sources dest plan output_file overwrite jobs timeout memory_limit quiet verbose".split()
+)
 _MANIFESTS = {"toml": "toml", "csv": "csv", "jsonl": "jsonl", "ndjson": "jsonl"}
 """Suffix of a manifest -> its format; YAML else."""
 
@@ -32,16 +35,22 @@ def configure_parser(verbs: options.Verbs) -> None:
         "a folder of its own under DEST. One bad model costs no other. Run again, it does only "
         "what is new, changed, or asked for by --retry. Exit code 0: all done; 1: some failed or "
         "are blocked; 2: could not run; 3: what is not done needs a decision.",
-        epilog="SOURCES are model files, SavedModel folders, trees, globs, fsspec addresses, and "
-        "manifests (YAML, TOML, CSV or JSON lines).",
+        epilog="Options of endpoints, source, rewriting and verification are as for migrate, and "
+        "hold for every model of which a manifest does not say otherwise. SOURCES are model files, "
+        "SavedModel folders, trees, globs, fsspec addresses, and manifests (YAML, TOML, CSV or "
+        "JSON lines).",
     )
     parser.add_argument("sources", nargs="+", metavar="SOURCE", help="what to bring through")
     parser.add_argument("--dest", metavar="DIR", help="the folder of the results")
     _add_work(parser)
+    options.add_endpoints(parser)
+    options.add_source(parser)
+    options.add_rewriting(parser)
+    options.add_verification(parser)
     _add_process(parser)
     _add_looking_on(parser)
     options.add_common(parser, verbose="name each model as it ends")
-    parser.set_defaults(execute=execute)
+    parser.set_defaults(execute=partial(execute, parser))
 
 
 def _add_work(parser: argparse.ArgumentParser) -> None:
@@ -100,13 +109,14 @@ def _add_looking_on(parser: argparse.ArgumentParser) -> None:
     options.add_overwrite(parser, "the output file")
 
 
-def execute(args: argparse.Namespace) -> int:
+def execute(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
     from migrator.cli.output import check_output, write_result
     from migrator.report.json_batch import batch_result
     from migrator.report.json_v1 import dumps
 
     check_output(args)
     if args.plan:
+        _refuse_idle(parser, args)
         return _plan(args)
     if not args.dest:
         raise UsageError("there is no DEST", hint="name the folder of the results with --dest")
@@ -116,6 +126,20 @@ def execute(args: argparse.Namespace) -> int:
     else:
         write_result(_text(found, args), args)
     return found.exit_code
+
+
+def _refuse_idle(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    """Raise UsageError for options that would say nothing, as nothing is run."""
+    given = [
+        f"--{name.replace('_', '-')}"
+        for name, value in vars(args).items()
+        if name not in _WITH_PLAN and value != parser.get_default(name)
+    ]
+    if given:
+        raise UsageError(
+            f"--plan runs nothing, and {', '.join(sorted(given))} says how",
+            hint="give it to the run, or put it into the manifest's defaults",
+        )
 
 
 def _plan(args: argparse.Namespace) -> int:
@@ -154,6 +178,11 @@ def _run(args: argparse.Namespace) -> BatchResult:
             jobs=args.jobs,
             timeout=args.timeout,
             memory_limit=args.memory_limit,
+            choice=options.choice_of(args),
+            data=args.data,
+            rtol=args.rtol,
+            atol=args.atol,
+            seed=args.seed,
             retry=retry,
             watchers=_watchers(args),
             state=args.state,

@@ -20,9 +20,10 @@ _SUFFIXES = {
     ".htm": "html",
     ".sarif": "sarif",
     ".json": "json",
+    ".csv": "csv",
     ".md": "markdown",
 }
-_FORMATS = ("text", "html", "markdown", "sarif", "json")
+_FORMATS = ("text", "html", "markdown", "sarif", "csv", "json")
 _NO_PICTURE = "no picture: it is drawn from models, and a saved result holds none; `{}` draws it"
 
 
@@ -38,9 +39,9 @@ class _Kind:
 def configure_parser(verbs: options.Verbs) -> None:
     parser = verbs.add_parser(
         "report",
-        help="a saved JSON result as a page, as text, Markdown or SARIF",
-        description="Draw again what `migrator audit`, `migrator diff` or `migrator inspect` left "
-        "with `--format json`, without looking at any model.",
+        help="a saved JSON result as a page, as text, Markdown, SARIF or CSV",
+        description="Draw again what `migrator audit`, `diff` or `inspect` left "
+        "with `--format json`, or the batch.json of `migrator batch`. No model is looked at.",
     )
     parser.add_argument("result", metavar="RESULT.json", help="the result ('-': standard input)")
     parser.add_argument(
@@ -82,6 +83,38 @@ def _audit(result: Json, args: argparse.Namespace) -> str:
     return draw(result, args)
 
 
+def _batch(result: Json, args: argparse.Namespace) -> str:
+    if args.format == "json":
+        from migrator.report.json_v1 import dumps
+
+        return dumps(result)
+    if args.format == "csv":
+        from migrator.report.csv_batch import csv_lines
+
+        return "".join(csv_lines(result["models"]))
+    if args.format == "html":
+        from migrator.report.html_batch import batch_html
+
+        return batch_html(result, pages=_way_to_pages(args))
+    from migrator.cli.output import terminal_style
+    from migrator.report.text_batch import batch_text
+
+    color, _ = terminal_style(args)
+    return batch_text(result, color=color)
+
+
+def _way_to_pages(args: argparse.Namespace) -> str | None:
+    """From the page to the folder of batch.json, where the models' pages lie; None where one of
+    the two is no file."""
+    from urllib.parse import quote
+
+    if "-" in (args.result, args.output_file or "-"):
+        return None
+    here = os.path.dirname(os.path.abspath(args.output_file))
+    way = os.path.relpath(os.path.dirname(os.path.abspath(args.result)), here)
+    return "" if way == os.curdir else quote(os.fsencode(way)) + "/"
+
+
 def _diff(result: Json, args: argparse.Namespace) -> str:
     from migrator.cli.diff import draw
 
@@ -108,6 +141,7 @@ _KINDS = {
     f"migrator.{kind.verb}/1": kind
     for kind in (
         _Kind(verb="audit", formats=("text", "html", "sarif", "json"), draw=_audit),
+        _Kind(verb="batch", formats=("text", "html", "csv", "json"), draw=_batch),
         _Kind(verb="diff", formats=("text", "html", "markdown", "json"), draw=_diff),
         _Kind(verb="inspect", formats=("html", "json"), draw=_inspect),
     )

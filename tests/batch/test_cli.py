@@ -164,6 +164,54 @@ def test_a_run_on_a_folder_that_another_has_is_exit_code_2(
     assert "another run works on it" in err
 
 
+def test_options_hold_for_every_model_of_which_a_manifest_does_not_say_otherwise(
+    zoo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain = sample("tf1.15.5/two_towers").file.read_bytes()
+    for name in ("left", "right"):
+        (zoo / f"{name}.pb").write_bytes(plain)
+    manifest = zoo.parent / "models.csv"
+    found = json.loads(run(capsys, "inspect", zoo / "left.pb", "--format", "json").out)
+    ends = found["meta_graphs"][0]["graph"]["endpoints"]["outputs"]
+    one, other = (item["tensor"] for item in ends[:2])
+    manifest.write_text(f"source,outputs\nzoo/left.pb,a={one}\nzoo/right.pb,\n")
+    words = ("--dest", zoo.parent / "out", *STEPS, "--output", f"b={other}", "--rtol", "0.5")
+    done = run(capsys, "batch", manifest, *words, "-q")
+    assert done.code == 0
+    for name, tensor in (("left", one), ("right", other)):
+        told = json.loads((zoo.parent / "out" / "zoo" / name / "plan.json").read_text())
+        (signature,) = told["signatures"].values()
+        assert [item["source_tensor"] for item in signature["outputs"].values()] == [tensor]
+    # Another option for all is another migration, of all.
+    assert "2 models; 2 to do" in run(capsys, "batch", manifest, *words, "--rtol", "0.25").err
+
+
+@pytest.mark.parametrize("words", [["--retry", "all"], ["--input", "x"], ["--tflite"]])
+def test_an_option_that_says_nothing_beside_plan_is_refused(
+    words: list[str], zoo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done = run(capsys, "batch", "--plan", zoo, *words, "-o", zoo.parent / "models.toml")
+    assert (done.code, done.out) == (2, "")
+    assert words[0] in done.err
+    assert not (zoo.parent / "models.toml").exists()
+
+
+def test_every_fault_of_a_manifest_has_a_line_of_its_own(
+    zoo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest = zoo.parent / "models.jsonl"
+    wrong = [{"source": "zoo/one.pb", f"kay{number}": 1} for number in range(30)]
+    manifest.write_text("".join(json.dumps({**item, "name": "a"}) + "\n" for item in wrong))
+    done = run(capsys, "batch", manifest, "--dest", zoo.parent / "out")
+    assert (done.code, done.out) == (2, "")
+    head, *lines = done.err.splitlines()
+    assert head == f"migrator: error: {len(lines)} faults"
+    for number in range(30):
+        assert any(f"models.jsonl:{number + 1}: " in line for line in lines)
+        assert sum(f"'kay{number}'" in line for line in lines) == 1
+    assert not (zoo.parent / "out").exists()
+
+
 # --- what is shown on the way
 
 

@@ -20,11 +20,12 @@ from typing import Any
 
 import pytest
 
+from migrator.batching.ledger import desk
 from migrator.batching.ledger.desk import Pace
 from migrator.batching.ledger.ledger import Ledger
 from migrator.batching.run import running
 from migrator.batching.run.batch import BatchResult, batch, run_tasks
-from migrator.batching.storage import desk, fetching, stores
+from migrator.batching.storage import fetching, stores
 from migrator.batching.storage.holding import StoreLock
 from migrator.batching.storage.stores import Store
 from migrator.batching.task import Json, Task

@@ -159,3 +159,53 @@ def test_every_schema_takes_what_its_verb_makes(capsys: Capture, tmp_path: Path)
             if key not in ("schema", "migrator", "warnings"):
                 wrong = flaw({**found, key: 3.5}, verb)
                 assert wrong.startswith(key) or not wrong
+
+
+# --- batches
+
+
+@pytest.fixture
+def batch(capsys: Capture, tmp_path: Path) -> Path:
+    """batch.json of two models, one of them damaged."""
+    whole = sample("tf1.15.5/mlp").file.read_bytes()
+    (tmp_path / "zoo").mkdir()
+    (tmp_path / "zoo" / "whole.pb").write_bytes(whole)
+    (tmp_path / "zoo" / "cut.pb").write_bytes(whole[:-20])
+    run(capsys, "batch", tmp_path / "zoo", "--dest", tmp_path / "out", "--steps", "inspect", "-q")
+    return tmp_path / "out" / "batch.json"
+
+
+@pytest.mark.parametrize(("form", "name"), [("csv", "batch.csv"), ("html", "index.html")])
+def test_a_batch_is_drawn_again_as_the_run_drew_it(
+    form: str, name: str, batch: Path, capsys: Capture
+) -> None:
+    again = batch.parent / f"again.{form}"
+    done = run(capsys, "report", batch, "-o", again)
+    assert (done.code, done.err) == (0, "")
+    assert again.read_text() == (batch.parent / name).read_text()
+
+
+def test_a_batch_as_text_says_what_is_done_and_what_is_not(batch: Path, capsys: Capture) -> None:
+    done = run(capsys, "report", batch)
+    assert done.code == 0
+    assert "1 of 2 models done" in done.out
+    assert "cut" in done.out.partition("Failed")[2]
+
+
+def test_a_batch_s_page_elsewhere_links_to_where_the_models_pages_are(
+    batch: Path, capsys: Capture, tmp_path: Path
+) -> None:
+    (tmp_path / "web").mkdir()
+    page = tmp_path / "web" / "page.html"
+    assert run(capsys, "report", batch, "-o", page).code == 0
+    assert '"pages": "../out/"' in page.read_text().replace('":"', '": "')
+    printed = run(capsys, "report", batch, "--format", "html").out
+    assert '"pages": null' in printed.replace('":null', '": null')
+
+
+def test_a_batch_with_a_part_of_another_kind_is_named(batch: Path, capsys: Capture) -> None:
+    result = json.loads(batch.read_text())
+    result["models"][1]["seconds"] = 3
+    done = again(capsys, batch.parent, result, "html")
+    assert done.code == 2
+    assert "models[1].seconds is not an object" in done.err

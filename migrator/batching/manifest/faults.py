@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from migrator.errors import UsageError
+from migrator.errors import ManyFaults
 from migrator.report.escape import shown
 
-_IN_MESSAGE = 20
 _KEPT = 1000
 _HINTED = 200
 
@@ -25,17 +24,8 @@ class Fault:
         return f"{place}: {self.text}" if place else self.text
 
 
-class ManifestError(UsageError):
-    """Everything that is wrong with what a batch was given; ``faults`` has a line for each."""
-
-    def __init__(self, faults: list[Fault], *, count: int) -> None:
-        self.faults = tuple(map(str, sorted(faults)))
-        listed = list(self.faults[:_IN_MESSAGE])
-        if count > len(listed):
-            listed.append(f"and {count - len(listed):,} more")
-        head = f"{count:,} faults: " if count > 1 else ""
-        super().__init__(head + "; ".join(listed))
-        self.count = count
+class ManifestError(ManyFaults):
+    """Everything that is wrong with what a batch was given."""
 
 
 class Faults:
@@ -53,7 +43,7 @@ class Faults:
     def check(self) -> None:
         """Raise ManifestError where there are any."""
         if self.count:
-            raise ManifestError(self._kept, count=self.count)
+            raise ManifestError([str(item) for item in sorted(self._kept)], count=self.count)
 
 
 class FileFaults:

@@ -25,6 +25,7 @@ from migrator.batching.task import (
 )
 from migrator.errors import UsageError
 from migrator.files import new_temporary_folder
+from migrator.migration.options import Choice
 
 _MOST_SKIPPED = 1000
 
@@ -38,6 +39,11 @@ def batch(
     jobs: int | None = None,
     timeout: float | None = 600.0,
     memory_limit: int | None = None,
+    choice: Choice | None = None,
+    data: str | os.PathLike[str] | None = None,
+    rtol: float = 1e-5,
+    atol: float = 1e-6,
+    seed: int = 0,
     retry: Collection[str] = (),
     watchers: Sequence[Watcher] = (),
     state: str | os.PathLike[str] | None = None,
@@ -48,15 +54,16 @@ def batch(
     All of them may be addresses that fsspec knows, such as ``s3://bucket/zoo``.
 
     ``steps`` are of ``task.STEPS``; ``timeout`` (seconds) and ``memory_limit`` (bytes) bound one
-    model. What is in the ledger and did not change is left as it is, but for the outcomes that
-    ``retry`` names. ``executor``: other than slots of this machine. ``state``, ``tell``: see
-    ``run_tasks``.
+    model. ``choice``, ``data``, ``rtol``, ``atol`` and ``seed`` are those of ``migrate``, for every
+    model of which a manifest does not say otherwise. What is in the ledger and did not change is
+    left as it is, but for the outcomes that ``retry`` names. ``executor``: other than slots of this
+    machine. ``state``, ``tell``: see ``run_tasks``.
 
     Raises UsageError for sources and manifests with faults, and what ``run_tasks`` raises.
     """
     from migrator.auditing.discovery.globs import literal
     from migrator.batching.manifest.sources import list_sources
-    from migrator.batching.run.orders import tasks_of
+    from migrator.batching.run.orders import choice_arguments, tasks_of
     from migrator.batching.storage.trees import RemoteTrees
 
     listed = [sources] if isinstance(sources, (str, os.PathLike)) else sources
@@ -72,6 +79,13 @@ def batch(
         steps=steps,
         timeout=timeout,
         memory_limit=memory_limit,
+        common={
+            **choice_arguments(choice or Choice()),
+            "data": "" if data is None else local_path(os.fspath(data)),
+            "rtol": rtol,
+            "atol": atol,
+            "seed": seed,
+        },
     )
     return run_tasks(
         tasks,

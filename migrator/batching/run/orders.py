@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
 
 from migrator.batching.manifest.entry import Entry, task_arguments
 from migrator.batching.storage.addresses import local_path
-from migrator.batching.task import DEFAULT_STEPS, Task
+from migrator.batching.task import CHOICES, DEFAULT_STEPS, Task
+from migrator.migration.options import Choice
 
 
 def tasks_of(
@@ -16,13 +19,37 @@ def tasks_of(
     steps: Sequence[str] = DEFAULT_STEPS,
     timeout: float | None = 600.0,
     memory_limit: int | None = None,
+    common: Mapping[str, Any] | None = None,
 ) -> list[Task]:
-    """A task for each entry; what an entry says for itself goes before what holds for all."""
+    """A task for each entry; what an entry says for itself goes before what holds for all.
+
+    ``common`` are further arguments of ``Task`` that hold for all.
+    """
+    for_all = {"timeout": timeout, "memory_limit": memory_limit, **(common or {})}
     found = []
     for entry in entries:
-        told = {"timeout": timeout, "memory_limit": memory_limit, **task_arguments(entry, steps)}
+        own = task_arguments(entry, steps)
+        told = {**for_all, **own}
+        told["choice"] = {**for_all.get("choice", {}), **own.get("choice", {})}
         told["source"] = local_path(told["source"])
         if entry.tflite:
             told["tflite"] = dict(entry.tflite)
         found.append(Task(dest=f"{dest.rstrip('/') or '/'}/{entry.name}", **told))
     return found
+
+
+def choice_arguments(choice: Choice) -> dict[str, Any]:
+    """What a choice says, as arguments of ``Task``, and nothing of what it leaves open."""
+    found: dict[str, Any] = {
+        "inputs": tuple(choice.inputs),
+        "outputs": tuple(choice.outputs),
+        "feeds": tuple(choice.feeds),
+        "signature": tuple(choice.signatures),
+        "tag_set": None if choice.tag_set is None else tuple(choice.tag_set),
+    }
+    silent = Choice()
+    others = {name: getattr(choice, name) for name in CHOICES}
+    told = {name: value for name, value in others.items() if value != getattr(silent, name)}
+    if choice.wanted:
+        told["wanted"] = [asdict(item) for item in choice.wanted]
+    return {**found, "choice": told}
