@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from migrator.batching.run.events import Watcher
 
 
-_WITH_PLAN = frozenset(
-    "verb execute sources dest plan output_file overwrite jobs timeout memory_limit quiet verbose".split()
+_WITH_PLAN = (
+    *("verb", "execute", "sources", "dest", "plan", "output_file", "overwrite"),
+    *("jobs", "timeout", "memory_limit", "quiet", "verbose"),
 )
 _MANIFESTS = {"toml": "toml", "csv": "csv", "jsonl": "jsonl", "ndjson": "jsonl"}
 """Suffix of a manifest -> its format; YAML else."""
