@@ -1,4 +1,4 @@
-"""A file that holds what a user decided for one model: TOML, or YAML where PyYAML is there.
+"""A file that holds what a user decided for one model: TOML or YAML.
 
 Top-level keys are those of ``Spec``, each ``[[signature]]`` table has those of ``SignatureSpec``
 (its ``source`` is written ``from``); in a shape -1 is an unknown size.
@@ -132,10 +132,7 @@ def load_toml(text: str) -> Any:
 
 
 def _load_yaml(text: str) -> Any:
-    try:
-        parser = importlib.import_module("yaml")
-    except ImportError:
-        raise UsageError("YAML needs PyYAML", hint="pip install pyyaml, or write TOML") from None
+    parser = importlib.import_module("yaml")  # ships no types
     try:
         return parser.safe_load(text)
     except (parser.YAMLError, ValueError, RecursionError) as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
 import pytest
@@ -12,9 +11,7 @@ from migrator.batching.manifest.faults import Faults, ManifestError
 from migrator.batching.manifest.reading import format_by_name, read_drafts
 from migrator.batching.manifest.sources import read_entries
 
-HAS_YAML = importlib.util.find_spec("yaml") is not None
-NEEDS_YAML = pytest.mark.skipif(not HAS_YAML, reason="PyYAML is not installed")
-FORMATS = [pytest.param("yaml", marks=NEEDS_YAML), "toml", "csv", "jsonl"]
+FORMATS = ["yaml", "toml", "csv", "jsonl"]
 
 
 def read(path: Path, format: str = "") -> list[Entry]:

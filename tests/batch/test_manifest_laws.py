@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +24,7 @@ from migrator.batching.names import (
 )
 
 FORMATS = [
-    pytest.param(
-        "yaml",
-        marks=pytest.mark.skipif(
-            importlib.util.find_spec("yaml") is None, reason="PyYAML is not installed"
-        ),
-    ),
+    "yaml",
     "toml",
     "csv",
     "jsonl",

@@ -13,7 +13,6 @@ from typing import Any
 
 from migrator.batching.manifest.faults import FileFaults
 from migrator.batching.manifest.tables import MOST_DEPTH, MOST_VALUES, Items, Table, TooMuch
-from migrator.errors import UsageError
 
 _TAG = "tag:yaml.org,2002:"
 _EXPONENT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)[eE][-+]?[0-9]+")
@@ -28,10 +27,7 @@ def read_yaml(text: str, faults: FileFaults) -> Any:
 
     None where there is nothing, or nothing that could be read.
     """
-    try:
-        parser: Any = importlib.import_module("yaml")
-    except ImportError:
-        raise UsageError("YAML needs PyYAML", hint="pip install pyyaml, or write TOML") from None
+    parser: Any = importlib.import_module("yaml")  # ships no types
     loader = getattr(parser, "CSafeLoader", parser.SafeLoader)
     reader = _Reader(parser, faults)
     try:
