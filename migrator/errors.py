@@ -55,14 +55,21 @@ class UsageError(MigratorError):
 
 
 class ManyFaults(UsageError):
-    """Several things are wrong with what was given; ``faults`` has a line for each that is told,
-    and ``count`` says how many there are."""
+    """Several things are wrong with what was given. ``faults`` has a line for each that is told;
+    ``count`` says how many there are."""
 
-    def __init__(self, faults: Sequence[str], *, count: int, shown: int = 20) -> None:
-        listed = [*faults[:shown], *([f"and {count - shown:,} more"] if count > shown else ())]
-        super().__init__((f"{count:,} faults: " if count > 1 else "") + "; ".join(listed))
+    def __init__(
+        self,
+        what: str,
+        *,
+        where: str = "",
+        hint: str = "",
+        faults: Sequence[str] = (),
+        count: int = 0,
+    ) -> None:
+        super().__init__(what, where=where, hint=hint)
         self.faults = tuple(faults)
-        self.count = count
+        self.count = max(count, len(self.faults))
 
 
 class FormatError(MigratorError):

@@ -487,6 +487,8 @@ def test_a_file_address_is_a_path(tmp_path: Path) -> None:
     found = go(tmp_path, f"file://{tmp_path}/out", "ok-1")
     assert found.exit_code == 0
     assert (tmp_path / "out" / "ledger.jsonl").is_file()
+    assert (tmp_path / "out" / "ok-1" / "saved_model" / "saved_model.pb").is_file()
+    assert not Path("file:").exists()
 
 
 def test_any_other_store_that_fsspec_knows(tmp_path: Path) -> None:

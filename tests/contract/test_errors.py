@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import migrator.errors as errors
-from migrator.errors import BlockedError, MigratorError, NeedsDecision, WorkerError
+from migrator.errors import BlockedError, ManyFaults, MigratorError, NeedsDecision, WorkerError
 
 
 def tree(kind: type[MigratorError]) -> list[type[MigratorError]]:
@@ -47,6 +47,7 @@ def test_errors_survive_pickling_and_copying(kind: type[MigratorError]) -> None:
     ("error", "field"),
     [
         (BlockedError("b", blockers=["one", "two"]), "blockers"),
+        (ManyFaults("m", faults=["one", "two"], count=3), "faults"),
         (NeedsDecision("n", options=["--input x"]), "options"),
         (WorkerError("w", log="line\nline"), "log"),
     ],

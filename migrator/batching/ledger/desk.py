@@ -8,7 +8,6 @@ outcomes of the folders that the parts do not tell of yet.
 from __future__ import annotations
 
 import contextlib
-import json
 import threading
 import time
 import uuid
@@ -19,11 +18,12 @@ from types import TracebackType
 
 from migrator.batching.job.places import OUTCOME, unwritable
 from migrator.batching.ledger.ledger import Ledger
+from migrator.batching.ledger.recovery import MOST_BYTES, catch_up
 from migrator.batching.storage.addresses import shown
 from migrator.batching.storage.holding import BEAT, StoreLock
 from migrator.batching.storage.putting import check_writable
 from migrator.batching.storage.stores import Patience, Store, each
-from migrator.batching.task import LEDGER, LOCK, Outcome, Task, outcome_from_json
+from migrator.batching.task import LEDGER, LOCK, Task
 from migrator.errors import DestinationError, MigratorError, StorageError
 
 _PART = 1 << 20
@@ -33,7 +33,6 @@ _EVERY = 3.0
 _GIVE_UP = 180.0
 """Seconds that the store may take no lines before the run ends."""
 _AT_A_TIME = 16
-_MOST_BYTES = 16 << 20
 _MOST_PART = 64 << 20
 _RESULTS = ("batch.json", "batch.csv", "index.html")
 _GOES_ON = "run the same command again: it goes on where this run stopped"
@@ -125,24 +124,11 @@ class RemoteDesk:
         """Bring the ledger up to what lies in DEST, where the run before was killed."""
         if not self._was_killed:
             return
-        for task, found in each(self._outcome_there, tasks, jobs=_AT_A_TIME):
-            known = ledger.outcome(task.name)
-            if found is None:
-                if known is not None:
-                    ledger.forget(task.name)  # it was being replaced
-            elif found.name != task.name or found.again:
-                continue
-            elif known is None or found.finished > known.finished:
-                ledger.add(found)
+        with contextlib.closing(each(self._outcome_there, tasks, jobs=_AT_A_TIME)) as there:
+            catch_up(ledger, there)
 
-    def _outcome_there(self, task: Task) -> Outcome | None:
-        data = self._store.read(f"{self._store.at(task.name)}/{OUTCOME}", most=_MOST_BYTES)
-        if data is None:
-            return None
-        try:
-            return outcome_from_json(json.loads(data))
-        except (ValueError, TypeError, AttributeError, RecursionError):
-            return None
+    def _outcome_there(self, task: Task) -> bytes | None:
+        return self._store.read(f"{self._store.at(task.name)}/{OUTCOME}", most=MOST_BYTES)
 
     def check(self) -> None:
         """Raise DestinationError where the run must not go on: the lock or the store is lost."""

@@ -1,7 +1,7 @@
 """The ledger of a DEST: one line for each model that ended, appended and on the disk at once.
 
-Whatever kills a run, what stands in the ledger is done, and what does not is done again. The last
-line of a name counts.
+Whatever kills a run, what stands in the ledger is done, and what does not is done again, or told by
+its folder (``recovery``). The last line of a name counts.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, overload
 
-from migrator.batching.job.places import OUTCOME, is_remote, unwritable
-from migrator.batching.storage.addresses import shown
+from migrator.batching.job.places import OUTCOME, unwritable
+from migrator.batching.storage.addresses import is_remote, shown
 from migrator.batching.storage.stamps import Stamp, sha256_of, stamp_of
 from migrator.batching.task import (
     LEDGER,
@@ -66,7 +66,10 @@ class Ledger:
         self.torn = 0
         """Lines that make no sense: cut off by what killed a run."""
         try:
+            is_new = not self.path.exists()
             self._file = open(self.path, "a+b")  # noqa: SIM115 - closed in close()
+            if is_new:
+                _sync_folder(folder)
             self._lines = self._read()
             self._end = self._file.seek(0, os.SEEK_END)
             if self._end and not self._ends_whole():
@@ -100,7 +103,7 @@ class Ledger:
         found: dict[str, _Line] = {}
         offset = 0
         while data := self._file.readline(_MOST_LINE):
-            item = _parsed(data)
+            item = parsed_outcome(data)
             if item is None:
                 self.torn += bool(data.strip())
             else:
@@ -148,7 +151,7 @@ class Ledger:
         if line is None:
             return None
         self._file.seek(line.offset)
-        return _parsed(self._file.read(line.length))
+        return parsed_outcome(self._file.read(line.length))
 
     def models(self, names: Iterable[str]) -> Models:
         """The latest outcomes of those of ``names`` that ended, in that order."""
@@ -193,7 +196,21 @@ class Ledger:
         return not (stamp.only and line.sha256 and sha256_of(stamp.only) == line.sha256)
 
 
-def _parsed(data: bytes) -> Outcome | None:
+def _sync_folder(folder: Path) -> None:
+    """See a new name in it to the disk: models without a ledger would be taken for others' things.
+
+    Not all file systems know that.
+    """
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def parsed_outcome(data: bytes) -> Outcome | None:
+    """The outcome in a line or a file; None where that makes no sense."""
     try:
         found = outcome_from_json(json.loads(data))
     except (ValueError, TypeError, AttributeError, RecursionError):

@@ -26,11 +26,13 @@ class DestinationLock:
     """A context manager; the system gives the lock back however we end.
 
     Inside of it ``temporary`` is a folder among the system's temporary ones. What a run that was
-    killed had begun, there and in DEST, is gone. Raises DestinationError where another run has the
-    lock, or ``folder`` holds something else.
+    killed had begun, there and in DEST, is gone; ``was_stopped`` tells of a run before that was, or
+    that ended by an error. Raises DestinationError where another run has the lock, or ``folder``
+    holds something else.
     """
 
     temporary: Path
+    was_stopped: bool
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -40,20 +42,34 @@ class DestinationLock:
         try:
             self._check()
             self._folder.mkdir(parents=True, exist_ok=True)
-            self._file = open(path, "a+")
+            # To be read and written anywhere, made where there is none, and never emptied by that.
+            self._file = open(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666), "r+")
         except OSError as error:
             raise unwritable(error, self._folder) from None
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _remove_left(self._told())
-            remove_folder(self._folder / WORKING)
-            self.temporary = Path(tempfile.mkdtemp(prefix=_PREFIX))
-            self._tell()
         except OSError as error:
             other = self._told()
             self._file.close()
             raise self._refused(error, other) from None
+        try:
+            self._take()
+        except OSError as error:
+            self._file.close()
+            raise unwritable(error, Path(error.filename or self._folder)) from None
         return self
+
+    def _take(self) -> None:
+        # Who ends as he should leaves nothing in it.
+        self.was_stopped = os.fstat(self._file.fileno()).st_size > 0
+        _remove_left(self._told())
+        remove_folder(self._folder / WORKING)
+        self.temporary = Path(tempfile.mkdtemp(prefix=_PREFIX))
+        try:
+            self._tell()
+        except OSError:
+            remove_folder(self.temporary)
+            raise
 
     def _tell(self) -> None:
         told = {
@@ -63,9 +79,9 @@ class DestinationLock:
             "temporary": str(self.temporary),
         }
         self._file.seek(0)
-        self._file.truncate()
-        json.dump(told, self._file)
+        self._file.write(json.dumps(told))
         self._file.flush()
+        self._file.truncate()  # only now: it is never empty while there is something to tell
 
     def __exit__(
         self,
@@ -75,6 +91,9 @@ class DestinationLock:
     ) -> None:
         remove_folder(self._folder / WORKING)
         remove_folder(self.temporary)
+        if error is None:
+            with contextlib.suppress(OSError):
+                os.truncate(self._file.fileno(), 0)
         self._file.close()
 
     def _told(self) -> Mapping[str, Any]:
@@ -88,7 +107,11 @@ class DestinationLock:
 
     def _refused(self, error: OSError, other: Mapping[str, Any]) -> DestinationError:
         if not isinstance(error, BlockingIOError):
-            return unwritable(error, self._folder)
+            return DestinationError(
+                f"cannot be locked: {error.strerror or error}",
+                where=str(self._folder),
+                hint="name a DEST on a file system that has locks",
+            )
         who = ""
         if other:
             pid, host, since = (other.get(key) for key in ("pid", "host", "since"))

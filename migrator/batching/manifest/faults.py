@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from migrator.errors import ManyFaults
 from migrator.report.escape import shown
 
+_IN_MESSAGE = 20
 _KEPT = 1000
 _HINTED = 200
 
@@ -43,7 +44,11 @@ class Faults:
     def check(self) -> None:
         """Raise ManifestError where there are any."""
         if self.count:
-            raise ManifestError([str(item) for item in sorted(self._kept)], count=self.count)
+            told = [str(item) for item in sorted(self._kept)]
+            more = [f"and {self.count - _IN_MESSAGE:,} more"] if self.count > _IN_MESSAGE else []
+            head = f"{self.count:,} faults: " if self.count > 1 else ""
+            what = head + "; ".join([*told[:_IN_MESSAGE], *more])
+            raise ManifestError(what, faults=told, count=self.count)
 
 
 class FileFaults:

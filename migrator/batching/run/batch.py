@@ -6,11 +6,13 @@ import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from migrator.batching.job.task_function import run_task
 from migrator.batching.ledger.ledger import Ledger
 from migrator.batching.ledger.lock import DestinationLock
+from migrator.batching.ledger.recovery import catch_up, outcomes_here
 from migrator.batching.ledger.survey import stamps_of
 from migrator.batching.run.events import Watcher
 from migrator.batching.run.running import BatchResult as BatchResult
@@ -132,7 +134,7 @@ def run_tasks(
     run, holds something else, or takes no more (its hint: run again), StorageError where a store
     fails before anything runs or sources cannot be reached any more, and TensorFlowMissing.
     """
-    listed = list(tasks)
+    listed = [_with_paths(task) for task in tasks]
     address = local_path(os.fspath(dest))
     _check_memory_store(address, listed, executor)
     if jobs is not None and jobs < 1:
@@ -153,9 +155,21 @@ def run_tasks(
         ledger = stack.enter_context(Ledger(place))
         if desk is not None:
             desk.begin(ledger, listed)
+        elif lock.was_stopped:
+            catch_up(ledger, outcomes_here(listed))
         known = stamps_of(listed, ledger, stamps or {})
         run = Run(listed, address, place, ledger, watchers, work, about or {}, desk, known)
         return run.result(executor, jobs, retry, lock.temporary)
+
+
+def _with_paths(task: Task) -> Task:
+    """``file:`` addresses as the paths that they are."""
+    source, dest = local_path(task.source), local_path(task.dest)
+    return (
+        task
+        if (source, dest) == (task.source, task.dest)
+        else replace(task, source=source, dest=dest)
+    )
 
 
 def _state_folder(dest: str, state: str | os.PathLike[str] | None) -> Path:

@@ -25,7 +25,7 @@ _LOOK = 1.0
 _MOST_BYTES = 10_000
 _TRIES = 5
 _held: set[str] = set()
-"""Tokens of the runs of this process that go on."""
+"""Tokens of the runs of this process that go on, or begin."""
 
 
 class StoreLock:
@@ -49,13 +49,20 @@ class StoreLock:
         """True where it was the lock of a run that is dead. Raises DestinationError where another
         run lives, StorageError.
         """
+        _held.add(self._token)  # before others of this process can see it
+        try:
+            return self._take()
+        except BaseException:
+            _held.discard(self._token)
+            raise
+
+    def _take(self) -> bool:
         was_left = False
         for _ in range(_TRIES):
             other = self._read()
             if other is None:
                 self._store.create(self._path, self._words())
                 if self.is_ours():  # else another was faster
-                    _held.add(self._token)
                     return was_left
                 continue
             self._check_dead(other)
