@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bench_parts.auditing import audits
+from bench_parts.batching import batches
 from bench_parts.case import Case
 from bench_parts.diffing import diffs
 from bench_parts.inspecting import inspections
@@ -11,4 +12,4 @@ from bench_parts.migrating import migrations
 
 def cases(scale: float = 1.0) -> tuple[Case, ...]:
     """The cases, with made models of ``scale`` times their full size."""
-    return (*inspections(scale), *audits(scale), *migrations(scale), *diffs(scale))
+    return (*inspections(scale), *audits(scale), *migrations(scale), *diffs(scale), *batches(scale))
