@@ -172,7 +172,7 @@ class _Walker:
                         message,
                         field,
                         counts,
-                        f"length {length:,} passes the end of its message (byte {end:,})",
+                        f"length {length:,} passes the end of its message at byte {end:,}",
                     )
                 if field in indexed:
                     counts[field] = counts.get(field, -1) + 1

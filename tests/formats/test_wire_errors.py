@@ -37,7 +37,7 @@ def test_length_past_the_end_reports_path_byte_and_length() -> None:
     error = broken(data)
     assert error.where == "graph.pb: node[1]"
     assert error.what == (
-        f"length 4,096 passes the end of its message (byte {len(data):,}) "
+        f"length 4,096 passes the end of its message at byte {len(data):,} "
         f"(byte {len(wire.block(1, GOOD))})"
     )
 
