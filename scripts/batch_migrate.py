@@ -18,7 +18,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import migrator
-from migrator.batching.executors.cluster import cluster_executor
+from migrator.batching.executors.cluster.executor import cluster_executor
 from migrator.batching.executors.local import LocalExecutor
 from migrator.batching.run.events import MetricsFile, Tally
 from migrator.batching.task import DONE, Outcome
@@ -86,9 +86,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 def executor_for(args: argparse.Namespace) -> AbstractContextManager[Executor | None]:
     """Any ``concurrent.futures.Executor`` will do; without one, slots of this machine."""
-    if args.scheduler:
+    if args.scheduler is not None:
         return cluster_executor(args.scheduler, tell=print)
-    return LocalExecutor(args.jobs) if args.jobs else nullcontext()
+    return nullcontext() if args.jobs is None else LocalExecutor(args.jobs)
 
 
 if __name__ == "__main__":

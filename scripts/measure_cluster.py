@@ -24,7 +24,8 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from migrator.batching.executors.cluster import ClusterExecutor
+from migrator.batching.executors.cluster.executor import ClusterExecutor
+from migrator.batching.executors.memory import process_tree
 from migrator.batching.job.notes import empty_outcome, utc_now
 from migrator.batching.job.places import OUTCOME
 from migrator.batching.job.task_function import run_task
@@ -78,10 +79,18 @@ def _dask(folder: Path, *words: str) -> subprocess.Popen[bytes]:
         )
 
 
-def _cpu(pid: int) -> float:
-    """Seconds of processor that a process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+def _cpu(*pids: int) -> float:
+    """Seconds of processor that processes have used, and those that they started and awaited."""
+    ticks = 0
+    for pid in pids:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        ticks += sum(map(int, fields[11:15]))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _trees(processes: list[subprocess.Popen[bytes]]) -> list[int]:
+    """Workers and their slots."""
+    return [pid for process in processes for pid in process_tree(process.pid)]
 
 
 def _resident(pid: int) -> float:
@@ -125,15 +134,16 @@ def main(arguments: list[str] | None = None) -> int:
                 processes.append(_dask(folder, "worker", address, *words))
             time.sleep(2.0)
             with ClusterExecutor(address, tell=print) as executor:
-                executor._client.wait_for_workers(args.workers, timeout=60)
-                before = time.process_time(), _cpu(processes[0].pid)
+                executor.scheduler.client.wait_for_workers(args.workers, timeout=60)
+                before = time.process_time(), _cpu(processes[0].pid), _cpu(*_trees(processes[1:]))
                 found = run_tasks(tasks, folder / "out", executor=executor, work=work)
                 _told("first run", found, args.models)
                 ours, theirs = time.process_time() - before[0], _cpu(processes[0].pid) - before[1]
+                workers = _cpu(*_trees(processes[1:])) - before[2]
                 each = 1000 / args.models
                 print(
                     f"processor, ms a model: client {ours * each:.2f}, "
-                    f"scheduler {theirs * each:.2f}"
+                    f"scheduler {theirs * each:.2f}, workers and slots {workers * each:.2f}"
                 )
                 most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
                 print(f"memory, MB: client {most:.0f}, scheduler {_resident(processes[0].pid):.0f}")

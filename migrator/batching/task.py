@@ -157,7 +157,7 @@ class Outcome:
     result_bytes: int = 0
     source_sha256: str = ""
     source_stamp: str = ""
-    """Sizes and times of the source's files, as one digest; see ``stamps``."""
+    """Sizes and times of the source's files, as one digest; see ``storage.stamps``."""
     seconds: Mapping[str, float] = field(default_factory=dict)
     peak_rss_bytes: int = 0
     attempts: int = 1

@@ -209,7 +209,7 @@ def _executor(args: argparse.Namespace) -> AbstractContextManager[Executor | Non
         raise UsageError(
             "--jobs is for this machine; a cluster's workers have as many as they were started with"
         )
-    from migrator.batching.executors.cluster import cluster_executor
+    from migrator.batching.executors.cluster.executor import cluster_executor
 
     found = cluster_executor(args.scheduler, tell=partial(_tell, args))
     _tell(args, f"the cluster's dashboard: {found.link}")

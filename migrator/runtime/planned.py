@@ -6,15 +6,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from migrator.runtime.function_names import rename_functions
+
 
 def read_planned(tf: Any, path: str) -> Any:
-    """The GraphDef in a file."""
+    """The GraphDef in a file, with functions that clash with none that tracing makes."""
     graph_def = tf.compat.v1.GraphDef()
     graph_def.ParseFromString(Path(path).read_bytes())
     for function in (graph_def, *graph_def.library.function):
         for node in function.node if function is graph_def else function.node_def:
             # Names a gradient that was registered in the process which made the model.
             node.attr.pop("_gradient_op_type", None)
+    rename_functions(graph_def)
     return graph_def
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import signal
@@ -33,7 +34,7 @@ def wait_for(what: Callable[[], object], seconds: float = _LONGEST) -> None:
 class Cluster:
     """A context manager. ``workers`` are numbered in the order of their start."""
 
-    def __init__(self, folder: Path, **config: str) -> None:
+    def __init__(self, folder: Path, *, protocol: str = "tcp", **config: str) -> None:
         folder.mkdir()
         self._folder = folder
         self._environment = {
@@ -45,7 +46,7 @@ class Cluster:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self._port = str(free.getsockname()[1])
-        self.address = f"tcp://127.0.0.1:{self._port}"
+        self.address = f"{protocol}://127.0.0.1:{self._port}"
         self.workers: list[subprocess.Popen[bytes]] = []
         self.scheduler = self._start_scheduler()
 
@@ -54,7 +55,8 @@ class Cluster:
 
     def __exit__(self, *error: object) -> None:
         for process in (*self.workers, self.scheduler):
-            process.kill()
+            with contextlib.suppress(OSError):  # a nanny's workers are of its group
+                os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
     def _start(self, name: str, *words: str) -> subprocess.Popen[bytes]:
@@ -70,7 +72,7 @@ class Cluster:
             )
 
     def _start_scheduler(self) -> subprocess.Popen[bytes]:
-        words = ["--host", "127.0.0.1", "--port", self._port, "--no-dashboard"]
+        words = ["--host", self.address, "--no-dashboard"]
         process = self._start("scheduler", "scheduler", *words)
         wait_for(self._answers)
         return process
@@ -79,12 +81,15 @@ class Cluster:
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", int(self._port))) == 0
 
-    def start_worker(self, threads: int = 1, **environment: str) -> subprocess.Popen[bytes]:
+    def start_worker(
+        self, threads: int = 1, *more: str, nanny: bool = False, **environment: str
+    ) -> subprocess.Popen[bytes]:
         number = len(self.workers)
         self._environment.update(environment)
-        words = ["--nthreads", str(threads), "--host", "127.0.0.1", "--no-dashboard"]
-        words += ["--no-nanny", "--name", f"worker-{number}"]
-        words += ["--local-directory", str(self._folder)]
+        host = self.address.rpartition(":")[0]
+        words = ["--nthreads", str(threads), "--host", host, "--no-dashboard"]
+        words += ["--name", f"worker-{number}", "--local-directory", str(self._folder)]
+        words += [*([] if nanny else ["--no-nanny"]), *more]
         process = self._start(f"worker-{number}", "worker", self.address, *words)
         self.workers.append(process)
         return process

@@ -37,6 +37,11 @@ def work(told: Json) -> Json:
     return outcome.to_json()
 
 
+def serve_not() -> None:
+    """In the place of a slot's process: one that does not even start."""
+    raise ImportError("no module named tensorflow, for one")
+
+
 def _ok(task: Task) -> None:
     return None
 
@@ -109,7 +114,8 @@ def tasks(folder: Path, dest: Path | str, *sources: str, **options: object) -> l
         file.parent.mkdir(parents=True, exist_ok=True)
         if not file.exists():
             file.write_text(source)
-        told = {"timeout": 60.0, **options}
+        # Of steps that need no TensorFlow: workers are asked for what a task needs.
+        told = {"timeout": 60.0, "steps": ("inspect",), **options}
         found.append(
             Task(name=source, source=str(file), dest=f"{dest}/{source}", **told)  # type: ignore[arg-type]
         )

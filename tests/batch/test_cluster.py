@@ -17,7 +17,7 @@ import pytest
 from migrator.batching.run.batch import BatchResult, run_tasks
 from migrator.batching.run.events import Tally
 from migrator.batching.task import Json, Outcome
-from migrator.errors import ExecutorLost, MigratorError, UsageError
+from migrator.errors import ExecutorLost, MigratorError
 from tests.batch.clusters import Cluster, needs_distributed, wait_for
 from tests.batch.stubs import tasks, work
 
@@ -61,13 +61,14 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 
 def go(tmp_path: Path, address: str, *sources: str, **options: Any) -> BatchResult:
-    from migrator.batching.executors.cluster import ClusterExecutor
+    from migrator.batching.executors.cluster.executor import ClusterExecutor
 
     patience = options.pop("patience", 30.0)
     tell = options.pop("tell", None)
+    threads = options.pop("threads", 1)
     made = tasks(tmp_path / "zoo", tmp_path / "out", *sources, **options.pop("told", {}))
     with ClusterExecutor(address, patience=patience, tell=tell) as executor:
-        wait_for(lambda: executor._client.nthreads())
+        wait_for(lambda: sum(executor.scheduler.client.nthreads().values()) >= threads)
         return run_tasks(made, tmp_path / "out", executor=executor, work=work, **options)
 
 
@@ -112,7 +113,7 @@ def test_a_poisoned_model_costs_its_slot_and_not_the_worker(
 
 
 def test_few_tasks_lie_with_the_scheduler_at_a_time(tmp_path: Path, cluster: Cluster) -> None:
-    from migrator.batching.executors.cluster import ClusterExecutor
+    from migrator.batching.executors.cluster.executor import ClusterExecutor
 
     most = 0
     with ClusterExecutor(cluster.address) as executor:
@@ -121,7 +122,7 @@ def test_few_tasks_lie_with_the_scheduler_at_a_time(tmp_path: Path, cluster: Clu
             for task in tasks(tmp_path / "zoo", tmp_path / "out", *names("ok", 150))
         ]
         while not all(future.done() for future in futures):
-            most = max(most, len(executor._flying))
+            most = max(most, executor.flying)
             time.sleep(0.005)
     assert {future.result()["outcome"] for future in futures} == {"done"}
     assert 0 < most <= 32
@@ -247,7 +248,7 @@ def test_a_scheduler_that_stays_away_ends_the_run_and_blames_no_model(tmp_path: 
 def test_workers_that_are_not_fit_are_told_before_anything_runs(
     tmp_path: Path, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("migrator.batching.executors.cluster.__version__", "9.9")
+    monkeypatch.setattr("migrator.batching.executors.cluster.fitness.__version__", "9.9")
     with pytest.raises(MigratorError, match=r"tcp://127.* has migrator .*, and 9\.9 is asked for"):
         go(tmp_path, cluster.address, "ok")
     assert not (tmp_path / "out" / "ok").exists()
@@ -257,10 +258,10 @@ def test_workers_that_are_not_fit_are_told_before_anything_runs(
 def test_a_destination_that_workers_do_not_see_is_told(
     tmp_path: Path, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from migrator.batching.executors.cluster import ClusterExecutor
+    from migrator.batching.executors.cluster.fitness import Fitness
 
     elsewhere = str(tmp_path / "elsewhere" / ".work" / "probe")
-    monkeypatch.setattr(ClusterExecutor, "_make_probe", lambda self, task: elsewhere)
+    monkeypatch.setattr(Fitness, "_make_probe", lambda self, task: elsewhere)
     with pytest.raises(MigratorError, match=r"does not see the files of .*/elsewhere, which must"):
         go(tmp_path, cluster.address, "ok")
 
@@ -285,25 +286,8 @@ def test_a_late_worker_that_is_not_fit_gets_nothing_to_do(tmp_path: Path) -> Non
     assert len(told) == 1 and "has migrator 0.0.1" in told[0]
 
 
-def test_an_address_where_no_scheduler_is_fails_at_once() -> None:
-    from migrator.batching.executors.cluster import _connect, cluster_executor
-
-    with pytest.raises(MigratorError, match="nothing that is a Dask scheduler answers"):
-        _connect("tcp://127.0.0.1:9", 0.5)
-    with pytest.raises(MigratorError, match="nothing that is a Dask scheduler answers"):
-        cluster_executor("no-such-protocol://x")
-
-
-def test_without_dask_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    from migrator.batching.executors.cluster import cluster_executor
-
-    monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(UsageError, match=r"migrator\[cluster\]"):
-        cluster_executor("tcp://127.0.0.1:9")
-
-
 def test_a_slot_that_nobody_uses_gives_its_memory_back(tmp_path: Path) -> None:
-    from migrator.batching.executors.cluster_worker import Seats
+    from migrator.batching.executors.cluster.seats import Seats
 
     seats = Seats(1)
     made = [task.to_json() for task in tasks(tmp_path / "zoo", tmp_path / "out", "ok-1", "ok-2")]

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import os
 import socket
@@ -14,6 +16,7 @@ from migrator.batching.job.notes import empty_outcome
 from migrator.batching.job.places import OUTCOME
 from migrator.batching.ledger.ledger import Ledger, parse_retry
 from migrator.batching.ledger.lock import DestinationLock
+from migrator.batching.ledger.recovery import catch_up, outcomes_here
 from migrator.batching.storage.stamps import sha256_of, stamp_of
 from migrator.batching.task import Outcome, Task
 from migrator.errors import DestinationError, UsageError
@@ -99,6 +102,9 @@ def test_a_line_that_only_lacks_its_end_is_whole(task: Task, tmp_path: Path) -> 
         b"\xff\xfe",
         b"[" * 5000,
         b'{"schema": "other/1", "name": "a", "source": "", "dest": "", "outcome": "done"}',
+        b'{"name": "a", "source": "", "dest": "", "outcome": "done", "cause": 3}',
+        b'{"name": "a", "source": "", "dest": "", "outcome": "done", "finished": null}',
+        b'{"name": "a", "source": "", "dest": "", "outcome": ["done"]}',
     ],
 )
 def test_a_line_that_is_no_outcome_is_passed_over(tmp_path: Path, line: bytes) -> None:
@@ -118,11 +124,19 @@ def test_a_key_of_a_later_version_is_no_harm(task: Task, tmp_path: Path) -> None
 def test_each_line_is_on_the_disk_when_add_returns(
     task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    synced = []
-    monkeypatch.setattr(os, "fsync", lambda fd: synced.append((tmp_path / "ledger.jsonl").stat()))
+    synced: list[tuple[str, int]] = []
+
+    def note(fd: int) -> None:
+        synced.append((os.readlink(f"/proc/self/fd/{fd}"), os.fstat(fd).st_size))
+
+    path = tmp_path / "ledger.jsonl"
+    monkeypatch.setattr(os, "fsync", note)
     with Ledger(tmp_path) as ledger:
+        assert [name for name, _ in synced] == [str(tmp_path)]  # that there is one, too
         ledger.add(outcome(task))
-    assert [item.st_size for item in synced] == [(tmp_path / "ledger.jsonl").stat().st_size]
+    assert synced[1:] == [(str(path), path.stat().st_size)]
+    with Ledger(tmp_path):
+        assert len(synced) == 2
 
 
 def test_a_line_that_the_disk_did_not_take_leaves_no_half(
@@ -195,6 +209,37 @@ def test_a_changed_file_of_weights_beside_a_graph_needs_work(tmp_path: Path) -> 
         assert ledger.needs_work(task) == "changed source"
 
 
+@pytest.mark.parametrize("name", ["m", "m.meta", "m.index", "m.data-00000-of-00001"])
+def test_a_checkpoint_named_by_any_of_its_files_needs_work_when_another_of_them_changes(
+    tmp_path: Path, name: str
+) -> None:
+    parts = ("m.meta", "m.index", "m.data-00000-of-00001")
+    for part in (*parts, "my.index"):
+        (tmp_path / part).write_bytes(b"1")
+    task = Task(name="m", source=str(tmp_path / name), dest=str(tmp_path / "out" / "m"))
+    before = stamp_of(task)
+    assert before.bytes == 3
+    (tmp_path / "my.index").write_bytes(b"22")
+    assert stamp_of(task) == before
+    for part in parts:
+        (tmp_path / part).write_bytes(b"22")
+        assert stamp_of(task) != before
+        before = stamp_of(task)
+
+
+def test_what_is_done_again_anyway_is_not_read_for_that(
+    task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(path: str) -> str:
+        raise AssertionError(path)
+
+    with Ledger(tmp_path) as ledger:
+        ledger.add(outcome(task, outcome="failed", cause="timeout"))
+        os.utime(task.source, (1, 1))
+        monkeypatch.setattr("migrator.batching.ledger.ledger.sha256_of", never)
+        assert ledger.needs_work(task, retry=["failed"]) == "tried again"
+
+
 def test_what_failed_is_done_again_only_when_asked_for(task: Task, tmp_path: Path) -> None:
     with Ledger(tmp_path) as ledger:
         ledger.add(outcome(task, outcome="failed", cause="timeout"))
@@ -249,6 +294,76 @@ def test_the_lock_of_a_run_that_was_killed_is_taken_over(tmp_path: Path) -> None
         assert not left.exists()
         assert not (tmp_path / ".work").exists()
     assert not lock.temporary.exists()
+
+
+def test_a_lock_tells_whether_the_run_before_came_to_its_end(tmp_path: Path) -> None:
+    with DestinationLock(tmp_path) as lock:
+        assert not lock.was_stopped
+    with pytest.raises(KeyboardInterrupt), DestinationLock(tmp_path) as lock:
+        assert not lock.was_stopped
+        raise KeyboardInterrupt
+    with DestinationLock(tmp_path) as lock:
+        assert lock.was_stopped
+    with DestinationLock(tmp_path) as lock:
+        assert not lock.was_stopped
+
+
+def test_a_file_system_without_locks_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none(file: object, how: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", none)
+    with pytest.raises(DestinationError, match="cannot be locked: No locks available") as caught:
+        DestinationLock(tmp_path).__enter__()
+    assert "file system that has locks" in caught.value.hint
+
+
+EARLIER, LATER = "2026-01-01T00:00:00.000+00:00", "2026-01-02T00:00:00.000+00:00"
+
+
+@pytest.mark.parametrize(
+    ("line", "folder", "expected"),
+    [
+        ({"finished": EARLIER}, {"finished": LATER, "outcome": "failed"}, "failed"),
+        ({"finished": LATER, "cause": "storage", "outcome": "failed"}, {}, "failed"),
+        ({"finished": EARLIER}, {"finished": EARLIER, "again": True}, "done"),
+        ({"finished": EARLIER}, {"finished": LATER, "again": True}, ""),
+        ({"finished": EARLIER}, {"finished": LATER, "name": "of another"}, "done"),
+        ({"finished": EARLIER}, None, ""),
+        (None, {"finished": LATER}, "done"),
+        (None, {"finished": LATER, "again": True}, ""),
+        (None, None, ""),
+    ],
+    ids=["put", "lost", "twice", "died", "other", "gone", "new", "new-died", "nothing"],
+)
+def test_after_a_run_that_was_killed_the_ledger_tells_what_the_folders_do(
+    task: Task, tmp_path: Path, line: object, folder: object, expected: str
+) -> None:
+    def told(values: object) -> Outcome:
+        return outcome(task, **{"finished": EARLIER, **values})  # type: ignore[dict-item]
+
+    if folder is None:
+        (Path(task.dest) / OUTCOME).unlink()
+    else:
+        (Path(task.dest) / OUTCOME).write_text(json.dumps(told(folder).to_json()))
+    with Ledger(tmp_path) as ledger:
+        if line is not None:
+            ledger.add(told(line))
+        catch_up(ledger, outcomes_here([task]))
+        assert ledger.outcome_of("ok") == expected
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"\0" * 100])
+def test_an_outcome_that_was_cut_short_with_the_power_is_none(
+    task: Task, tmp_path: Path, data: bytes
+) -> None:
+    (Path(task.dest) / OUTCOME).write_bytes(data)
+    with Ledger(tmp_path) as ledger:
+        ledger.add(outcome(task))
+        catch_up(ledger, outcomes_here([task]))
+        assert ledger.needs_work(task) == "new"
 
 
 def test_a_lock_that_names_a_folder_of_somebody_has_it_removed_never(tmp_path: Path) -> None:

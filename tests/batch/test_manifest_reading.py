@@ -385,3 +385,15 @@ def test_lines_of_toml_are_found_behind_strings_comments_and_lists() -> None:
         ("models", 0, "y", 1, "v"): 17,
         ("models", 1): 18,
     }
+
+
+def test_a_file_address_is_the_path_that_it_is_and_looked_at_as_one(tmp_path: Path) -> None:
+    row = '{{"source": "file://{0}/{1}", "data": "file://{0}/d.npz"}}\n'
+    path = written(tmp_path, "m.jsonl", row.format(tmp_path, "m.pb"))
+    assert [(item.source, item.data) for item in read(path)] == [
+        (f"{tmp_path}/m.pb", f"{tmp_path}/d.npz")
+    ]
+    assert faults_in(tmp_path, "gone.jsonl", row.format(tmp_path, "gone.pb")) == [
+        f"1: data: '{tmp_path}/d.npz' does not exist",
+        f"1: source: '{tmp_path}/gone.pb' does not exist",
+    ]

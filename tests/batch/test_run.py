@@ -18,10 +18,11 @@ import pytest
 
 from migrator.batching.executors.local import LocalExecutor
 from migrator.batching.ledger.ledger import Ledger
+from migrator.batching.run import running
 from migrator.batching.run.batch import BatchResult, run_tasks
 from migrator.batching.run.events import EventLog, MetricsFile, Tally
 from migrator.batching.task import Json, Outcome, Task
-from migrator.errors import DestinationError, UsageError
+from migrator.errors import DestinationError, MigratorError, UsageError
 from tests.batch.stubs import lean, tasks, work
 from tests.schemas import validate
 
@@ -200,6 +201,23 @@ def test_a_task_that_the_executor_lost_is_given_to_it_again(tmp_path: Path) -> N
     assert found.exit_code == 0
 
 
+def test_what_an_executor_of_others_has_not_begun_when_the_run_is_stopped_is_never_done(
+    tmp_path: Path,
+) -> None:
+    def stop(told: Json) -> Json:
+        if told["name"] == "ok-2":
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.5)
+        return work(told)
+
+    names = [f"ok-{number}" for number in range(20)]
+    made = tasks(tmp_path / "zoo", tmp_path / "out", *names)
+    with ThreadPoolExecutor(1) as executor, pytest.raises(KeyboardInterrupt):
+        run_tasks(made, tmp_path / "out", executor=executor, work=stop)
+    # Later ones would be put into a DEST that is no longer this run's.
+    assert sum(item.is_dir() for item in (tmp_path / "out").iterdir()) <= 4
+
+
 class Full(Executor):
     """Every result that it should write meets a full disk."""
 
@@ -226,6 +244,26 @@ def test_a_store_that_takes_no_more_stops_the_run_which_goes_on_later(
     assert seen.events == ["began", "stopped"]
     assert set(latest(tmp_path / "out")) == {"ok-1"}
     assert go(tmp_path, "ok-1", "ok-2", "ok-3").counts["done"] == 3
+
+
+@pytest.mark.parametrize("is_stopped", [False, True])
+def test_who_looks_on_is_told_of_the_end_also_where_the_results_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_stopped: bool
+) -> None:
+    def no_room(*args: object) -> None:
+        raise DestinationError("takes no more", where="DEST")
+
+    class Stopping(Seen):
+        def ended(self, outcome: Outcome, tally: Tally) -> None:
+            if is_stopped:
+                raise MigratorError("stopped by who looks on")
+
+    monkeypatch.setattr(running, "write_results", no_room)
+    seen = Stopping()
+    match = "stopped by who looks on" if is_stopped else "takes no more"
+    with pytest.raises(MigratorError, match=match):
+        go(tmp_path, "ok-1", watchers=[seen])
+    assert seen.events == ["began", "stopped"]
 
 
 def test_one_result_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
@@ -291,16 +329,17 @@ def wait_for(process: subprocess.Popen[str], count: int) -> None:
         assert process.stdout.readline()
 
 
-def slots_of(dest: Path) -> list[int]:
-    """Processes that are at work on something in ``dest``."""
+def slots_of(folder: Path) -> list[int]:
+    """Slots of runs that ``start`` began in ``folder``."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
                 text = (entry / "cmdline").read_bytes()
+                is_here = os.fsencode(folder) in (entry / "environ").read_bytes()
             except OSError:
                 continue
-            if b"migrator.batching.executors.serving" in text:
+            if is_here and b"migrator.batching.executors.serving" in text:
                 found.append(int(entry.name))
     return found
 
@@ -363,17 +402,29 @@ def tree(folder: Path) -> dict[str, bytes]:
     }
 
 
+def test_a_result_that_was_put_in_place_when_the_run_was_killed_counts(tmp_path: Path) -> None:
+    go(tmp_path, "ok-1", "bad")
+    out = tmp_path / "out"
+    told = json.loads((out / "bad" / "outcome.json").read_text())
+    told |= {"outcome": "done", "cause": "", "reason": "", "finished": "9999"}
+    (out / "bad" / "outcome.json").write_text(json.dumps(told))  # by --retry failed
+    assert go(tmp_path, "ok-1", "bad").counts["failed"] == 1
+    (out / ".lock").write_text("{}")  # of one that was killed
+    found = go(tmp_path, "ok-1", "bad")
+    assert (found.run["ran"], found.counts["done"]) == (0, 2)
+    assert [item["outcome"] for item in found.models] == ["done", "done"]
+
+
 def test_no_process_outlives_a_run_that_is_killed(tmp_path: Path) -> None:
-    before = set(slots_of(tmp_path))
     process = start(tmp_path, "out")
     wait_for(process, 2)
-    assert set(slots_of(tmp_path)) - before
+    assert slots_of(tmp_path)
     process.kill()
     process.communicate()
     deadline = time.monotonic() + 5
-    while set(slots_of(tmp_path)) - before and time.monotonic() < deadline:
+    while slots_of(tmp_path) and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert not set(slots_of(tmp_path)) - before
+    assert not slots_of(tmp_path)
 
 
 def test_a_second_run_on_the_same_folder_is_refused(tmp_path: Path) -> None:

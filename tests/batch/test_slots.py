@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import threading
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from migrator.actions.partner import Partner
+from migrator.batching.executors import slots
 from migrator.batching.executors.memory import process_tree
 from migrator.batching.executors.slots import Slot, SlotKilled
 from migrator.batching.task import Json, Task
@@ -50,6 +53,18 @@ def test_a_slot_that_has_grown_is_replaced(tmp_path: Path) -> None:
     with contextlib.closing(Slot(warm=False, growth=-(1 << 40))) as slot:
         found = [process_of(run(slot, tmp_path, f"ok-{number}")) for number in range(2)]
     assert found[0] != found[1]
+
+
+def test_what_a_process_said_that_does_not_start_is_in_the_log(
+    slot: Slot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    partner = functools.partial(Partner, "tests.batch.stubs:serve_not")
+    monkeypatch.setattr(slots, "Partner", lambda serve, log: partner(log=log))
+    found = run(slot, tmp_path, "ok")
+    assert (found["outcome"], found["cause"]) == ("failed", "error")
+    assert "ended with exit code 1" in found["reason"]
+    log = (tmp_path / "out" / "ok" / "log.txt").read_text()
+    assert "ImportError: no module named tensorflow, for one" in log
 
 
 def test_a_crash_is_told_by_its_signal_and_costs_only_its_task(slot: Slot, tmp_path: Path) -> None:

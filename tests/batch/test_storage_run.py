@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 from migrator.batching.ledger import desk
-from migrator.batching.ledger.desk import Pace
+from migrator.batching.ledger.desk import Pace, RemoteDesk
 from migrator.batching.ledger.ledger import Ledger
 from migrator.batching.run import running
 from migrator.batching.run.batch import BatchResult, batch, run_tasks
@@ -280,6 +280,19 @@ def test_a_run_that_is_stopped_leaves_dest_to_the_next_at_once(
     found = go(tmp_path, dest, *names)
     assert (found.exit_code, len(found.models)) == (0, 6)
     assert "out/.lock" not in bucket.names()
+
+
+def test_a_ledger_that_cannot_be_read_any_more_stops_the_run(
+    bucket: Bucket, proxy: Proxy, tmp_path: Path
+) -> None:
+    found = RemoteDesk(f"{bucket.address}/out", tmp_path, pace=Pace(beat=0.1, every=0.1))
+    match = r"ledger\.jsonl: cannot be written: No such file"
+    with pytest.raises(DestinationError, match=match), found:
+        (tmp_path / "ledger.jsonl").unlink()
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            time.sleep(0.05)
+            found.check()
 
 
 def test_a_dest_that_holds_other_things_is_refused(

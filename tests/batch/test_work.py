@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from migrator.batching.job import steps
 from migrator.batching.job.task_function import run, run_task
 from migrator.batching.task import Outcome, Task
 from tests import wire
@@ -94,6 +95,25 @@ def test_a_choice_of_meta_graphs_names_them(tmp_path: Path) -> None:
     assert found.decision is not None
     assert found.decision["kind"] == "tag_set"
     assert sorted(found.decision["candidates"]) == ["gpu,predict", "train"]
+
+
+def test_of_names_without_end_an_outcome_holds_some(tmp_path: Path) -> None:
+    tags = [f"{'t' * 30_000}{number}" for number in range(20)]
+    found = made(tmp_path, wire.saved_model(*(wire.meta_graph(sound(), [tag]) for tag in tags)))
+    assert found.decision is not None
+    assert found.decision["kind"] == "tag_set"
+    assert 0 < len(found.decision["candidates"]) == len(found.decision["options"]) < 20
+    assert set(found.decision["candidates"]) < set(tags)
+    assert len(json.dumps(found.to_json())) < 1 << 20
+
+
+def test_of_endpoints_with_names_too_long_an_outcome_holds_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(steps, "_LONGEST_NAME", 3)
+    found = made(tmp_path, sample("tf1.15.5/two_towers").file.read_bytes())
+    assert found.decision is not None
+    assert found.decision["candidates"] == {"inputs": [], "outputs": []}
 
 
 def test_an_older_result_is_replaced_whole(tmp_path: Path) -> None:

@@ -26,11 +26,11 @@ from migrator.batching.job.places import (
     LOG,
     TO_STORE,
     begin,
-    is_remote,
     put,
     source_folder,
     working_folder,
 )
+from migrator.batching.storage.addresses import is_remote
 from migrator.batching.task import ERROR, MEMORY, SIGNAL, TIMEOUT, Json, Outcome, task_from_json
 from migrator.files import remove_folder
 
@@ -85,14 +85,14 @@ class Slot:
         try:
             process = self._ready()
         except _Died as death:
-            return self._dead(task, started, death, None)
+            return self._dead(task, started, death)
         before = killings()
         try:
             found = process.run(work, task)
         except _Died as death:
             if death.cause == SIGNAL and "SIGKILL" in death.reason and killings() > before:
                 death = _Died("was ended by the system, which had no memory left", MEMORY)
-            return self._dead(task, started, death, process)
+            return self._dead(task, started, death)
         if process.is_worn(self._recycle_after, self._growth):
             self._end()
         return found
@@ -127,8 +127,9 @@ class Slot:
         if process is not None:
             process.close()
 
-    def _dead(self, task: Json, started: str, death: _Died, process: _Process | None) -> Json:
+    def _dead(self, task: Json, started: str, death: _Died) -> Json:
         """The outcome of a task whose process is gone; what it had made by then is kept."""
+        process = self._process
         words = process.last_words() if process is not None else ""
         temporary = process.temporary if process is not None else None
         if self._killed:

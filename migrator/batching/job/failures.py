@@ -34,7 +34,11 @@ if TYPE_CHECKING:
 
 ENDPOINTS, TAG_SET, SIGNATURE, FEEDS = "endpoints", "tag_set", "signature", "feeds"
 """Kinds of a decision."""
+GOES_ON = "run the same command again: it goes on where this run stopped"
+"""The hint where a run has to stop for no fault of its models."""
 _MOST = 2000
+_MOST_WORDS = 1 << 18
+"""Characters of a list in an outcome: a model may name any number of things of any length."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,10 +97,10 @@ def failure_of(error: Exception, path: str) -> Failure:
             outcome=NEEDS_DECISION,
             reason=_told(NeedsDecision(error.what, where=error.where), path),
             readiness="needs_you",
-            decision={"kind": kind_of(error.options), "options": list(error.options)},
+            decision=_decision(error.options),
         )
     if isinstance(error, BlockedError):
-        return _blocked(error, path)
+        return _blocked(error)
     if isinstance(error, WorkerError):
         again = error.cause in (SIGNAL, MEMORY) and not error.stopped
         reason = _told(error, path)
@@ -119,7 +123,24 @@ def failure_of(error: Exception, path: str) -> Failure:
     return Failure(reason=reason, cause=ERROR, is_ours=True)
 
 
-def _blocked(error: BlockedError, path: str) -> Failure:
+def _decision(options: Iterable[str]) -> Mapping[str, Any]:
+    kept = few(options)
+    return {"kind": kind_of(kept), "options": list(kept)}
+
+
+def few(texts: Iterable[str]) -> tuple[str, ...]:
+    """As many of ``texts`` as a line of the ledger has room for, none of them cut."""
+    kept = []
+    room = _MOST_WORDS
+    for text in texts:
+        room -= len(text)
+        if room < 0:
+            break
+        kept.append(text)
+    return tuple(kept)
+
+
+def _blocked(error: BlockedError) -> Failure:
     import re
 
     first, *more = error.blockers or (error.what,)

@@ -6,13 +6,14 @@ import os
 import shlex
 import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from migrator.batching.job.failures import ENDPOINTS, FEEDS, Failure, Stopped, failure_of
+from migrator.batching.job.failures import ENDPOINTS, FEEDS, Failure, Stopped, failure_of, few
 from migrator.batching.job.notes import empty_outcome, say, utc_now
 from migrator.batching.job.places import LOG, RESULT, TFLITE_RESULT, source_folder
 from migrator.batching.storage.addresses import shown
@@ -41,6 +42,7 @@ from migrator.report.json_v1 import dumps
 FETCH = "fetch"
 """In ``Outcome.seconds``, where something had to be fetched."""
 _MOST_CANDIDATES = 50
+_LONGEST_NAME = 2000
 _FOR_TFLITE = (
     "inputs",
     "outputs",
@@ -264,7 +266,7 @@ class Job:
             "source_sha256": record.sha256,
             "peak_rss_bytes": record.peak_rss_bytes,
             "versions": dict(record.versions),
-            "signatures": tuple(record.signatures),
+            "signatures": few(record.signatures),
         }
         self._say(f"migrated: {record.outcome}, {proof.verdict} {proof.reason}".rstrip())
         if record.outcome != MIGRATED:
@@ -349,7 +351,7 @@ class Job:
             for meta in self._summary["meta_graphs"]:
                 if ends := meta["graph"].get("endpoints"):
                     sides = ("inputs", "outputs")
-                    found["candidates"] = {side: ends[side][:_MOST_CANDIDATES] for side in sides}
+                    found["candidates"] = {side: _shortlist(ends[side]) for side in sides}
                     break
         return found
 
@@ -384,3 +386,9 @@ class Job:
 
     def _add_seconds(self, step: str, seconds: float) -> None:
         self._seconds[step] = self._seconds.get(step, 0.0) + seconds
+
+
+def _shortlist(candidates: Sequence[Json]) -> list[Json]:
+    """The best of them, but for names so long that a line of the ledger has no room for them."""
+    short = (item for item in candidates if len(item["tensor"]) <= _LONGEST_NAME)
+    return list(islice(short, _MOST_CANDIDATES))

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+from migrator.batching.job.failures import GOES_ON
 from migrator.batching.job.places import OUTCOME, unwritable
 from migrator.batching.ledger.ledger import Ledger
 from migrator.batching.ledger.recovery import MOST_BYTES, catch_up
@@ -35,7 +36,6 @@ _GIVE_UP = 180.0
 _AT_A_TIME = 16
 _MOST_PART = 64 << 20
 _RESULTS = ("batch.json", "batch.csv", "index.html")
-_GOES_ON = "run the same command again: it goes on where this run stopped"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +146,10 @@ class RemoteDesk:
             raise _lost(self._dest, error) from None
 
     def publish(self) -> None:
-        """The results of the run, after the lines that they tell of. Raises StorageError."""
+        """The results of the run, after the lines that they tell of.
+
+        Raises StorageError, DestinationError.
+        """
         self._journal.send()
         for name in _RESULTS:
             file = self._folder / name
@@ -212,18 +215,21 @@ class _Journal:
         self._number = 1 + max((int(word) for word in numbers if word.isdigit()), default=0)
 
     def send(self) -> None:
-        """See all whole lines of the file to the store. Raises StorageError."""
+        """See all whole lines of the file to the store. Raises StorageError, DestinationError."""
         with self._lock:
             while self._send_part():
                 pass
 
     def _send_part(self) -> bool:
         """True where there may be more."""
-        with open(self._file, "rb") as file:
-            file.seek(self._start)
-            data = file.read(_PART)
-            if len(data) == _PART:
-                data += file.readline()
+        try:
+            with open(self._file, "rb") as file:
+                file.seek(self._start)
+                data = file.read(_PART)
+                if len(data) == _PART:
+                    data += file.readline()
+        except OSError as error:
+            raise unwritable(error, self._file) from None
         data = data[: data.rfind(b"\n") + 1]
         if len(data) > self._sent:
             name = f"{LEDGER}/{self._number:08d}-{self._run}.jsonl"
@@ -238,4 +244,4 @@ class _Journal:
 
 
 def _lost(dest: str, trouble: MigratorError) -> DestinationError:
-    return DestinationError(f"takes no more: {trouble.what}", where=shown(dest), hint=_GOES_ON)
+    return DestinationError(f"takes no more: {trouble.what}", where=shown(dest), hint=GOES_ON)

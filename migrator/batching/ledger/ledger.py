@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import sys
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -179,13 +180,14 @@ class Ledger:
             return NEW
         if line.fingerprint != task.fingerprint:
             return CHANGED_OPTIONS
-        if line.source != shown(task.source) or self._is_changed(task, line, stamp):
+        if line.source != shown(task.source):
             return CHANGED_SOURCE
         if ALL in retry or line.outcome in retry or line.cause == STORAGE:
             return RETRIED
         if not is_remote(task.dest) and not os.path.isfile(os.path.join(task.dest, OUTCOME)):
             return GONE
-        return ""
+        # Last, as it may read the whole source.
+        return CHANGED_SOURCE if self._is_changed(task, line, stamp) else ""
 
     @staticmethod
     def _is_changed(task: Task, line: _Line, stamp: Stamp | None) -> bool:
@@ -216,17 +218,20 @@ def parsed_outcome(data: bytes) -> Outcome | None:
     except (ValueError, TypeError, AttributeError, RecursionError):
         return None
     is_one = found.schema.startswith("migrator.batch-model/") and found.outcome in OUTCOMES
-    return found if is_one and isinstance(found.name, str) else None
+    texts = [found.name, found.source, found.cause, found.fingerprint, found.finished]
+    texts += [found.source_stamp, found.source_sha256]
+    return found if is_one and all(isinstance(text, str) for text in texts) else None
 
 
 def _line(item: Outcome, offset: int, length: int) -> _Line:
+    # Many have the same options, and one text of each does.
     return _Line(
         offset=offset,
         length=length,
-        outcome=item.outcome,
-        cause=item.cause,
+        outcome=sys.intern(item.outcome),
+        cause=sys.intern(item.cause),
         source=item.source,
-        fingerprint=item.fingerprint,
+        fingerprint=sys.intern(item.fingerprint),
         stamp=item.source_stamp,
         sha256=item.source_sha256,
     )

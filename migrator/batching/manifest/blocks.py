@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from migrator.batching.manifest.entry import Entry, is_address
+from migrator.batching.manifest.entry import Entry
 from migrator.batching.manifest.fields import KEYS, TFLITE_KEYS
+from migrator.batching.storage.addresses import is_remote
 
 _PATHS = ("source", "data", "checkpoint")
 
@@ -66,7 +67,7 @@ def _tflite(entry: Entry) -> Any:
 
 def _relative(path: str, folder: str) -> str:
     """``path``, which counts from here, for who reads it in ``folder``."""
-    if is_address(path) or os.path.isabs(path) or os.path.abspath(folder) == os.getcwd():
+    if is_remote(path) or os.path.isabs(path) or os.path.abspath(folder) == os.getcwd():
         return path
     below = os.path.relpath(path, folder)
     return os.path.abspath(path) if below.startswith(os.pardir) else below

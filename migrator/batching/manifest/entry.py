@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -11,8 +10,6 @@ from migrator.batching.task import DEFAULT_STEPS, TFLITE, ordered_steps
 
 if TYPE_CHECKING:
     from migrator.migration.options import Choice
-
-_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.:_-]*://")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,9 +43,9 @@ class Entry:
     steps: tuple[str, ...] = ()
     """Of ``task.STEPS``; empty for what the run does by default."""
     timeout: float | None = None
-    """Seconds for each step."""
+    """Seconds for all of its steps together."""
     memory_limit: int | None = None
-    """Bytes of each TensorFlow process."""
+    """Bytes that all of its processes may hold together."""
     file: str = field(default="", compare=False)
     """The manifest that it stands in, empty for what was found in a tree."""
     line: int = field(default=0, compare=False)
@@ -104,8 +101,3 @@ _TASK = {
 
 def _tags(text: str) -> tuple[str, ...]:
     return tuple(filter(None, text.split(",")))
-
-
-def is_address(path: str) -> bool:
-    """Whether it is an address such as ``s3://bucket/model.pb`` and no path here."""
-    return _ADDRESS.match(path) is not None

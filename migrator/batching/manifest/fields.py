@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from migrator.batching.manifest.entry import is_address
 from migrator.batching.manifest.tables import Items, Table, plain
+from migrator.batching.storage.addresses import is_remote, local_path
 from migrator.batching.task import STEPS
 from migrator.errors import UsageError, did_you_mean
 
@@ -68,8 +68,8 @@ def _text(value: Any, where: Where) -> str:
 
 
 def _path(value: Any, where: Where) -> str:
-    text = _text(value, where)
-    return text if is_address(text) else os.path.join(where.folder, text)
+    text = local_path(_text(value, where))
+    return text if is_remote(text) else os.path.join(where.folder, text)
 
 
 def _texts(value: Any, where: Where) -> tuple[str, ...]:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from migrator.batching.manifest.csv_tables import read_csv
-from migrator.batching.manifest.entry import is_address
 from migrator.batching.manifest.faults import Faults, FileFaults
 from migrator.batching.manifest.fields import cell_kinds, nearest
 from migrator.batching.manifest.jsonl_tables import read_jsonl
@@ -19,6 +18,7 @@ from migrator.batching.manifest.settle import Check, Draft, drafts_in
 from migrator.batching.manifest.tables import MOST_BYTES, TooMuch
 from migrator.batching.manifest.toml_tables import read_toml
 from migrator.batching.manifest.yaml_tables import read_yaml
+from migrator.batching.storage.addresses import is_remote
 from migrator.errors import MigratorError, UsageError, did_you_mean
 from migrator.formats.checkpoint.locate import index_for
 from migrator.formats.load import model_file
@@ -134,7 +134,7 @@ def path_fault(key: str, path: str, *, hints: bool = True) -> str:
 
     ``hints``: also what may be meant. Addresses are looked at when their turn comes.
     """
-    if is_address(path):
+    if is_remote(path):
         return ""
     try:
         if key == "checkpoint":

@@ -12,7 +12,7 @@ from migrator.auditing.discovery.discover import Found, discover
 from migrator.auditing.discovery.globs import PathGlobs
 from migrator.auditing.examine import Order, examine
 from migrator.auditing.finding import AuditedModel, Skipped
-from migrator.batching.manifest.entry import Entry, is_address
+from migrator.batching.manifest.entry import Entry
 from migrator.batching.manifest.faults import Faults
 from migrator.batching.manifest.reading import (
     format_by_content,
@@ -22,7 +22,8 @@ from migrator.batching.manifest.reading import (
 )
 from migrator.batching.manifest.settle import Draft, stem
 from migrator.batching.names import ancestors, folded, safe_name, unique_names
-from migrator.batching.storage.addresses import local_path, pattern_base, shown
+from migrator.batching.storage.addresses import is_remote, local_path, pattern_base, shown
+from migrator.batching.storage.trees import OTHER_MESSAGE
 from migrator.errors import FormatError, MigratorError
 from migrator.formats.load import model_file
 from migrator.formats.sniff import sniff
@@ -33,8 +34,6 @@ Expand = Callable[[str], Iterable[str]]
 """From an address to those of the models below it."""
 _SAVED_MODEL = "saved_model.pb"
 _NAMED = (".pb", ".h5", ".hdf5", ".keras")
-_OTHER_MESSAGE = "its first bytes are"
-"""How sniffing ends on sound protobuf of another kind, such as statistics or a vocabulary."""
 _LOOK = 60.0
 """Seconds to see whether a file is a model, where neither its name nor its first bytes say."""
 
@@ -152,7 +151,7 @@ class _Search:
 
     def kind(self, name: str) -> str:
         """What a source is: one of the kinds above, or the format of a manifest."""
-        if is_address(name):
+        if is_remote(name):
             return _ADDRESS
         if not name or "\0" in name:
             return _MISSING
@@ -261,7 +260,7 @@ def _is_spoilt(path: str, limits: Limits) -> bool:
     try:
         sniff(ByteSource.open(path), limits)
     except FormatError as error:
-        return not error.hint.startswith(_OTHER_MESSAGE)
+        return not error.hint.startswith(OTHER_MESSAGE)
     except (MigratorError, OSError):
         return True
     return False
@@ -289,7 +288,7 @@ def _fixed(pattern: str) -> str:
 
 def _key(source: str) -> str:
     """The same for all ways to name one model."""
-    if is_address(source):
+    if is_remote(source):
         return source.rstrip("/").removesuffix(f"/{_SAVED_MODEL}")
     try:
         return os.path.realpath(model_file(source))

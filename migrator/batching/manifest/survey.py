@@ -10,7 +10,8 @@ from typing import Any
 
 from migrator.auditing.facts.blocker_codes import rule_code
 from migrator.batching.manifest.blocks import Suggestion
-from migrator.batching.manifest.entry import Entry, choice_of, is_address
+from migrator.batching.manifest.entry import Entry, choice_of
+from migrator.batching.storage.addresses import is_remote
 from migrator.errors import MigratorError, NeedsDecision
 from migrator.formats.keras import keras_model_facts
 from migrator.formats.load import load, model_file
@@ -70,7 +71,7 @@ class Surveyed:
 
 def survey(entry: Entry, limits: Limits = DEFAULT_LIMITS) -> Surveyed:
     """Plan one entry. Raises nothing but what stops the program."""
-    if is_address(entry.source):
+    if is_remote(entry.source):
         note = "not looked at: it lies at an address"
         return Surveyed(entry=entry, kind=READY, notes=(note,))
     try:

@@ -13,7 +13,7 @@ from migrator.batching.job.task_function import run_task
 from migrator.batching.ledger.ledger import Ledger
 from migrator.batching.ledger.lock import DestinationLock
 from migrator.batching.ledger.recovery import catch_up, outcomes_here
-from migrator.batching.ledger.survey import stamps_of
+from migrator.batching.ledger.source_stamps import stamps_of
 from migrator.batching.run.events import Watcher
 from migrator.batching.run.running import BatchResult as BatchResult
 from migrator.batching.run.running import Run, Work
@@ -158,7 +158,17 @@ def run_tasks(
         elif lock.was_stopped:
             catch_up(ledger, outcomes_here(listed))
         known = stamps_of(listed, ledger, stamps or {})
-        run = Run(listed, address, place, ledger, watchers, work, about or {}, desk, known)
+        run = Run(
+            listed,
+            dest=address,
+            place=place,
+            ledger=ledger,
+            watchers=watchers,
+            work=work,
+            about=about or {},
+            desk=desk,
+            stamps=known,
+        )
         return run.result(executor, jobs, retry, lock.temporary)
 
 

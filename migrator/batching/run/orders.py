@@ -49,7 +49,10 @@ def choice_arguments(choice: Choice) -> dict[str, Any]:
     }
     silent = Choice()
     others = {name: getattr(choice, name) for name in CHOICES}
-    told = {name: value for name, value in others.items() if value != getattr(silent, name)}
+    # The command line's empty list says no more than our empty tuple.
+    told = {
+        name: value for name, value in others.items() if value not in ([], getattr(silent, name))
+    }
     if choice.wanted:
         told["wanted"] = [asdict(item) for item in choice.wanted]
     return {**found, "choice": told}

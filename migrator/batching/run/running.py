@@ -7,21 +7,21 @@ import os
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from concurrent.futures import CancelledError, Executor, Future
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from migrator.batching.executors.local import LocalExecutor, default_jobs
-from migrator.batching.job.failures import one_line
+from migrator.batching.job.failures import GOES_ON, one_line
 from migrator.batching.job.notes import empty_outcome, utc_now
-from migrator.batching.job.places import OUTCOME, is_remote
+from migrator.batching.job.places import OUTCOME
 from migrator.batching.job.task_function import run_task
 from migrator.batching.ledger.ledger import Ledger
 from migrator.batching.run.events import Tally, Watcher
 from migrator.batching.run.results import write_results
-from migrator.batching.storage.addresses import shown
+from migrator.batching.storage.addresses import is_remote, shown
 from migrator.batching.storage.stamps import Stamp
 from migrator.batching.task import (
     DONE,
@@ -61,7 +61,6 @@ _AHEAD_ELSEWHERE = 2000
 _PROBE = 1 << 20
 _MOST_IN_A_ROW = 25
 """Models that fail at a store that answers, until it is taken for no fault of theirs."""
-_GOES_ON = "run the same command again: it goes on where this run stopped"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,11 +88,16 @@ class BatchResult:
 
 
 class Run:
-    """One run over ``tasks``, into a DEST that nobody else works on."""
+    """One run over ``tasks``, into a DEST that nobody else works on.
+
+    ``place`` is the local folder of the ledger and the results: ``dest``, where that is none at an
+    address. ``stamps`` are those of sources as they are now, by name, as far as they are known.
+    """
 
     def __init__(
         self,
         tasks: list[Task],
+        *,
         dest: str,
         place: Path,
         ledger: Ledger,
@@ -117,7 +121,8 @@ class Run:
         self._running = 0
         self._in_a_row = 0
         self._jobs = 0
-        self._again: deque[tuple[Task, Outcome]] = deque()
+        self._again: deque[Task] = deque()
+        self._handed: set[Future[Json]] = set()
         self._ended: SimpleQueue[tuple[Task, Future[Json]]] = SimpleQueue()
         self._started = utc_now()
         self._start = time.monotonic()
@@ -146,15 +151,34 @@ class Run:
             raise
         finally:
             if how != "finished":
-                getattr(executor, "kill", bool)()
+                self._stop(executor)
             elif own is not None:
                 own.shutdown()
-            found = self._result(how)
-            with contextlib.nullcontext() if how == "finished" else _quietly():
+            found = self._wind_up(how)
+        return found
+
+    def _stop(self, executor: Executor | None) -> None:
+        kill = getattr(executor, "kill", None)
+        if kill is not None:
+            kill()
+        for future in self._handed:  # what others' executors have not begun yet, they never do
+            future.cancel()
+
+    def _wind_up(self, how: str) -> BatchResult:
+        """Write what there is, and tell that it is over; the run's own error counts more."""
+        found = self._result(how)
+        quietly = contextlib.nullcontext if how == "finished" else _quietly
+        try:
+            with quietly():
                 write_results(self._place, found.models, found.run)
                 if self._desk is not None:
                     self._desk.publish()
-                for watcher in self._watchers:
+        except BaseException:
+            how, quietly = "stopped", _quietly
+            raise
+        finally:
+            for watcher in self._watchers:
+                with quietly():
                     watcher.over(self._tally(), how)
         return found
 
@@ -183,7 +207,7 @@ class Run:
         while self._again or self._running:
             # Alone: what a neighbour may have done to it, none does now.
             while self._again and self._running < getattr(executor, "lone", 1):
-                task, _ = self._again.popleft()
+                task = self._again.popleft()
                 limit = task.memory_limit or getattr(executor, "whole", None)
                 self._hand_over(executor, task, {"memory_limit": limit, "alone": True})
             self._finish_one(2)
@@ -199,6 +223,7 @@ class Run:
         except RuntimeError as error:  # a broken pool among others
             raise MigratorError(f"takes no more tasks: {error}", where="the executor") from None
         self._running += 1
+        self._handed.add(future)
         future.add_done_callback(lambda done: self._ended.put((task, done)))
 
     def _finish_one(self, attempt: int) -> None:
@@ -212,9 +237,10 @@ class Run:
                 self._check_desk()
         self._check_desk()
         self._running -= 1
+        self._handed.discard(future)
         outcome = self._outcome(task, future)
         if attempt == 1 and self._is_worth_more(task, outcome):
-            self._again.append((task, outcome))
+            self._again.append(task)
             self._tell("again", outcome)
             return
         self._in_a_row = self._in_a_row + 1 if outcome.cause == STORAGE else 0
@@ -241,12 +267,13 @@ class Run:
             return outcome_from_json(future.result())
         except ExecutorLost:
             raise
-        except (Exception, CancelledError) as error:
+        except Exception as error:  # whatever executor it is, and whatever it raises
             kind = type(error).__name__
             died = "Killed" in kind or "Broken" in kind
+            what = "the process that worked on it is gone" if died else "it has no outcome"
             return replace(
                 empty_outcome(task, utc_now()),
-                reason=one_line(f"the process that worked on it is gone: {kind}: {error}"),
+                reason=one_line(f"{what}: {kind}: {error}"),
                 cause=SIGNAL if died else ERROR,
                 again=True,
             )
@@ -262,14 +289,14 @@ class Run:
             try:
                 check_reachable(task.source)
             except StorageError as error:
-                error.hint = _GOES_ON
+                error.hint = GOES_ON
                 raise
         if self._in_a_row >= _MOST_IN_A_ROW:
             raise StorageError(
                 f"{self._in_a_row} models in a row failed at their store, this one so: "
                 f"{outcome.reason}",
                 where=outcome.source,
-                hint=_GOES_ON,
+                hint=GOES_ON,
             )
         if self._desk is not None:
             self._desk.probe()
@@ -281,7 +308,7 @@ class Run:
                 os.fsync(file.fileno())
             probe.unlink()
         except OSError as error:
-            hint = f"make room there, then {_GOES_ON}" if is_full(error) else _GOES_ON
+            hint = f"make room there, then {GOES_ON}" if is_full(error) else GOES_ON
             raise DestinationError(
                 f"takes no more: {error.strerror or error} (at {outcome.name})",
                 where=str(self._place),

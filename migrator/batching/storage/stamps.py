@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 _MOST_FILES = 100_000
 _SAVED_MODEL = "saved_model.pb"
+_PART = re.compile(r"\.(?:meta|index|data-\d{5,}-of-\d{5,})\Z")
+"""By any of its files a checkpoint is named, and all of them are read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,8 +130,8 @@ def _source_files(source: str) -> Iterator[str]:
         yield from _walk(source)
     elif os.path.basename(source) == _SAVED_MODEL:
         yield from _walk(os.path.dirname(source) or ".")
-    elif source.endswith(".meta"):
-        yield from _beside(source.removesuffix(".meta"))
+    elif (part := _PART.search(source)) is not None:
+        yield from _beside(source[: part.start()])
     elif os.path.exists(source):
         yield source
     else:

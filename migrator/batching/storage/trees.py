@@ -34,9 +34,9 @@ from migrator.limits import DEFAULT_LIMITS, Limits
 _AT_A_TIME = 16
 _WINDOW = 1 << 14
 """Bytes that are read at once of an object that is looked at."""
-_OTHER_MESSAGE = "its first bytes are"
+OTHER_MESSAGE = "its first bytes are"
+"""How sniffing ends on sound protobuf of another kind, such as statistics or a vocabulary."""
 _PARTS = frozenset(("fingerprint.pb", "keras_metadata.pb", "tfhub_module.pb"))
-_NOT_LOOKED_AT = "has no name of a model; an address is searched by names, a manifest may name it"
 _HTTP = ("http", "https")
 
 
@@ -220,7 +220,7 @@ class _Look:
             found = sniff(source, self._limits)
         except FormatError as error:
             # So it is called, and it is nothing else: it was to be a model.
-            is_spoilt = not error.hint.startswith(_OTHER_MESSAGE)
+            is_spoilt = not error.hint.startswith(OTHER_MESSAGE)
             return None if is_spoilt and name.endswith((".pb", ".h5", ".hdf5", ".keras")) else ""
         except StorageError:
             raise
