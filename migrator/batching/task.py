@@ -54,6 +54,16 @@ CHOICES = (
 )
 """Fields of ``Choice`` that ``Task.choice`` may hold; ``wanted`` as objects, by ``SignatureSpec``.
 """
+DECIDABLE = (
+    *("inputs", "outputs", "feeds", "signature", "tag_set", "choice", "tflite"),
+    *("data", "rtol", "atol", "seed", "steps"),
+)
+"""Fields of a task that a manifest may decide for one model."""
+_NO_OPTIONS = (
+    *("name", "source", "dest", "steps", "timeout", "memory_limit"),
+    *("fingerprint", "attempt", "decided"),
+)
+"""Fields that say what is done, where and for how long, but not how."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +96,8 @@ class Task:
     seed: int = 0
     timeout: float | None = 600.0
     memory_limit: int | None = None
+    decided: Mapping[str, Any] = field(default_factory=dict)
+    """Those of the fields above (``DECIDABLE``) that were decided for this model alone."""
     fingerprint: str = ""
     attempt: str = ""
     """Sets one try apart from others that may be on their way elsewhere at the same time."""
@@ -109,9 +121,9 @@ class Task:
             object.__setattr__(self, "fingerprint", self._fingerprint())
 
     def _fingerprint(self) -> str:
-        """Of all that changes what comes out, but not where it lies nor how long it may take."""
+        """Of all options that change what comes of a step."""
         told = self.to_json()
-        for key in ("name", "source", "dest", "timeout", "memory_limit", "fingerprint", "attempt"):
+        for key in _NO_OPTIONS:
             del told[key]
         text = json.dumps({**told, "migrator": __version__}, sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()
@@ -143,6 +155,10 @@ class Outcome:
     name: str
     source: str
     dest: str
+    steps: tuple[str, ...] = ()
+    """What was asked for."""
+    decided: Mapping[str, Any] = field(default_factory=dict)
+    """``Task.decided``: the next run decides the same."""
     outcome: str = FAILED
     verdict: str = ""
     readiness: str = ""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from migrator.cli import options
 from migrator.errors import EXIT_YES, UsageError
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 _WITH_PLAN = (
     *("verb", "execute", "sources", "dest", "plan", "output_file", "overwrite"),
     *("jobs", "timeout", "memory_limit", "quiet", "verbose"),
+)
+_OF_THIS_RUN = (
+    *("verb", "execute", "sources", "dest", "plan", "output_file", "overwrite", "format"),
+    *("retry", "quiet", "verbose", "events", "prometheus"),
 )
 _MANIFESTS = {"toml": "toml", "csv": "csv", "jsonl": "jsonl", "ndjson": "jsonl"}
 """Suffix of a manifest -> its format; YAML else."""
@@ -107,7 +111,9 @@ def _add_looking_on(parser: argparse.ArgumentParser) -> None:
         "--prometheus", metavar="FILE", help="counts for the node exporter's textfile collector"
     )
     options.add_output(parser, short=False)
-    options.add_overwrite(parser, "the output file")
+    options.add_overwrite(
+        parser, "results of other sources under the same names, and the output file,"
+    )
 
 
 def execute(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
@@ -121,7 +127,7 @@ def execute(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
         return _plan(args)
     if not args.dest:
         raise UsageError("there is no DEST", hint="name the folder of the results with --dest")
-    found = _run(args)
+    found = _run(parser, args)
     if args.format == "json":
         write_result(dumps(batch_result(found.models, run=found.run)), args)
     else:
@@ -132,9 +138,7 @@ def execute(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
 def _refuse_idle(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
     """Raise UsageError for options that would say nothing, as nothing is run."""
     given = [
-        f"--{name.replace('_', '-')}"
-        for name, value in vars(args).items()
-        if name not in _WITH_PLAN and value != parser.get_default(name)
+        f"--{name.replace('_', '-')}" for name, _ in _given(parser, args) if name not in _WITH_PLAN
     ]
     if given:
         raise UsageError(
@@ -150,6 +154,7 @@ def _plan(args: argparse.Namespace) -> int:
 
     file = args.output_file if args.output_file not in (None, "-") else ""
     form = os.path.splitext(file)[1].lower().lstrip(".")
+    groups: list[str] = []
     with Progress(args) as progress:
         text = plan_manifest(
             args.sources,
@@ -160,12 +165,16 @@ def _plan(args: argparse.Namespace) -> int:
             progress=lambda done, total, name: progress.tell(f"{done:,} of {total:,} models"),
             timeout=args.timeout,
             memory_limit=args.memory_limit,
+            tell=groups.append,
         )
     write_result(text, args)
+    if file:
+        for line in groups:
+            _tell(args, line.partition(":")[0])
     return EXIT_YES
 
 
-def _run(args: argparse.Namespace) -> BatchResult:
+def _run(parser: argparse.ArgumentParser, args: argparse.Namespace) -> BatchResult:
     from migrator.batching.ledger.ledger import parse_retry
     from migrator.batching.run.batch import batch
 
@@ -185,10 +194,34 @@ def _run(args: argparse.Namespace) -> BatchResult:
             atol=args.atol,
             seed=args.seed,
             retry=retry,
+            overwrite=args.overwrite,
             watchers=_watchers(args),
             state=args.state,
             tell=partial(_tell, args),
+            options=_words(parser, args),
         )
+
+
+def _words(parser: argparse.ArgumentParser, args: argparse.Namespace) -> list[str]:
+    """The options of this run as one would give them to the next."""
+    found = []
+    for name, value in _given(parser, args):
+        option = f"--{name.replace('_', '-')}"
+        if name in _OF_THIS_RUN:
+            continue
+        if value is True:
+            found.append(option)
+        else:
+            for item in value if isinstance(value, list) else [value]:
+                found += [option, str(item)]
+    return found
+
+
+def _given(parser: argparse.ArgumentParser, args: argparse.Namespace) -> Iterator[tuple[str, Any]]:
+    """Options that are not as they are by default."""
+    for name, value in vars(args).items():
+        if value != parser.get_default(name):
+            yield name, value
 
 
 def _steps(args: argparse.Namespace) -> Sequence[str]:

@@ -9,9 +9,12 @@ Background on what others do and where it fails: docs/endpoints.md.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from migrator.graph.wiring import Wiring
 from migrator.inspection import inputs, outputs
 from migrator.inspection.candidates import Candidate, Control, Endpoints
+from migrator.inspection.unsigned import callable_signatures, why_unsigned
 from migrator.model.model import MetaGraph
 
 __all__ = ["Candidate", "Control", "Endpoints", "find_endpoints"]
@@ -19,8 +22,11 @@ __all__ = ["Candidate", "Control", "Endpoints", "find_endpoints"]
 
 def find_endpoints(meta: MetaGraph, wiring: Wiring | None = None) -> Endpoints:
     """The endpoints of ``meta``: from its signatures where it has some, else by the rules."""
-    if meta.signatures:
-        return _from_signatures(meta)
+    keys = callable_signatures(meta)
+    if keys:
+        return _from_signatures(meta, keys)
+    if why := why_unsigned(meta):
+        return Endpoints(inputs=(), outputs=(), decided=False, questions=(why,))
     wiring = wiring or Wiring(meta.graph)
     found = outputs.find(meta.graph, wiring)
     needed = inputs.find(meta.graph, wiring, [item.tensor for item in found.chosen])
@@ -38,8 +44,8 @@ def find_endpoints(meta: MetaGraph, wiring: Wiring | None = None) -> Endpoints:
     )
 
 
-def _from_signatures(meta: MetaGraph) -> Endpoints:
-    key = "serving_default" if "serving_default" in meta.signatures else next(iter(meta.signatures))
+def _from_signatures(meta: MetaGraph, keys: Sequence[str]) -> Endpoints:
+    key = "serving_default" if "serving_default" in keys else keys[0]
     signature = meta.signatures[key]
 
     def candidates(side: str) -> tuple[Candidate, ...]:

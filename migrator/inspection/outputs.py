@@ -10,7 +10,7 @@ from migrator.inspection.candidates import Candidate
 from migrator.inspection.held import VARIABLES, is_weight, variable_bytes
 from migrator.inspection.sources import find_sources
 from migrator.model.graph import Graph, declared_shape
-from migrator.model.tensors import UNKNOWN_SHAPE, LazyTensor
+from migrator.model.tensors import UNKNOWN_SHAPE, LazyTensor, TensorRef
 from migrator.ops.registry import op_facts, output_dtype
 
 ACCEPT = 0.6
@@ -52,6 +52,10 @@ def find(graph: Graph, wiring: Wiring) -> FoundOutputs:
     )
     if not accepted and len(plausible) == 1 and not named:
         return _found(plausible, others)
+    if not (accepted or named or plausible):
+        # Names speak against all that there is: no answer then, but what to choose from.
+        plausible = sorted([item for item in scored if finder.is_live(item)], key=_by_score)[:_FEW]
+        others = [item for item in others if item not in plausible]
     if plausible:
         chosen = sorted([*accepted, *plausible, *named], key=_by_score)
         weak = ", ".join(item.tensor for item in sorted(plausible, key=_by_score)[:4])
@@ -167,6 +171,11 @@ class _Finder:
             return True
         consumers = self.wiring.consumers[number]
         return any(self.wiring.nodes[item].op in words.STATE_WRITES for item in consumers)
+
+    def is_live(self, end: Candidate) -> bool:
+        """True for an end that the values of an input reach."""
+        number = self.wiring.index[TensorRef.parse(end.tensor).node]
+        return self._depends(number) and not self.shape_only[number]
 
     def _depends(self, number: int) -> bool:
         if self.wiring.nodes[number].op in words.NO_OUTPUT:

@@ -11,6 +11,7 @@ from typing import Any
 from migrator.errors import NeedsDecision, UsageError, did_you_mean, paste_option
 from migrator.graph.wiring import Wiring
 from migrator.inspection import inputs as input_rules
+from migrator.inspection.unsigned import callable_signatures, why_unsigned
 from migrator.migration.naming import usable
 from migrator.migration.options import Choice
 from migrator.migration.plan import PREDICT, SERVING, Endpoint
@@ -30,6 +31,10 @@ from migrator.model.model import MetaGraph, Model
 from migrator.model.tensors import Shape, TensorRef, TensorSpec
 from migrator.ops.registry import output_dtypes
 
+EXPORT_AGAIN = (
+    "load it in TensorFlow 2 and export it again: tf.saved_model.save(model, ..., "
+    "signatures=model.FUNCTION); or name tensors of its graph with --input and --output"
+)
 _PARTS = ("values", "indices", "dense_shape")
 
 
@@ -109,11 +114,13 @@ def _check_names(names: Sequence[str], asked: Sequence[Asked], option: str) -> N
 def _settled(model: Model, meta: MetaGraph, choice: Choice) -> list[Asked]:
     graph = meta.graph
     wiring = Wiring(graph)
-    keys = [key for key in meta.signatures if not key.startswith("__saved_model")]
+    keys = callable_signatures(meta)
     if choice.signatures and not keys:
         raise UsageError(
             "the source has no signatures", where="--signature", hint="name --input and --output"
         )
+    if not keys and not (choice.inputs or choice.outputs):
+        no_signatures(meta)
     if not keys or choice.inputs or choice.outputs:
         found = resolve(graph, wiring, choice)
         return [Asked(key=SERVING, source_key="", method_name=PREDICT, resolved=found)]
@@ -128,6 +135,14 @@ def _settled(model: Model, meta: MetaGraph, choice: Choice) -> list[Asked]:
         )
         for new, key in _chosen(model, keys, choice.signatures)
     ]
+
+
+def no_signatures(meta: MetaGraph) -> None:
+    """Raises NeedsDecision for a model of TensorFlow 2 that has none: its graph holds the ops
+    that save and restore it, and no function that anybody would call."""
+    why = why_unsigned(meta)
+    if why:
+        raise NeedsDecision(why, hint=EXPORT_AGAIN)
 
 
 def _gives_tensors(graph: Graph, meta: MetaGraph, key: str) -> bool:

@@ -166,9 +166,10 @@ def commands(result: Mapping[str, Any]) -> dict[str, str]:
     if not named or len(strings(sources)) > 4:
         named = ["SOURCE..."]
     dest = shlex.quote(shown(text_of(run.get("dest")), 300)) if run.get("dest") else "DEST"
-    again = " ".join(["migrator batch", *named, "--dest", dest])
+    options = [shlex.quote(shown(item, 300)) for item in strings(run.get("options"))[:40]]
+    again = " ".join(["migrator batch", *named, "--dest", dest, *options])
     found = {
-        NEEDS_DECISION: f"migrator batch decided.yaml --dest {dest}",
+        NEEDS_DECISION: " ".join(["migrator batch decided.yaml --dest", dest, *options]),
         FAILED: f"{again} --retry failed",
         "unfinished": again,
     }

@@ -23,9 +23,7 @@ SOON = 0.7
 
 @contextmanager
 def web_server() -> Iterator[int]:
-    server = http.server.ThreadingHTTPServer(
-        ("127.0.0.1", 0), http.server.BaseHTTPRequestHandler
-    )
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler)
     server.RequestHandlerClass.log_message = lambda *told: None  # type: ignore[assignment]
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     try:

@@ -84,7 +84,9 @@ def test_a_cluster_whose_late_workers_are_all_unfit_is_given_up(tmp_path: Path) 
     with Cluster(tmp_path / "dask") as cluster:
         with ClusterExecutor(cluster.address, patience=1.0, tell=told.append) as executor:
             futures = [executor.submit(work, task) for task in made]
-            assert told == [f"the cluster at {cluster.address} has no workers yet: waiting for some"]
+            assert told == [
+                f"the cluster at {cluster.address} has no workers yet: waiting for some"
+            ]
             root = cluster._environment["PYTHONPATH"]
             cluster.start_worker(PYTHONPATH=f"{other.parent}{os.pathsep}{root}")
             with pytest.raises(ExecutorLost, match=r"none of its workers is fit.*migrator 0\.0\.1"):

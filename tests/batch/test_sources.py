@@ -49,6 +49,22 @@ def test_models_of_a_tree_are_named_by_their_place_in_it(tmp_path: Path) -> None
     }
 
 
+def test_results_of_a_batch_in_a_tree_are_no_sources_but_can_be_named(tmp_path: Path) -> None:
+    put(tmp_path / "zoo/a.pb")
+    put(tmp_path / "zoo/deep/out/b/saved_model/saved_model.pb", SAVED_MODEL)
+    put(tmp_path / "zoo/deep/out/c/saved_model/saved_model.pb", SAVED_MODEL)
+    put(tmp_path / "zoo/deep/out/ledger.jsonl", b'{"schema": "migrator.batch-model/1"}\n')
+    put(tmp_path / "zoo/own/ledger.jsonl", b"the accounts of March")
+    put(tmp_path / "zoo/own/d.pb")
+    listing = list_sources([tmp_path / "zoo"])
+    assert [item.name for item in listing.entries] == ["a", "own/d"]
+    assert ("deep/out", "holds the results of a batch") in [
+        (os.path.relpath(item.source, tmp_path / "zoo"), item.reason) for item in listing.skipped
+    ]
+    named = tmp_path / "zoo/deep/out/b"
+    assert found(named, base=tmp_path) == {"saved_model": "zoo/deep/out/b/saved_model"}
+
+
 def test_one_model_named_by_its_folder_its_file_or_from_within_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -70,6 +70,18 @@ def test_models_below_an_address_are_named_by_their_place(zoo: Bucket, proxy: Pr
     }
 
 
+def test_results_of_a_batch_below_an_address_are_no_sources(zoo: Bucket, proxy: Proxy) -> None:
+    zoo.put("zoo/out/ledger.jsonl", b"{}")
+    zoo.put("zoo/out/batch.json", b"{}")
+    zoo.put("zoo/sub/ledger.jsonl", b"the accounts of March")
+    trees = RemoteTrees()
+    found = list_sources([f"{zoo.address}/zoo"], expand=trees)
+    assert not [item.name for item in found.entries if item.name.startswith("out")]
+    assert any(item.name.startswith("sub/") for item in found.entries)
+    told = {item.source: item.reason for item in trees.skipped}
+    assert told[f"{zoo.address}/zoo/out"] == "holds the results of a batch"
+
+
 def test_a_listing_tells_the_stamp_that_the_model_alone_would_have(
     zoo: Bucket, proxy: Proxy
 ) -> None:

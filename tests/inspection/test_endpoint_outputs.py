@@ -223,3 +223,22 @@ def test_defaults_on_one_long_chain_are_told_in_linear_time() -> None:
         for number in range(4_000)
     ]
     endpoints(placeholder("x"), *net(), *chain, *defaults)
+
+
+@pytest.mark.parametrize("name", ("acc", "loss", "metrics/summary", "lr"))
+def test_an_only_end_that_is_named_like_a_judgement_is_asked_about(name: str) -> None:
+    found = endpoints(placeholder("x"), *dense("h", "x"), unary(name, "Identity", "h"))
+    assert [item.tensor for item in found.outputs] == [f"{name}:0"]
+    assert [item.tensor for item in found.inputs] == ["x:0"]
+    assert not found.decided
+    assert f"{name}:0 may be an output, or left over" in found.questions
+
+
+def test_judgements_alone_are_no_candidates_beside_a_prediction() -> None:
+    found = endpoints(
+        placeholder("x"),
+        *dense("h", "x"),
+        unary("scores", "Softmax", "h"),
+        unary("acc", "Neg", "h"),
+    )
+    expect(found, ["x:0"], ["scores:0"])

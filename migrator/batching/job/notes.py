@@ -25,6 +25,8 @@ def empty_outcome(task: Task, started: str) -> Outcome:
         name=task.name,
         source=shown(task.source),
         dest=shown(task.dest),
+        steps=task.steps,
+        decided=task.decided,
         started=started,
         finished=started,
         fingerprint=task.fingerprint,

@@ -10,7 +10,7 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, overload
@@ -40,9 +40,10 @@ NEW, CHANGED_OPTIONS, CHANGED_SOURCE, RETRIED, GONE = (
 )
 """Why a task is done (again)."""
 _MOST_LINE = 16 << 20
+_STEPS: dict[tuple[str, ...], frozenset[str]] = {}
 
 
-class _Line(NamedTuple):
+class Line(NamedTuple):
     """Where the latest line of a name stands, and what deciding about it takes."""
 
     offset: int
@@ -50,6 +51,8 @@ class _Line(NamedTuple):
     outcome: str
     cause: str
     source: str
+    steps: frozenset[str]
+    decided: Mapping[str, Any] | None
     fingerprint: str
     stamp: str
     sha256: str
@@ -99,9 +102,9 @@ class Ledger:
         """Names, in the order in which they first ended."""
         return iter(self._lines)
 
-    def _read(self) -> dict[str, _Line]:
+    def _read(self) -> dict[str, Line]:
         self._file.seek(0)
-        found: dict[str, _Line] = {}
+        found: dict[str, Line] = {}
         offset = 0
         while data := self._file.readline(_MOST_LINE):
             item = parsed_outcome(data)
@@ -164,6 +167,10 @@ class Ledger:
         line = self._lines.get(name)
         return "" if line is None else line.outcome
 
+    def line(self, name: str) -> Line | None:
+        """What is known of the latest line of ``name``."""
+        return self._lines.get(name)
+
     def forget(self, name: str) -> None:
         """Take ``name`` for one that never ended; its lines stay."""
         self._lines.pop(name, None)
@@ -178,9 +185,10 @@ class Ledger:
         line = self._lines.get(task.name)
         if line is None:
             return NEW
-        if line.fingerprint != task.fingerprint:
+        # Who asks for less than there is loses nothing of it.
+        if line.fingerprint != task.fingerprint or not line.steps.issuperset(task.steps):
             return CHANGED_OPTIONS
-        if line.source != shown(task.source):
+        if not is_source(line.source, task):
             return CHANGED_SOURCE
         if ALL in retry or line.outcome in retry or line.cause == STORAGE:
             return RETRIED
@@ -190,12 +198,20 @@ class Ledger:
         return CHANGED_SOURCE if self._is_changed(task, line, stamp) else ""
 
     @staticmethod
-    def _is_changed(task: Task, line: _Line, stamp: Stamp | None) -> bool:
+    def _is_changed(task: Task, line: Line, stamp: Stamp | None) -> bool:
         stamp = stamp or stamp_of(task)
         if stamp.value == line.stamp:
             return False
         # Copied or touched, a file is still the same.
         return not (stamp.only and line.sha256 and sha256_of(stamp.only) == line.sha256)
+
+
+def is_source(source: str, task: Task) -> bool:
+    """Whether a line's ``source`` is that of ``task``."""
+    if source == shown(task.source):
+        return True
+    is_here = not (is_remote(source) or is_remote(task.source))
+    return is_here and os.path.abspath(source) == os.path.abspath(task.source)
 
 
 def _sync_folder(folder: Path) -> None:
@@ -218,19 +234,23 @@ def parsed_outcome(data: bytes) -> Outcome | None:
     except (ValueError, TypeError, AttributeError, RecursionError):
         return None
     is_one = found.schema.startswith("migrator.batch-model/") and found.outcome in OUTCOMES
+    if not (is_one and isinstance(found.steps, tuple) and isinstance(found.decided, Mapping)):
+        return None
     texts = [found.name, found.source, found.cause, found.fingerprint, found.finished]
-    texts += [found.source_stamp, found.source_sha256]
-    return found if is_one and all(isinstance(text, str) for text in texts) else None
+    texts += [found.source_stamp, found.source_sha256, *found.steps]
+    return found if all(isinstance(text, str) for text in texts) else None
 
 
-def _line(item: Outcome, offset: int, length: int) -> _Line:
+def _line(item: Outcome, offset: int, length: int) -> Line:
     # Many have the same options, and one text of each does.
-    return _Line(
+    return Line(
         offset=offset,
         length=length,
         outcome=sys.intern(item.outcome),
         cause=sys.intern(item.cause),
         source=item.source,
+        steps=_STEPS.setdefault(item.steps, frozenset(item.steps)),
+        decided=item.decided or None,
         fingerprint=sys.intern(item.fingerprint),
         stamp=item.source_stamp,
         sha256=item.source_sha256,

@@ -24,6 +24,7 @@ from migrator.limits import DEFAULT_LIMITS, Limits
 
 Progress = Callable[[int, int, str], None]
 """Told how many models are done, of how many, and the name of the last."""
+Tell = Callable[[str], None]
 _TIMEOUT = 300.0
 _MOST_LEFT_OUT = 1000
 _HEAD = (
@@ -44,6 +45,7 @@ def plan_manifest(
     timeout: float = _TIMEOUT,
     memory_limit: int | None = None,
     limits: Limits = DEFAULT_LIMITS,
+    tell: Tell | None = None,
 ) -> str:
     """``make_manifest`` of all models of ``sources``. Raises ManifestError, UsageError."""
     from migrator.batching.storage.trees import RemoteTrees
@@ -63,6 +65,7 @@ def plan_manifest(
         memory_limit=memory_limit,
         limits=limits,
         left_out=[*left_out, f"and {more:,} more"] if more else left_out,
+        tell=tell,
     )
 
 
@@ -77,13 +80,15 @@ def make_manifest(
     memory_limit: int | None = None,
     limits: Limits = DEFAULT_LIMITS,
     left_out: Sequence[str] = (),
+    tell: Tell | None = None,
 ) -> str:
     """A manifest of ``entries``, to lie in ``folder``: yaml, toml, csv or jsonl.
 
     On top what needs a decision, with the candidates as comments; then what is ready; then, as
     comments, what cannot be migrated, and why. What is no comment reads back as it was given.
     Runs no TensorFlow. Each model is read in a process of its own, for ``timeout`` seconds and
-    with ``memory_limit`` bytes at most. ``left_out`` are lines for its end.
+    with ``memory_limit`` bytes at most. ``left_out`` are lines for its end. ``tell`` is given a
+    line for each of these groups.
 
     Raises UsageError for a format that is none.
     """
@@ -109,6 +114,10 @@ def make_manifest(
     sections = [
         Section(title=_title(kind, len(blocks)), blocks=blocks) for kind, blocks in by_kind.items()
     ]
+    if tell is not None:
+        for section in sections:
+            if section.blocks:
+                tell(section.title)
     tail = ["---- files that are no model to migrate ----", *left_out] if left_out else []
     return manifest_text(sections, format, folder=folder, head=_HEAD, tail=tail)
 

@@ -12,6 +12,7 @@ from migrator.auditing.discovery.discover import Found, discover
 from migrator.auditing.discovery.globs import PathGlobs
 from migrator.auditing.examine import Order, examine
 from migrator.auditing.finding import AuditedModel, Skipped
+from migrator.batching.manifest.earlier_results import REASON, EarlierResults
 from migrator.batching.manifest.entry import Entry
 from migrator.batching.manifest.faults import Faults
 from migrator.batching.manifest.reading import (
@@ -64,8 +65,9 @@ def list_sources(
     """The models of ``sources``: model files, SavedModel folders, trees, globs, manifests.
 
     In trees models are told by content. A model that a manifest describes and that lies in a tree
-    too is the manifest's. ``exclude`` are patterns of what is left out of trees, DEST for one;
-    ``expand`` lists the models below an address, which else stands for one model itself.
+    too is the manifest's. Results of batches in a tree are no sources. ``exclude`` are patterns of
+    what is left out of trees, DEST for one; ``expand`` lists the models below an address, which
+    else stands for one model itself.
 
     Raises ManifestError with everything that is wrong with manifests and sources.
     """
@@ -147,6 +149,8 @@ class _Search:
         self._limits = limits
         self._jobs = jobs
         self._faults = faults
+        self._results = EarlierResults()
+        self._skipped_results: set[str] = set()
         self.skipped: list[Skipped] = []
 
     def kind(self, name: str) -> str:
@@ -197,6 +201,9 @@ class _Search:
             path = item.path if isinstance(item, Found) else item.source
             if fits is not None and not fits(path):
                 continue
+            if results := self._results.above(path, base):
+                self._skip_results(results)
+                continue
             if isinstance(item, Skipped):
                 if _is_spoilt(path, self._limits):
                     order.append(_draft(path, base))
@@ -217,6 +224,11 @@ class _Search:
                 yield one
             elif one.path in confirmed:
                 yield _draft(one.path, base)
+
+    def _skip_results(self, folder: str) -> None:
+        if folder not in self._skipped_results:
+            self._skipped_results.add(folder)
+            self.skipped.append(Skipped(source=folder, reason=REASON))
 
     def _no_source(self, path: str) -> str | None:
         """Why a model is nothing to migrate; None where it may be."""

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from migrator.batching.job.task_function import run_task
+from migrator.batching.ledger.before import check_sources, with_decisions
 from migrator.batching.ledger.ledger import Ledger
 from migrator.batching.ledger.lock import DestinationLock
 from migrator.batching.ledger.recovery import catch_up, outcomes_here
@@ -47,9 +48,11 @@ def batch(
     atol: float = 1e-6,
     seed: int = 0,
     retry: Collection[str] = (),
+    overwrite: bool = False,
     watchers: Sequence[Watcher] = (),
     state: str | os.PathLike[str] | None = None,
     tell: Callable[[str], None] | None = None,
+    options: Sequence[str] = (),
 ) -> BatchResult:
     """Bring all models of ``sources`` (trees, globs, files, manifests) into folder ``dest``.
 
@@ -58,8 +61,10 @@ def batch(
     ``steps`` are of ``task.STEPS``; ``timeout`` (seconds) and ``memory_limit`` (bytes) bound one
     model. ``choice``, ``data``, ``rtol``, ``atol`` and ``seed`` are those of ``migrate``, for every
     model of which a manifest does not say otherwise. What is in the ledger and did not change is
-    left as it is, but for the outcomes that ``retry`` names. ``executor``: other than slots of this
-    machine. ``state``, ``tell``: see ``run_tasks``.
+    left as it is, but for the outcomes that ``retry`` names. What a manifest decided for a model
+    holds for later runs as well. ``executor``: other than slots of this machine. ``overwrite``,
+    ``state``, ``tell``: see ``run_tasks``. ``options``: how a command line would say all this; the
+    page tells how to go on with them.
 
     Raises UsageError for sources and manifests with faults, and what ``run_tasks`` raises.
     """
@@ -95,12 +100,15 @@ def batch(
         executor=executor,
         jobs=jobs,
         retry=retry,
+        overwrite=overwrite,
         watchers=watchers,
         state=state,
         tell=tell,
         stamps=trees.stamps,
         about={
             "sources": [shown(name) for name in names],
+            "options": list(options),
+            "left_out": len(skipped),
             "skipped": [
                 {"source": item.source, "reason": item.reason} for item in skipped[:_MOST_SKIPPED]
             ],
@@ -118,6 +126,7 @@ def run_tasks(
     watchers: Sequence[Watcher] = (),
     state: str | os.PathLike[str] | None = None,
     work: Work = run_task,
+    overwrite: bool = False,
     about: Json | None = None,
     tell: Callable[[str], None] | None = None,
     stamps: Mapping[str, Stamp] | None = None,
@@ -127,12 +136,14 @@ def run_tasks(
     ``state`` is a local folder for a copy of these where ``dest`` is an address; a temporary one
     where it is not given. ``about`` goes into the result's ``run``. ``tell`` is given a line when
     something has to be waited for. ``stamps`` are those of sources (by address) that are known
-    already. An interruption ends the slots, writes the results of what was finished, and goes on
+    already. ``overwrite`` replaces results of other sources that have the same names. An
+    interruption ends the slots, writes the results of what was finished, and goes on
     as the exception that it is.
 
     Raises UsageError for names that clash, DestinationError where ``dest`` is taken by another
-    run, holds something else, or takes no more (its hint: run again), StorageError where a store
-    fails before anything runs or sources cannot be reached any more, and TensorFlowMissing.
+    run, holds something else or results of other sources, or takes no more (its hint: run again),
+    StorageError where a store fails before anything runs or sources cannot be reached any more,
+    and TensorFlowMissing.
     """
     listed = [_with_paths(task) for task in tasks]
     address = local_path(os.fspath(dest))
@@ -157,6 +168,9 @@ def run_tasks(
             desk.begin(ledger, listed)
         elif lock.was_stopped:
             catch_up(ledger, outcomes_here(listed))
+        if not overwrite:
+            check_sources(listed, ledger, shown(address))
+        listed = [with_decisions(task, ledger) for task in listed]
         known = stamps_of(listed, ledger, stamps or {})
         run = Run(
             listed,

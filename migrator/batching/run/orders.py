@@ -8,7 +8,7 @@ from typing import Any
 
 from migrator.batching.manifest.entry import Entry, task_arguments
 from migrator.batching.storage.addresses import local_path
-from migrator.batching.task import CHOICES, DEFAULT_STEPS, Task
+from migrator.batching.task import CHOICES, DECIDABLE, DEFAULT_STEPS, Task
 from migrator.migration.options import Choice
 
 
@@ -33,8 +33,12 @@ def tasks_of(
         told["choice"] = {**for_all.get("choice", {}), **own.get("choice", {})}
         told["source"] = local_path(told["source"])
         if entry.tflite:
-            told["tflite"] = dict(entry.tflite)
-        found.append(Task(dest=f"{dest.rstrip('/') or '/'}/{entry.name}", **told))
+            told["tflite"] = own["tflite"] = dict(entry.tflite)
+        if not entry.steps and entry.tflite is None:
+            del own["steps"]  # the run's
+        decided = {key: value for key, value in own.items() if key in DECIDABLE}
+        place = f"{dest.rstrip('/') or '/'}/{entry.name}"
+        found.append(Task(dest=place, decided=decided, **told))
     return found
 
 

@@ -26,6 +26,7 @@ from migrator.batching.storage.objects import (
 )
 from migrator.batching.storage.stamps import Stamp, digest_of
 from migrator.batching.storage.stores import Patience, Store, each
+from migrator.batching.task import LEDGER
 from migrator.errors import FormatError, MigratorError, StorageError, UsageError
 from migrator.formats.sniff import sniff
 from migrator.formats.source import ByteSource
@@ -76,7 +77,15 @@ class RemoteTrees:
             remote_file(path, store.address_of(path), info)
             for path, info in sorted(objects.items())
         )
-        kept = [file for file in files if not self._is_left_out(file.name)]
+        results = _results_in(objects, store.path)
+        for folder in results:
+            place = shown(store.address_of(folder.rstrip("/")))
+            self.skipped.append(Skipped(source=place, reason="holds the results of a batch"))
+        kept = [
+            file
+            for file in files
+            if not (self._is_left_out(file.name) or file.path.startswith(results))
+        ]
         found = list(self._models(store, kept, fits))
         if found:
             return found
@@ -114,6 +123,17 @@ class RemoteTrees:
 
     def _looked_at(self, store: Store) -> _Look:
         return _Look(store, self._limits)
+
+
+def _results_in(objects: Iterable[str], top: str) -> tuple[str, ...]:
+    """The folders below ``top``, with a slash, that hold the results of batches."""
+    found: list[str] = []
+    for path in sorted(objects):
+        folder, _, name = path.rpartition("/")
+        is_below = len(folder) > len(top.rstrip("/")) and not folder.startswith(tuple(found))
+        if name == LEDGER and is_below and f"{folder}/batch.json" in objects:
+            found.append(f"{folder}/")
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

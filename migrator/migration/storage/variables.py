@@ -111,10 +111,14 @@ class VariableStore:
                     except MigratorError as error:
                         return _missing(node, str(error))
             reason = f"the checkpoint does not hold {keys[0] or source!r}"
-        if entry is not None:  # it should: an initializer's value would be a wrong one
-            return _missing(node, reason)
         initial = self._initial.ever(source)
-        return _missing(node, reason) if initial is None else initial
+        if checkpoint is None and initial is not None:
+            reason += "; what its initializer assigns is what training began with"
+        # Loading runs no initializer but those of ``at_load``; a value that the checkpoint should
+        # hold is another one.
+        if checkpoint is None or entry is not None or initial is None:
+            return _missing(node, reason)
+        return initial
 
     def _is_trainable(self, source: str, name: str) -> bool:
         """As the object of TensorFlow 2 says, found by its key: several may have one name."""
