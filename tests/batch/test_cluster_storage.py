@@ -63,19 +63,19 @@ def kill_at(cluster: Cluster, number: int) -> Callable[[], object]:
 def test_workers_that_are_killed_cost_no_model_of_a_store(
     tmp_path: Path, bucket: Bucket, proxy: Proxy
 ) -> None:
-    names = fill(bucket, 24)
+    names = fill(bucket, 15)
     with Cluster(tmp_path / "dask") as cluster:
         for _ in range(3):
             cluster.start_worker()
         cluster.wait_for_workers()
-        seen = After(at_5=kill_at(cluster, 0), at_12=kill_at(cluster, 1))
+        seen = After(at_3=kill_at(cluster, 0), at_8=kill_at(cluster, 1))
         found = go(cluster, bucket, watchers=[seen])
         whole(bucket, found, names)
         assert found.models[0]["source"].startswith(f"{bucket.address}/zoo/team-")
         bucket.put(f"zoo/{names[3]}.pb", truncated())
         bucket.drop(f"zoo/{names[4]}.pb")
         again = go(cluster, bucket)
-    assert (again.run["ran"], again.run["kept"], again.exit_code) == (1, 22, 1)
+    assert (again.run["ran"], again.run["kept"], again.exit_code) == (1, 13, 1)
 
 
 def test_a_client_that_is_killed_goes_on_where_it_stopped(

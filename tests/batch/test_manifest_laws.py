@@ -54,6 +54,7 @@ def entries(draw: st.DrawFn) -> Entry:
         "atol": draw(TOLERANCES),
         "data": draw(st.just("") | PATHS),
         "seed": draw(st.none() | st.integers(0, 2**62)),
+        "trust": draw(st.none() | st.booleans()),
         "timeout": draw(st.none() | st.floats(1e-9, 1e9)),
         "memory_limit": draw(st.none() | st.integers(1, 2**62)),
         "steps": draw(st.sampled_from([(), ("inspect",), ("plan", "migrate", "verify", "tflite")])),

@@ -215,7 +215,7 @@ b,gone.pb,"[""x""",,,,
 ,,x,,
 ''',
         [
-            "2: there is no key 'otput'; did you mean outputs?",
+            "2: there is no key 'otput'; did you mean outputs or trust?",
             "3: rtol: 'much'; expected a number",
             "6: has 7 cells under a header of 5",
             "6: inputs: '[\"x\"' begins as JSON does, and is none",

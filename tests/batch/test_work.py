@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,9 +12,10 @@ import pytest
 from migrator.batching.job import steps
 from migrator.batching.job.task_function import run, run_task
 from migrator.batching.task import Outcome, Task
+from migrator.errors import MigratorError
 from tests import wire
 from tests.batch.poison import sound, truncated, unknown_op
-from tests.corpus import sample
+from tests.corpus import FIXTURES, sample
 from tests.schemas import validate
 
 STEPS = ("inspect", "audit", "plan")
@@ -177,3 +179,79 @@ def test_the_task_function_takes_and_gives_plain_data(tmp_path: Path) -> None:
     found = json.loads(json.dumps(run_task(json.loads(json.dumps(task.to_json())))))
     assert found["outcome"] == "done"
     assert found["fingerprint"] == replace(task).fingerprint
+
+
+# --- what is not run where nobody looks on
+
+ALL = ("inspect", "audit", "plan", "migrate", "verify")
+ATTACKS = FIXTURES / "attacks" / "tf2.21.0"
+
+
+@pytest.fixture
+def migrated(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The models that came as far as being migrated; none is."""
+    found: list[str] = []
+
+    def migrate(path: str, made: Path, **options: object) -> None:
+        found.append(path)
+        raise MigratorError("far enough")
+
+    monkeypatch.setattr("migrator.actions.migrate.migrate", migrate)
+    return found
+
+
+@pytest.mark.parametrize("kind", ["write", "network", "process"])
+@pytest.mark.parametrize("steps", [ALL, ("migrate",)], ids=["all", "migrate"])
+def test_a_model_that_acts_is_blocked_before_it_runs(
+    kind: str, steps: tuple[str, ...], tmp_path: Path, migrated: list[str]
+) -> None:
+    found = made(tmp_path, (ATTACKS / "frozen" / f"{kind}.pb").read_bytes(), steps=steps)
+    assert (found.outcome, found.verdict) == ("blocked", "")
+    assert found.rules and all(code.startswith("S") for code in found.rules)
+    assert "--trust" in found.reason
+    assert not migrated
+
+
+def test_one_that_acts_when_it_is_loaded_is_blocked_too(
+    tmp_path: Path, migrated: list[str]
+) -> None:
+    source = ATTACKS / "load" / "write"
+    told = Task(name="load", source=str(source), dest=str(tmp_path / "out/load"), steps=ALL)
+    found = run(told)
+    assert found.outcome == "blocked" and not migrated
+
+
+def test_who_is_trusted_runs(tmp_path: Path, migrated: list[str]) -> None:
+    data = (ATTACKS / "frozen" / "write.pb").read_bytes()
+    ends = {"outputs": ("WriteFile",)}
+    found = made(tmp_path, data, steps=("migrate",), trust=True, **ends)
+    assert not [code for code in found.rules if code.startswith("S")]
+
+
+def test_looking_at_one_that_acts_is_no_harm(tmp_path: Path) -> None:
+    found = made(tmp_path, (ATTACKS / "frozen" / "write.pb").read_bytes())
+    assert not [code for code in found.rules if code.startswith("S")]
+    assert result(found, "audit.json")["findings"]
+
+
+def test_one_that_only_reads_files_may_run(tmp_path: Path, migrated: list[str]) -> None:
+    found = made(tmp_path, (ATTACKS / "frozen" / "read.pb").read_bytes(), steps=("migrate",))
+    assert migrated and not found.rules
+
+
+# --- names
+
+
+def test_a_file_whose_name_is_no_text_is_done_like_any_other(tmp_path: Path) -> None:
+    source = tmp_path / os.fsdecode(b"a\xffb\x1b[31m.pb")
+    source.write_bytes(sound())
+    told = Task(name="odd", source=str(source), dest=str(tmp_path / "out/odd"), steps=STEPS)
+    found = run(told)
+    assert found.outcome == "done"
+    log = (Path(found.dest) / "log.txt").read_text(encoding="utf-8")
+    assert not [char for char in log if not char.isprintable() and char != "\n"]
+
+
+def test_a_sound_file_with_an_option_that_does_not_fit_is_no_bad_input(tmp_path: Path) -> None:
+    found = made(tmp_path, sound(), outputs=("nothing_of_that_name",))
+    assert (found.outcome, found.cause) == ("failed", "error")

@@ -21,10 +21,13 @@ from migrator.batching.task import (
 from migrator.errors import (
     BlockedError,
     DestinationError,
+    FormatError,
+    LimitError,
     MigratorError,
     NeedsDecision,
     StorageError,
     TensorFlowMissing,
+    UnsupportedFormat,
     WorkerError,
 )
 from migrator.files import is_full
@@ -97,7 +100,7 @@ def failure_of(error: Exception, path: str) -> Failure:
             outcome=NEEDS_DECISION,
             reason=_told(NeedsDecision(error.what, where=error.where), path),
             readiness="needs_you",
-            decision=_decision(error.options),
+            decision=_decision(error),
         )
     if isinstance(error, BlockedError):
         return _blocked(error)
@@ -112,7 +115,8 @@ def failure_of(error: Exception, path: str) -> Failure:
         cause = MISSING_SOURCE if error.kind == "missing" else STORAGE
         return Failure(reason=one_line(str(error)), cause=cause)
     if isinstance(error, MigratorError):
-        return Failure(reason=_told(error, path), cause=BAD_INPUT)
+        is_input = isinstance(error, (FormatError, UnsupportedFormat, LimitError))
+        return Failure(reason=_told(error, path), cause=BAD_INPUT if is_input else ERROR)
     if isinstance(error, MemoryError):
         reason = "reading it needs more memory than there is"
         return Failure(reason=reason, cause=MEMORY, again=True)
@@ -123,9 +127,11 @@ def failure_of(error: Exception, path: str) -> Failure:
     return Failure(reason=reason, cause=ERROR, is_ours=True)
 
 
-def _decision(options: Iterable[str]) -> Mapping[str, Any]:
-    kept = few(options)
-    return {"kind": kind_of(kept), "options": list(kept)}
+def _decision(error: NeedsDecision) -> Mapping[str, Any]:
+    kept = few(error.options)
+    # What is settled stands among the options, to be pasted with the rest.
+    kind = FEEDS if getattr(error, "only_feeds", False) else kind_of(kept)
+    return {"kind": kind, "options": list(kept)}
 
 
 def few(texts: Iterable[str]) -> tuple[str, ...]:

@@ -13,6 +13,9 @@ from migrator.batching.task import Outcome, Task
 from migrator.model.model import Model
 from migrator.report.json_v1 import dumps
 
+_MOST_SAID = 10_000
+"""Characters of a line of the log."""
+
 
 def utc_now() -> str:
     """Now, in UTC, as outcomes have it."""
@@ -49,5 +52,7 @@ def finish(folder: Path, outcome: Outcome, model: Model | None = None) -> None:
 
 def say(folder: Path, text: str) -> None:
     """A line for a model's log."""
-    with open(folder / LOG, "a", encoding="utf-8") as file:
-        file.write(f"{utc_now()} {text}\n")
+    from migrator.report.escape import shown as escaped
+
+    with open(folder / LOG, "a", encoding="utf-8", errors="backslashreplace") as file:
+        file.write(f"{utc_now()} {escaped(text, _MOST_SAID)}\n")

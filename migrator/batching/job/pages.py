@@ -33,7 +33,7 @@ def write_page(folder: Path, outcome: Outcome, model: Model | None = None) -> No
         log=_log(folder / LOG),
         files=sorted([*os.listdir(folder), PAGE]),
     )
-    (folder / PAGE).write_text(text, encoding="utf-8")
+    (folder / PAGE).write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def _result(file: Path) -> Json | None:

@@ -13,6 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from migrator.batching.job.audited import audited, check_trusted
 from migrator.batching.job.failures import ENDPOINTS, FEEDS, Failure, Stopped, failure_of, few
 from migrator.batching.job.notes import empty_outcome, say, utc_now
 from migrator.batching.job.places import LOG, RESULT, TFLITE_RESULT, source_folder
@@ -111,7 +112,7 @@ class Job:
             self._load()
             if INSPECT in steps:
                 self._inspect()
-        if AUDIT in steps:
+        if AUDIT in steps or (self._task.needs_tensorflow and not self._task.trust):
             with self._timed(AUDIT):
                 self._audit()
         if self._reading is not None:
@@ -173,19 +174,13 @@ class Job:
         self._say(f"inspected: {self._found['format']}, {self.model.source.bytes:,} bytes")
 
     def _audit(self) -> None:
-        from migrator.auditing.discovery.discover import Found
-        from migrator.auditing.examine import Order, examine
         from migrator.auditing.finding import Audit, AuditedModel, count_severities
-        from migrator.auditing.policy.selection import select_rules
         from migrator.formats.load import model_file
         from migrator.report.json_audit import audit_result
 
         path = str(model_file(self._path)) if self._reading is None else self._path
-        order = Order(codes=select_rules().codes, sketch=False)
-        item = examine(Found(path=path, named=True, asked=True), order)
+        item = audited(path, self._source)
         if isinstance(item, AuditedModel):
-            if path != self._source:
-                item = replace(item, source=path)
             audit = Audit(models=(item,))
             self._found["findings"] = count_severities(item.findings)
             self._found.setdefault("format", item.format)
@@ -195,7 +190,10 @@ class Job:
         else:
             audit = Audit(models=(), skipped=() if item is None else (item,))
             self._say("audited: it cannot be read")
-        self._write("audit.json", self._named(audit_result(audit)))
+        if AUDIT in self._task.steps:
+            self._write("audit.json", self._named(audit_result(audit)))
+        if self._task.needs_tensorflow and not self._task.trust:
+            check_trusted(item)
 
     def _plan(self) -> None:
         from migrator.migration.planning import plan
@@ -370,7 +368,7 @@ class Job:
 
     def _tell_failure(self, error: Exception, failure: Failure) -> None:
         self._say(f"{failure.outcome}: {failure.reason}")
-        with open(self._folder / LOG, "a", encoding="utf-8") as file:
+        with open(self._folder / LOG, "a", encoding="utf-8", errors="backslashreplace") as file:
             if failure.log:
                 file.write(f"--- what the TensorFlow process printed\n{failure.log.rstrip()}\n")
             if failure.is_ours:

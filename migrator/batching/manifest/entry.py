@@ -34,6 +34,8 @@ class Entry:
     data: str = ""
     """File of inputs to verify on."""
     seed: int | None = None
+    trust: bool | None = None
+    """Also run it where the audit warns of what it does."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """Further fields of ``Choice``: weights, control_flow, shapes, decode_images, optimize,
     op_libraries, checkpoint; lists are tuples. What is as by default is left out."""
@@ -93,6 +95,7 @@ _TASK = {
     "atol": "atol",
     "data": "data",
     "seed": "seed",
+    "trust": "trust",
     "timeout": "timeout",
     "memory_limit": "memory_limit",
 }

@@ -276,6 +276,7 @@ KEYS: Mapping[str, Key] = {
     "atol": Key(read=_tolerance, cell="number"),
     "data": Key(read=_path),
     "seed": Key(read=_seed, cell="number"),
+    "trust": Key(read=_flag, cell="flag"),
     "weights": Key(read=_word("auto", "variables", "constants")),
     "control_flow": Key(read=_word("auto", "functional", "v1")),
     "shapes": Key(read=_shapes, cell="list", aliases=("shape",)),

@@ -27,6 +27,10 @@ _OPTIONS: Mapping[str, Any] = {
     "checkpoint": "",
 }
 """Fields of ``Choice`` that go to ``Entry.options``, and their defaults."""
+_KEPT = (
+    *("inputs", "outputs", "feeds", "signatures", "tag_set", "rtol", "atol", "data", "seed"),
+    *("trust", "steps", "timeout", "memory_limit"),
+)
 _TFLITE = {"quantize": "none", "integer_io": False, "builtin_only": False, "custom_ops": False}
 
 
@@ -208,10 +212,7 @@ def _entry(values: Mapping[str, Any], file: str, line: int) -> Entry:
         tflite = {key: item for key, item in asked.items() if item != _TFLITE.get(key)}
     elif asked is None and "tflite" in values.get("steps", ()):
         tflite = {}
-    rest = ("inputs", "outputs", "feeds", "signatures", "tag_set", "rtol", "atol", "data", "seed")
-    kept = {
-        key: values[key] for key in (*rest, "steps", "timeout", "memory_limit") if key in values
-    }
+    kept = {key: values[key] for key in _KEPT if key in values}
     return Entry(
         name=values.get("name", ""),
         source=values["source"],

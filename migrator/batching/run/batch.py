@@ -47,6 +47,7 @@ def batch(
     rtol: float = 1e-5,
     atol: float = 1e-6,
     seed: int = 0,
+    trust: bool = False,
     retry: Collection[str] = (),
     overwrite: bool = False,
     watchers: Sequence[Watcher] = (),
@@ -60,7 +61,8 @@ def batch(
 
     ``steps`` are of ``task.STEPS``; ``timeout`` (seconds) and ``memory_limit`` (bytes) bound one
     model. ``choice``, ``data``, ``rtol``, ``atol`` and ``seed`` are those of ``migrate``, for every
-    model of which a manifest does not say otherwise. What is in the ledger and did not change is
+    model of which a manifest does not say otherwise; ``trust``: also run those that, as the audit
+    finds, write files, use the network or run code. What is in the ledger and did not change is
     left as it is, but for the outcomes that ``retry`` names. What a manifest decided for a model
     holds for later runs as well. ``executor``: other than slots of this machine. ``overwrite``,
     ``state``, ``tell``: see ``run_tasks``. ``options``: how a command line would say all this; the
@@ -92,6 +94,7 @@ def batch(
             "rtol": rtol,
             "atol": atol,
             "seed": seed,
+            "trust": trust,
         },
     )
     return run_tasks(
