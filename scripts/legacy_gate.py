@@ -59,6 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
     # What an earlier run left of models that are gone does not count.
     here = [dict(item) for item in batch.models if Path(item["source"]).exists()]
     unread = {item["name"] for item in here if item["outcome"] == "failed"}
+    unread |= {item["source"] for item in batch.run["skipped"] if "as text" in item["reason"]}
     found = {item["name"] for item in here if is_legacy(item)} | unread
     if args.accept:
         args.allowed.write_text("".join(f"{name}\n" for name in sorted(found)), encoding="utf-8")

@@ -79,6 +79,15 @@ def _dask(folder: Path, *words: str) -> subprocess.Popen[bytes]:
         )
 
 
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(timeout=10.0)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
 def _cpu(*pids: int) -> float:
     """Seconds of processor that processes have used, and those that they started and awaited."""
     ticks = 0
@@ -150,10 +159,8 @@ def main(arguments: list[str] | None = None) -> int:
             found = run_tasks(tasks, folder / "out", work=work)
             _told("once more, nothing to do", found, args.models)
         finally:
-            for process in processes:
-                process.terminate()
-            for process in processes:
-                process.wait()
+            for process in reversed(processes):  # the scheduler last: workers take their leave
+                _end(process)
     return found.exit_code
 
 

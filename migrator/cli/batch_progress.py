@@ -6,6 +6,8 @@ import os
 import shutil
 import sys
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from migrator.batching.run.events import Tally
 from migrator.batching.task import BLOCKED, DONE, FAILED, NEEDS_DECISION, Outcome
@@ -18,12 +20,21 @@ _REDRAWN = 0.2
 _EVERY = 10.0
 """Seconds between two lines in a pipe, where no model has failed."""
 _BAR = 24
+_GAP = "  "
 _WORDS = {
     DONE: ("done", "ready"),
     NEEDS_DECISION: ("need a decision", "needs_you"),
     BLOCKED: ("blocked", "blocked"),
     FAILED: ("failed", "critical"),
 }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Piece:
+    """Some words of the line, and their colour."""
+
+    text: str
+    tone: str = ""
 
 
 class ShownProgress:
@@ -40,7 +51,8 @@ class ShownProgress:
     def began(self, tally: Tally) -> None:
         kept = f", {tally.kept:,} in the ledger already" if tally.kept else ""
         jobs = f" with {tally.jobs} job{'s' * (tally.jobs != 1)}" if tally.jobs else ""
-        self._line(f"{tally.total:,} models{kept}; {tally.left:,} to do{jobs}")
+        models = f"{tally.total:,} model{'s' * (tally.total != 1)}"
+        self._line(f"{models}{kept}; {tally.left:,} to do{jobs}")
         self.tick(tally)
 
     def ended(self, outcome: Outcome, tally: Tally) -> None:
@@ -79,26 +91,48 @@ class ShownProgress:
     def _state(self, tally: Tally) -> str:
         """``[####    ] 120/1,000  100 done  3 failed  3.1/s  4 min 20 s left``."""
         over = tally.kept + tally.ended
-        parts = [f"{over:,}/{tally.total:,}"]
-        for outcome, (word, tone) in _WORDS.items():
-            if count := tally.counts.get(outcome, 0):
-                parts.append(paint(f"{count:,} {word}", tone, self._color))
+        head = f"{over:,}/{tally.total:,}"
+        counts = [
+            _Piece(text=f"{count:,} {word}", tone=tone)
+            for outcome, (word, tone) in _WORDS.items()
+            if (count := tally.counts.get(outcome, 0))
+        ]
         if tally.waiting:
-            parts.append(f"{tally.waiting:,} once more")
-        if rate := tally.rate:
-            parts.append(f"{rate:.1f}/s" if rate >= 0.1 else f"{rate * 60:.1f}/min")
+            counts.append(_Piece(text=f"{tally.waiting:,} once more"))
+        rate = [_Piece(text=_rate(tally.rate))] if tally.rate else []
+        left = []
         if tally.remaining is not None and tally.left:
-            parts.append(f"{duration(tally.remaining)} left")
-        text = "  ".join(parts)
+            left = [_Piece(text=f"{duration(tally.remaining)} left")]
         if not self._is_bar:
-            return text
+            return self._drawn_as([_Piece(text=head), *counts, *rate, *left])
         filled = _BAR * over // max(tally.total, 1)
-        bar = f"[{'#' * filled}{' ' * (_BAR - filled)}] "
+        barred = _Piece(text=f"[{'#' * filled}{' ' * (_BAR - filled)}] {head}")
+        first, room = _Piece(text=head), shutil.get_terminal_size().columns - 1
+        choices = [
+            [barred, *counts, *rate, *left],
+            [first, *counts, *rate, *left],
+            [first, *counts, *left],
+            # What went wrong is told the longest.
+            *([first, *counts[gone:], *left] for gone in range(1, len(counts) + 1)),
+            [first],
+        ]
         # A line that wraps cannot be taken back.
-        wide = shutil.get_terminal_size().columns > len(text) + len(bar)
-        return bar + text if wide else "  ".join(parts[:1])
+        fits = (found for found in choices if _width(found) <= room)
+        return self._drawn_as(next(fits, []))
+
+    def _drawn_as(self, pieces: Sequence[_Piece]) -> str:
+        return _GAP.join(paint(item.text, item.tone, self._color) for item in pieces)
 
     def _line(self, text: str) -> None:
         if not self._quiet:
             sys.stderr.write(f"{_CLEAR if self._is_bar else ''}{text}\n")
             sys.stderr.flush()
+
+
+def _width(pieces: Sequence[_Piece]) -> int:
+    """Columns on the terminal; colours take none."""
+    return sum(len(item.text) for item in pieces) + len(_GAP) * max(len(pieces) - 1, 0)
+
+
+def _rate(models: float) -> str:
+    return f"{models:.1f}/s" if models >= 0.1 else f"{models * 60:.1f}/min"

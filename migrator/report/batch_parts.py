@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from migrator.auditing.facts.blocker_codes import RULE_CODES
@@ -23,11 +23,22 @@ STATUSES: Mapping[str, str] = {
     "bitwise": "done, bit for bit",
     "within_tolerance": "done, within tolerance",
     "done": "done, not verified",
+    "looked_at": "done, nothing was to be made",
     "needs_decision": "needs a decision",
     "blocked": "blocked",
     "failed": "failed",
 }
 """An outcome, told apart by what the proof of a result says."""
+LOOKED_AT = "looked_at"
+_LOOKED = {"inspect": "Inspected", "audit": "Audited", "plan": "Planned", "tflite": "TFLite alone"}
+TFLITE: Mapping[str, str] = {
+    "bitwise": "bit for bit",
+    "within_tolerance": "within tolerance",
+    "converted": "converted",
+    "unverified": "not compared",
+    "failed": "not made",
+}
+"""What became of a conversion to TFLite; others go by their own words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +48,8 @@ class About:
     title: str
     advice: str
     """What to do about it; code stands in backticks."""
+    own: str = ""
+    """The same for the model's own page, where that says it otherwise."""
 
 
 _CAUSES = {
@@ -64,10 +77,13 @@ _CAUSES = {
         title="The result computes something else",
         advice="Nothing was put in place. The model's page tells the outputs and how far apart "
         "they are; where rounding explains it, give that model another `rtol` or `atol`.",
+        own="Nothing was put in place. Where rounding explains the difference, give the model "
+        "another `rtol` or `atol`.",
     ),
     "error": About(
         title="Other errors",
-        advice="Each model's reason and log say what happened.",
+        advice="The reason and the log say what happened.",
+        own="The log says more.",
     ),
     "storage": About(
         title="The storage failed",
@@ -82,25 +98,27 @@ _CAUSES = {
 _KINDS = {
     "endpoints": About(
         title="Which tensors are the inputs and outputs",
-        advice="Several are plausible. Choose among the candidates, and correct what stands "
-        "in the entry.",
+        advice="Several are plausible. What the rules are sure of stands plain in the entry; take "
+        "the `#` off what else is right, and strike what is wrong.",
     ),
     "tag_set": About(
         title="Which meta graph is meant",
-        advice="The file holds several. Keep the tags of one.",
+        advice="The file holds several. Take the `#` off one.",
     ),
     "signature": About(
         title="Which signature is meant",
-        advice="Keep the keys of those that are wanted.",
+        advice="Take the `#` off those that are wanted.",
     ),
     "feeds": About(
         title="Which value a placeholder is given",
-        advice="It has no input and no default. Give the value for inference.",
+        advice="It has no input and no default. Take the `#` off, with the value for inference.",
     ),
 }
 _KIND_NAMES = {"tags": "tag_set", "signatures": "signature", "feed": "feeds", "controls": "feeds"}
 _OTHER_BLOCKED = About(
-    title="Blocked, by no rule of its own", advice="The model's page tells the reason."
+    title="Blocked, by no rule of its own",
+    advice="The model's page tells the reason.",
+    own="The reason says what is in the way.",
 )
 _RULE = re.compile(r"\[([A-Z]\d{3})\]|`migrator explain ([A-Z]\d{3})`")
 _BLOCKERS = {rule: code for code, rule in RULE_CODES.items()}
@@ -110,9 +128,28 @@ def status_of(model: Mapping[str, Any]) -> str:
     """Key of ``STATUSES``; what is no known outcome counts as failed."""
     outcome = model.get("outcome")
     if outcome == DONE:
-        verdict = model.get("verdict")
-        return verdict if verdict in ("bitwise", "within_tolerance") else DONE
+        verdict = word(model.get("verdict"))
+        if verdict in ("bitwise", "within_tolerance"):
+            return verdict
+        return LOOKED_AT if looked(model) else DONE
     return outcome if isinstance(outcome, str) and outcome in OUTCOMES else FAILED
+
+
+def looked(model: Mapping[str, Any]) -> str:
+    """``Inspected``, ... for a model of which no migration was asked for; empty for others."""
+    steps = strings(model.get("steps")) or list(as_object(model.get("seconds")))
+    if {"migrate", "verify"}.intersection(steps) or count(model.get("result_bytes")):
+        return ""
+    return next((_LOOKED[step] for step in reversed(STEPS) if step in steps), "")
+
+
+def tflite_of(model: Mapping[str, Any]) -> str:
+    """Key of ``TFLITE``, or what else the outcome calls it; empty where none was asked for."""
+    told = as_object(model.get("tflite"))
+    outcome, verdict = word(told.get("outcome")), word(told.get("verdict"))
+    if outcome == "converted_unverified":
+        return "unverified"
+    return verdict if outcome == "converted" and verdict in TFLITE else outcome
 
 
 def group_of(model: Mapping[str, Any]) -> str:
@@ -142,14 +179,19 @@ def _rule_of(model: Mapping[str, Any]) -> str:
 def about(status: str, group: str) -> About:
     """A group in words, also one that is not known here. Names in it are escaped."""
     if status == NEEDS_DECISION:
-        other = About(title=_words(group), advice="The model's page tells what is open.")
+        other = About(
+            title=_words(group),
+            advice="The model's page tells what is open.",
+            own="The reason tells what is open.",
+        )
         return _KINDS.get(group, other)
     if status == BLOCKED:
         if not group:
             return _OTHER_BLOCKED
         title = _words(_BLOCKERS[group]) if group in _BLOCKERS else f"Rule {shown(group)}"
         return About(title=title, advice=f"`migrator explain {shown(group)}` says more.")
-    return _CAUSES.get(group, About(title=_words(group), advice=_CAUSES["error"].advice))
+    other = _CAUSES["error"]
+    return _CAUSES.get(group, replace(other, title=_words(group)))
 
 
 def _words(key: str) -> str:

@@ -7,10 +7,13 @@ into the page by column, and texts that many share once: 50,000 are some megabyt
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from migrator.report.batch_entry import Candidate, candidates, entry_lines
+from migrator.report.batch_left_out import LeftOut, left_out
 from migrator.report.batch_parts import (
+    LOOKED_AT,
     NEEDS_DECISION,
     OUTCOMES,
     SEVERITIES,
@@ -23,10 +26,12 @@ from migrator.report.batch_parts import (
     duration,
     findings_of,
     group_of,
+    looked,
     models_of,
     seconds_of,
     status_of,
     text_of,
+    tflite_of,
     total_seconds,
     word,
 )
@@ -44,6 +49,8 @@ _SCRIPTS = (
     "batch_parts.js",
     "batch_table.js",
     "batch_views.js",
+    "batch_reasons.js",
+    "batch_costs.js",
     "batch_panel.js",
     "batch_paper.js",
     "batch.js",
@@ -62,26 +69,28 @@ def batch_html(result: Mapping[str, Any], *, pages: str | None = "") -> str:
     ``pages`` is where the models' folders lie, as an address relative to the page and with a slash
     at its end; empty: beside the page, None: no links.
     """
-    columns = _Columns()
+    run = as_object(result.get("run"))
+    columns = _Columns(started=moment(run.get("started")))
     undone: list[tuple[object, ...]] = []
     for model in models_of(result):
         columns.add(model)
         if status_of(model) in OUTCOMES[1:] and len(undone) < _MOST_ROWS:
             undone.append(_row(model))
-    totals = as_object(result.get("totals"))
+    totals, other = as_object(result.get("totals")), left_out(run)
     return page(
         title="Batch of models",
         data={
             "migrator": word(result.get("migrator")),
-            "run": _run(as_object(result.get("run"))),
+            "run": _run(run),
             "totals": totals,
             "commands": commands(result),
             "pages": pages,
+            "left_out": _left_out(other),
             **columns.as_json(),
         },
         styles=STYLES,
         scripts=_SCRIPTS,
-        fallback=_summary(totals, undone),
+        fallback=_summary(totals, undone, other),
     )
 
 
@@ -102,15 +111,21 @@ class _Texts:
 class _Columns:
     """The models as lists of one length, and what several of them share."""
 
-    __slots__ = ("_decisions", "_entries", "_groups", "_lists", "_seconds", "_texts")
+    __slots__ = (
+        *("_decisions", "_entries", "_groups", "_lists", "_looked", "_seconds"),
+        *("_started", "_texts"),
+    )
 
-    def __init__(self) -> None:
+    def __init__(self, *, started: datetime | None) -> None:
+        self._started = started
+        self._looked: set[str] = set()
         self._texts = _Texts()
         self._lists: dict[str, list[Any]] = {
             key: []
             for key in (
                 *("name", "source", "status", "group", "reason", "format", "readiness"),
                 *("before", "after", "time", "memory", "attempts", "tflite", "decision"),
+                *("tflite_why", "earlier"),
                 *SEVERITIES,
             )
         }
@@ -136,14 +151,23 @@ class _Columns:
             "time": round(total_seconds(model), 3),
             "memory": count(model.get("peak_rss_bytes")),
             "attempts": count(model.get("attempts")),
-            "tflite": self._texts.add(word(tflite.get("outcome"))),
+            "tflite": self._texts.add(tflite_of(model)),
+            "tflite_why": self._texts.add(tflite.get("reason")),
+            "earlier": self._is_earlier(model),
             "decision": self._decision(model) if status == NEEDS_DECISION else -1,
             **findings_of(model),
         }
+        if status == LOOKED_AT:
+            self._looked.add(looked(model))
         for key, value in row.items():
             self._lists[key].append(value)
         for step, seconds in self._seconds.items():
             seconds.append(round(spent.get(step, 0.0), 3))
+
+    def _is_earlier(self, model: Mapping[str, Any]) -> int:
+        """1 for a model that ended before this run began."""
+        finished = moment(model.get("finished")) if self._started else None
+        return int(finished is not None and self._started is not None and finished < self._started)
 
     def _decision(self, model: Mapping[str, Any]) -> int:
         """Number of the question; models that have the same one share its number."""
@@ -167,6 +191,7 @@ class _Columns:
         ]
         return {
             "statuses": list(STATUSES),
+            "looked": self._looked.copy().pop() if len(self._looked) == 1 else "Looked at",
             "base": base,
             "texts": list(self._texts.found),
             "groups": groups,
@@ -174,6 +199,19 @@ class _Columns:
             "models": rows,
             "seconds": {key: value for key, value in self._seconds.items() if any(value)},
         }
+
+
+def moment(value: Any) -> datetime | None:
+    """A moment as outcomes have it; None for what is none, or tells no time zone."""
+    try:
+        found = datetime.fromisoformat(word(value, 40).replace("Z", "+00:00"))
+    except ValueError:
+        return None
+    return found if found.tzinfo else None
+
+
+def _left_out(found: LeftOut) -> Json:
+    return {"count": found.count, "line": found.line(), "files": [list(row) for row in found.files]}
 
 
 def _candidate_row(item: Candidate) -> list[Any]:
@@ -219,7 +257,9 @@ def _row(model: Mapping[str, Any]) -> tuple[object, ...]:
     )
 
 
-def _summary(totals: Mapping[str, Any], undone: Iterable[tuple[object, ...]]) -> str:
+def _summary(
+    totals: Mapping[str, Any], undone: Iterable[tuple[object, ...]], other: LeftOut
+) -> str:
     """Counts and the first models that are not done, as plain HTML."""
     outcomes = as_object(totals.get("outcome"))
     words = {"done": "Done", "needs_decision": "Needs a decision", "blocked": "Blocked"}
@@ -234,6 +274,7 @@ def _summary(totals: Mapping[str, Any], undone: Iterable[tuple[object, ...]]) ->
             "Its script is part of this file, and loads nothing. Here are the counts.</p>",
             table(("Outcome", "Models"), rows),
             f"<p>{text(spent)} of work; {size(before)} before, {size(after)} after.</p>",
+            f"<p>{text(other.line())}.</p>" if other.count else "",
             f"<h2>Not done: the first {_MOST_ROWS}</h2>",
             table(("Model", "Outcome", "Why", "Reason"), undone),
         ]

@@ -18,6 +18,7 @@ from migrator.report.batch_parts import (
     about,
     as_object,
     group_of,
+    looked,
     status_of,
     text_of,
 )
@@ -46,6 +47,7 @@ _FILES = (
     "audit.json",
     "plan.json",
     "record.json",
+    "tflite.json",
     "log.txt",
 )
 
@@ -57,14 +59,16 @@ def batch_model_html(
     audit: Mapping[str, Any] | None = None,
     plan: Mapping[str, Any] | None = None,
     record: Mapping[str, Any] | None = None,
+    tflite: Mapping[str, Any] | None = None,
     scene: Json | None = None,
     log: str = "",
     files: Sequence[str] = (),
 ) -> str:
     """The page of one model; ``outcome`` is its ``migrator.batch-model/1``, the rest if there.
 
-    ``inspect``, ``audit``, ``plan`` and ``record`` (migrate's) are results by the contract,
-    ``scene`` is of ``drawing.scene.picture_scene``, ``files`` names what lies beside the page.
+    ``inspect``, ``audit``, ``plan``, ``record`` (migrate's) and ``tflite`` are results by the
+    contract, ``scene`` is of ``drawing.scene.picture_scene``, ``files`` names what lies beside
+    the page.
     """
     status, group = status_of(outcome), group_of(outcome)
     told = about(status, group) if status in OUTCOMES[1:] else None
@@ -77,8 +81,9 @@ def batch_model_html(
     data = {
         "outcome": _part(outcome),
         "status": status,
-        "title": told.title if told else "",
-        "advice": told.advice if told else "",
+        "title": told.title if told and group != "error" else "",
+        "advice": (told.own or told.advice) if told else "",
+        "looked": looked(outcome),
         "decision": _decision(outcome),
         "inspect": _part({"meta_graphs": as_object(inspect).get("meta_graphs")}),
         "audited": bool(as_object(audit).get("models")),
@@ -86,6 +91,7 @@ def batch_model_html(
         "more_findings": len(found) - len(told_findings),
         "plan": _part(_only(plan, "blockers", "steps", "notes", "weights_reason")),
         "record": _part(_only(record, "verification", "steps", "notes", "weights_reason")),
+        "tflite": _part(_only(tflite, "outcome", "reason", "verification", "notes")),
         "scene": drawn,
         "at_once": weight <= _DRAWN_AT_ONCE,
         "drawing": "" if inspect is None else _drawing(path),

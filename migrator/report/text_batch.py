@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import textwrap
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from migrator.report.batch_left_out import left_out
 from migrator.report.batch_parts import (
     BLOCKED,
     FAILED,
     NEEDS_DECISION,
+    TFLITE,
     About,
     about,
     amount,
@@ -18,9 +21,11 @@ from migrator.report.batch_parts import (
     count,
     duration,
     group_of,
+    looked,
     models_of,
     status_of,
     text_of,
+    tflite_of,
 )
 from migrator.report.colors import paint
 from migrator.report.escape import shown, size
@@ -39,6 +44,11 @@ _DONE = {
     "bitwise": "Bit for bit the same",
     "within_tolerance": "The same within tolerance",
     "done": "Not verified",
+}
+_TFLITE = {
+    "bitwise": "the same bit for bit",
+    "within_tolerance": "the same within tolerance",
+    "unverified": "converted, but not compared",
 }
 
 
@@ -65,10 +75,14 @@ def batch_text(
     Names are escaped; without ``color`` there is no control character but the line feed. One pass
     over the models.
     """
-    groups = _groups(result)
+    conversions = Counter[str]()
+    groups = _groups(result, conversions)
     totals, run = as_object(result.get("totals")), as_object(result.get("run"))
     counts = {key: sum(item.models for item in found.values()) for key, found in groups.items()}
-    lines = [_headline(counts, run), *_measures(totals, run), ""]
+    lines = [_headline(counts, run), *_measures(totals, run), *_conversions(conversions, totals)]
+    if more := left_out(run).line("the page names them" if page else "batch.json names them"):
+        lines.append(_filled(more, width, "  "))
+    lines.append("")
     digits = max(len(f"{found:,}") for found in counts.values())
     goes_on = commands(result)
     for outcome, found in groups.items():
@@ -83,12 +97,16 @@ def batch_text(
     return "\n".join(lines) + "\n"
 
 
-def _groups(result: Mapping[str, Any]) -> dict[str, dict[str, _Group]]:
+def _groups(result: Mapping[str, Any], conversions: Counter[str]) -> dict[str, dict[str, _Group]]:
+    """By outcome and reason; ``conversions`` gets what became of those to TFLite."""
     found: dict[str, dict[str, _Group]] = {key: {} for key in _HEADS}
     for model in models_of(result):
         status = status_of(model)
         outcome = status if status in _HEADS else "done"
-        key = status if outcome == "done" else group_of(model)
+        key = (looked(model) or status) if outcome == "done" else group_of(model)
+        if conversion := tflite_of(model):
+            known = conversion in conversions or len(conversions) < _GROUPS
+            conversions[conversion if known else "other"] += 1
         found[outcome].setdefault(key, _Group()).add(text_of(model.get("name")))
     return found
 
@@ -130,16 +148,35 @@ def _measures(totals: Mapping[str, Any], run: Mapping[str, Any]) -> Iterator[str
         yield "; ".join(parts)
 
 
+def _conversions(found: Counter[str], totals: Mapping[str, Any]) -> Iterator[str]:
+    if not found:
+        return
+    words = {**TFLITE, **_TFLITE}
+    parts = [
+        f"{number:,} {words.get(key) or shown(key.replace('_', ' '), 40)}"
+        for key, number in found.most_common()
+    ]
+    bytes_ = count(as_object(totals.get("bytes")).get("tflite"))
+    why = "; the models' pages say why" if "unverified" in found or "failed" in found else ""
+    yield f"TFLite: {', '.join(parts)}{f' ({size(bytes_)})' if bytes_ else ''}{why}"
+
+
+def _filled(text: str, width: int, indent: str) -> str:
+    return textwrap.fill(text, max(width, 60), subsequent_indent=indent, break_on_hyphens=False)
+
+
 def _slots(jobs: int) -> str:
     return "1 job" if jobs < 2 else f"{jobs:,} jobs"
 
 
 def _lines(outcome: str, found: Mapping[str, _Group], digits: int, width: int) -> Iterator[str]:
-    order = [*_DONE] if outcome == "done" else sorted(found, key=lambda key: -found[key].models)
+    order = [*_DONE, *(key for key in found if key not in _DONE)]
+    if outcome != "done":
+        order = sorted(found, key=lambda key: -found[key].models)
     keys = [key for key in order if key in found]
     for key in keys[:_GROUPS]:
         group = found[key]
-        text = _DONE[key] if outcome == "done" else _title(outcome, key)
+        text = _DONE.get(key, key) if outcome == "done" else _title(outcome, key)
         if outcome != "done":
             more = group.models - len(group.names)
             text += f": {', '.join(shown(name, 60) for name in group.names)}"

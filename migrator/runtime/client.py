@@ -26,6 +26,7 @@ from migrator.files import new_temporary_folder, remove_folder
 from migrator.interrupts import held_back
 from migrator.runtime.forks import forked
 from migrator.runtime.launch import ChildProcess, Spawned
+from migrator.runtime.messages import refused_memory
 
 _POLL = 0.2
 """Seconds between looks at a child's memory."""
@@ -241,7 +242,13 @@ class Child:
     def _death(self) -> WorkerError:
         code = self._process.wait()
         if self._broken is not None:
-            self._broken.log = self.log()
+            self._broken.log = log = self.log()
+            wanted = refused_memory(log) if self._broken.cause == "timeout" else ""
+            if wanted:  # it waits ten seconds each time before it takes no for an answer
+                self._broken.what = (
+                    f"asked for {wanted} of memory, was refused, and {self._broken.what}"
+                )
+                self._broken.cause, self._broken.hint = "memory", ""
             return self._broken
         if self._process.fell_with_another and self._limits.timeout is not None:
             return self._too_slow()  # as the one that was not even born in time

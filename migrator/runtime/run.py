@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from migrator.arrays import load_arrays, save_arrays
-from migrator.runtime.messages import short_message
+from migrator.runtime.messages import is_out_of_memory, short_message
 from migrator.runtime.opened import Opened
 from migrator.runtime.rewrite import wrap
 from migrator.runtime.sessions import open_session
@@ -229,6 +229,8 @@ def _each_case(
                 _timed(call, arguments, times)
         except Exception as error:
             errors[case] = short_message(error)
+            if is_out_of_memory(errors[case]) and not seconds:
+                raise  # TensorFlow waits ten seconds for memory, in the other cases too
             continue
         seconds[case] = times
         for name, value in outputs.items():

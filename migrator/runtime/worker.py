@@ -14,11 +14,10 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from migrator.runtime.messages import short_message
+from migrator.runtime.messages import is_out_of_memory, short_message
 
 OLDEST = (2, 16)
 _PR_SET_PDEATHSIG = 1
-_NO_MEMORY = ("OOM when allocating", "failed to allocate memory", "std::bad_alloc")
 _DISK_FULL = ("No space left on device", "Disk quota exceeded", "File too large")
 
 
@@ -80,17 +79,12 @@ def _perform(request: dict[str, Any]) -> dict[str, Any]:
         what = short_message(error)
         full = any(text in what for text in _DISK_FULL)
         hint = "make room there, or write to another disk" if full else ""
-        cause = "storage" if full else "memory" if _is_out_of_memory(what) else ""
+        cause = "storage" if full else "memory" if is_out_of_memory(what) else ""
         return {"error": what, "hint": hint, "cause": cause, "trace": traceback.format_exc()}
     usage = resource.getrusage(resource.RUSAGE_SELF)
     # Linux counts kilobytes, macOS bytes.
     unit = 1 if sys.platform == "darwin" else 1024
     return {**outcome, "peak_rss_bytes": usage.ru_maxrss * unit, "versions": _versions()}
-
-
-def _is_out_of_memory(what: str) -> bool:
-    """True for what TensorFlow's allocators say; the kind of its error stands for other things."""
-    return any(text in what for text in _NO_MEMORY)
 
 
 def _task(name: str) -> Callable[..., dict[str, Any]]:

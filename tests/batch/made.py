@@ -112,6 +112,8 @@ def outcome(name: str, **changes: Any) -> Json:
         "name": name,
         "source": f"/srv/zoo/{name}/frozen.pb",
         "dest": f"/srv/out/{name}",
+        "steps": ["inspect", "audit", "plan", "migrate", "verify"],
+        "decided": {},
         "outcome": "done",
         "verdict": "bitwise",
         "readiness": "ready",

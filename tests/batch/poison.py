@@ -63,6 +63,16 @@ def grows() -> bytes:
     return _with("exit", _loop(nodes))
 
 
+def hoards() -> bytes:
+    """Asks for four terabytes at once, which TensorFlow refuses after a wait."""
+    nodes = [
+        op("huge_size", "Const", dtype=wire.I64, value=_scalars("int64", [1 << 40])),
+        op("huge_value", "Const", dtype=wire.F, value=_scalars("float32", 1.0)),
+        op("huge", "Fill", "huge_size", "huge_value", T=wire.F, index_type=wire.I64),
+    ]
+    return _with("huge", nodes)
+
+
 def _with(source: str, nodes: list[bytes]) -> bytes:
     """A graph whose output adds the sum of ``source`` to ``x``."""
     nodes = [
@@ -107,4 +117,5 @@ POISONS = {
     "crashes": crashes,
     "hangs": hangs,
     "grows": grows,
+    "hoards": hoards,
 }

@@ -96,6 +96,7 @@ def test_a_client_that_is_killed_goes_on_where_it_stopped(
         wait_for(lambda: bucket.names("out/ledger.jsonl/"))
         client.send_signal(signal.SIGKILL)
         client.wait()
+        proxy.calm()
         bucket.drop("out/.lock")  # how long another's is waited for, other tests look at
         had = len(ledger.read_bytes().splitlines())
         found = go(cluster, bucket, state=state)

@@ -102,6 +102,15 @@ def test_the_gate_tells_saved_models_of_tensorflow_1_from_those_of_2(
     assert "'old' is new, and is legacy" in told and "'new'" not in told
 
 
+def test_the_gate_stops_a_graph_as_text(
+    zoo: Path, gate: Main, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gate(["models", "--accept"])
+    (zoo / "graph.pbtxt").write_text('node { name: "x" op: "Placeholder" }\nversions { }\n')
+    assert gate(["models"]) == 1
+    assert "'models/graph.pbtxt' is new, and cannot be read" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("words", [["nowhere"], ["models", "--dest", "models/one.pb"]])
 def test_a_gate_that_cannot_look_is_exit_code_2_and_one_line(
     words: list[str], zoo: Path, gate: Main, capsys: pytest.CaptureFixture[str]

@@ -232,7 +232,9 @@ def test_reasons_count_and_lead_to_their_models(tab: Tab, big: Path) -> None:
     count = int(head.find_element("css selector", ".many").text.split()[0])
     head.find_element("xpath", ".//button[text()='Show in the table']").click()
     assert status(tab) == f"{count} of 5,000 models"
-    assert "Out of time" in tab.texts(f"{ROWS} .why")[0]
+    assert tab.texts(f"{ROWS} .why")[0].startswith("took longer than 600 s")
+    title = tab.all(f"{ROWS} .why")[0].get_attribute("title")
+    assert str(title).startswith("Out of time: took longer than 600 s")
 
 
 def test_each_model_links_to_its_page_unless_it_leaves_the_folder(
@@ -443,3 +445,140 @@ def test_hostile_model_page_stays_text(tab: Tab, drawn: Draw, name: str) -> None
     assert not tab.script("return document.querySelectorAll('img, #app script, iframe').length")
     assert [char for char in set(told) if not char.isprintable() and char not in "\n\t"] == []
     assert tab.console() == []
+
+
+def test_column_why_has_each_models_own_words(tab: Tab, drawn: Draw) -> None:
+    head = "which tensors are the inputs and outputs is open: "
+    models = [made.needs_decision(n, reason=f"{head}{n}:0 may be an output") for n in "ab"]
+    tab.open(drawn("own-words", draw(models)))
+    assert tab.texts(f"{ROWS} .why") == ["a:0 may be an output", "b:0 may be an output"]
+    title = str(tab.all(f"{ROWS} .why")[0].get_attribute("title"))
+    assert title.endswith(f"{head}a:0 may be an output")
+
+
+@pytest.mark.parametrize("width", [1280, 900, 420])
+def test_end_of_a_long_name_stays_in_sight(tab: Tab, drawn: Draw, width: int) -> None:
+    deep = "team/" + "folder_of_a_long_name/" * 8 + "model.ckpt-10"
+    tab.open(drawn(f"long-{width}", draw([made.outcome(deep), made.outcome("x/" + "y" * 300)])))
+    tab.driver.set_window_size(width, 900)
+    settle(tab)
+    ends = tab.script(
+        "return [...document.querySelectorAll('.batch .model a b')].map((leaf) => ["
+        "leaf.scrollWidth <= leaf.clientWidth + 1, leaf.getBoundingClientRect().right <="
+        " leaf.closest('th').getBoundingClientRect().right + 1])"
+    )
+    assert ends == [[True, True], [False, True]]
+
+
+def test_left_out_files_have_a_view_with_a_search(tab: Tab, drawn: Draw) -> None:
+    files = [{"source": f"zoo/{n}.tflite", "reason": "is a TFLite model already"} for n in range(9)]
+    files += [{"source": name, "reason": f"is odd: {name}"} for name in HOSTILE]
+    tab.open(drawn("left-out", draw(small(), skipped=files, left_out=4000)))
+    click(tab, ".tab", "Left out")
+    assert tab.one(".tab[aria-current]").text == "Left out4,000"
+    assert "The first 32 are named here." in tab.one(".how").text
+    assert len(tab.all(".left-out tbody tr")) == len(files)
+    search = tab.one(".prosaic input")
+    search.send_keys("zoo 7")
+    assert tab.texts(".left-out tbody td") == ["zoo/7.tflite", "is a TFLite model already"]
+    search.clear()
+    tab.one(".prosaic select").send_keys("odd")
+    settle(tab)
+    assert len(tab.all(".left-out tbody tr")) == len(HOSTILE)
+    assert tab.script("return typeof window.pwned") == "undefined"
+    tab.open(drawn("left-out-none", draw(small())))
+    assert "Left out" not in " ".join(tab.texts(".tab"))
+
+
+def test_conversions_have_a_column_and_a_filter_where_there_are_any(tab: Tab, drawn: Draw) -> None:
+    models = [
+        made.outcome("a", tflite={"outcome": "converted_unverified", "reason": "no select ops"}),
+        made.outcome("b", tflite={"outcome": "converted", "verdict": "within_tolerance"}),
+        made.outcome("c"),
+    ]
+    tab.open(drawn("tflite", draw(models)))
+    assert tab.texts(f"{ROWS} .tflite") == ["Not compared", "Within tolerance", ""]
+    assert "TFLite: 1 not compared, 1 within tolerance" in tab.one(".notes").text
+    tab.one("[data-choice=tflite]").send_keys("TFLite: not")
+    settle(tab)
+    assert names(tab) == ["a"]
+    click(tab, f"{ROWS} a")
+    assert "no select ops" in tab.one(".panel").text
+    tab.open(drawn("no-tflite", draw(small())))
+    assert not tab.all(".tflite") and not tab.all("[data-choice=tflite]")
+
+
+def test_models_of_earlier_runs_are_marked_and_can_be_left_out(tab: Tab, drawn: Draw) -> None:
+    models = [made.outcome("old", finished=made.stamp(-60)), made.outcome("new")]
+    tab.open(drawn("earlier", draw(models)))
+    assert tab.texts(f"{ROWS} .one-line") == ["new", "oldearlier"]
+    tab.one("[data-choice=run]").send_keys("This")
+    settle(tab)
+    assert names(tab) == ["new"]
+    tab.open(drawn("earlier", draw(models)), "#run=earlier")
+    assert names(tab) == ["old"]
+
+
+def test_only_alike_reasons_fold_and_no_model_speaks_for_another(tab: Tab, drawn: Draw) -> None:
+    reasons = [
+        "no kernel for 'Foo' (node 'a/b')",
+        "no kernel for 'Foo' (node 'c/d')",
+        'starts with "<!DOCTYPE html", 7 bytes',
+        'starts with "hello there", 9 bytes',
+        "it's 3 too long, isn't it",
+        "it's 4 too long, isn't it",
+    ]
+    models = [made.failed(f"m{n}", reason=reason) for n, reason in enumerate(reasons)]
+    tab.open(drawn("alike", draw(models)), "#view=problems")
+    assert sorted(tab.texts(".said")) == [
+        "it's … too long, isn't it",
+        "no kernel for 'Foo' (node …)",
+        'starts with "<!DOCTYPE html", 7 bytes',
+        'starts with "hello there", 9 bytes',
+    ]
+    click(tab, "summary", "no kernel")
+    settle(tab)
+    assert tab.texts(".own") == reasons[:2]
+
+
+def test_models_that_were_only_inspected_are_called_so(tab: Tab, drawn: Draw) -> None:
+    seconds = {"inspect": 0.1}
+    only = made.outcome("a", verdict="", result_bytes=0, seconds=seconds)
+    tab.open(drawn("inspected", draw([only])))
+    assert tab.texts(f"{ROWS} .result") == ["Inspected"]
+    assert "Inspected1" in tab.texts(".key")
+    tab.open(drawn("inspected-one", batch_model_html(only)))
+    assert tab.one(".readiness h2").text == "Inspected"
+
+
+def test_model_page_says_which_outputs_were_not_compared(tab: Tab, drawn: Draw) -> None:
+    outputs = {"plain": {"verdict": "bitwise"}, "sampled": {"verdict": "not_comparable"}}
+    proof = {"verdict": "bitwise", "reason": "", "cases": [{"name": "case0", "outputs": outputs}]}
+    tab.open(drawn("random", model_page(record={"verification": proof, "steps": []})))
+    said = tab.one(".readiness p").text
+    assert "the other outputs" in said and said.endswith("Not compared, as random: sampled.")
+
+
+def test_model_page_tells_one_reason_once(tab: Tab, drawn: Draw) -> None:
+    reason = "the original refused every generated input " + "because of this and that " * 12
+    case = {"name": "case0", "verdict": "not_run", "reason": reason, "outputs": {}}
+    proof = {"verdict": "not_run", "reason": reason, "cases": [case, {**case, "name": "case1"}]}
+    failed = made.failed("a", reason=reason)
+    tab.open(drawn("once", model_page(outcome=failed, record={"verification": proof}, log="")))
+    assert tab.script("return document.body.innerText").count("refused every generated") == 1
+    tab.open(drawn("twice", model_page(record={"verification": proof}, log="")))
+    assert tab.script("return document.body.innerText").count("refused every generated") == 1
+
+
+def test_model_page_tells_of_the_conversion(tab: Tab, drawn: Draw) -> None:
+    told = {
+        "outcome": "converted_unverified",
+        "reason": "",
+        "verification": {"verdict": "not_run", "reason": "no select ops here", "cases": []},
+        "notes": ["link the Flex delegate"],
+    }
+    made_one = made.outcome("a", tflite={"outcome": "converted_unverified", "verdict": "not_run"})
+    tab.open(drawn("converted", model_page(outcome=made_one, tflite=told)))
+    text = tab.one("main").text
+    for words in ("Converted, and not compared", "no select ops here", "link the Flex delegate"):
+        assert words in text

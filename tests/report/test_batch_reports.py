@@ -8,6 +8,7 @@ import hashlib
 import io
 import json
 import re
+import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
@@ -16,12 +17,17 @@ from typing import Any, overload
 
 import pytest
 
+from migrator.batching.executors.local import LocalExecutor
 from migrator.batching.manifest.entry import task_arguments
 from migrator.batching.manifest.faults import Faults
+from migrator.batching.manifest.planning import plan_manifest
 from migrator.batching.manifest.reading import read_drafts
+from migrator.batching.manifest.sources import read_entries
+from migrator.batching.run.batch import batch
 from migrator.batching.task import Outcome, outcome_from_json
-from migrator.report.batch_entry import entry, entry_lines
-from migrator.report.batch_parts import OUTCOMES
+from migrator.report.batch_entry import candidates, entry, entry_lines
+from migrator.report.batch_left_out import kind_of, left_out
+from migrator.report.batch_parts import OUTCOMES, tflite_of
 from migrator.report.csv_batch import COLUMNS, batch_csv
 from migrator.report.html_batch import batch_html
 from migrator.report.html_batch_model import MOST_SCENE, batch_model_html
@@ -29,6 +35,7 @@ from migrator.report.json_batch import batch_chunks, batch_result
 from migrator.report.text_batch import batch_text
 from tests.batch import made
 from tests.batch.made import HOSTILE, RUN
+from tests.corpus import FIXTURES
 from tests.report.test_html_audit import Page
 from tests.schemas import schema, validate
 
@@ -269,6 +276,120 @@ def test_sources_of_the_command_are_quoted_for_a_shell() -> None:
     assert "migrator batch 'my zoo' --dest 'o;rm' --retry failed" in text
 
 
+SKIPPED = {
+    "phone/k.tflite": "is a TFLite model already",
+    "phone/l.tflite": "is a TFLite model already",
+    "a/graph.pbtxt": "is a graph as text, which is not read",
+    "a/w.index": "is weights without a graph",
+    "a/labels.pbtxt": "is a text file, starting 'x'; a model is binary",
+    "b/secret": "cannot be opened: Permission denied",
+    "old": "holds the results of a batch",
+    "odd": "is a fish; not a model",
+}
+LEFT_OUT = [{"source": source, "reason": reason} for source, reason in SKIPPED.items()]
+
+
+def test_text_tells_what_was_left_out_by_kind() -> None:
+    run = {"skipped": LEFT_OUT[:4], "left_out": 4}
+    text = batch_text(result([made.outcome("a")], **run), page="index.html")
+    line = "4 left out: 2 TFLite, 1 text graph, 1 bare checkpoint; the page names them"
+    assert line in text.splitlines()
+    assert "left out" not in batch_text(result([made.outcome("a")], skipped=[], left_out=0))
+    text = batch_text(result([], skipped=LEFT_OUT, left_out=1200))
+    assert "1,200 left out: 2 TFLite, 1 text graph" in text and "1,193 more;" in " ".join(
+        text.split()
+    )
+    assert max(map(len, text.splitlines())) <= 100
+
+
+@pytest.mark.parametrize("reason", [*HOSTILE, "", "x" * 5000, "is a", ": ; ,"])
+def test_any_reason_has_a_short_kind(reason: str) -> None:
+    kind = kind_of(reason)
+    assert 0 < len(kind) <= 60 and kind.isprintable()
+
+
+@pytest.mark.parametrize("told", [None, -7, "x", [7, None, {}], {"a": 1}, [{"reason": "x"}]])
+def test_damaged_lists_of_what_was_left_out_are_taken_as_they_are(told: Any) -> None:
+    assert left_out({"skipped": told, "left_out": told}).line() == ""
+    assert Page(batch_html(result([], skipped=told))).elements
+
+
+def test_page_names_what_was_left_out_and_stays_bounded() -> None:
+    many = [{"source": "s" * 9000, "reason": f"{n} {'r' * 9000}"} for n in range(5000)]
+    text = batch_html(result([], skipped=many, left_out=5000))
+    told = data(text)["left_out"]
+    assert told["count"] == 5000 and len(told["files"]) == 1000
+    assert len(text) < 2_000_000
+    page = batch_html(result([made.outcome("a")], skipped=LEFT_OUT, left_out=8))
+    files = [row[0] for row in data(page)["left_out"]["files"]]
+    assert files == [*SKIPPED]
+    assert "8 left out: 2 TFLite" in page.partition("<noscript>")[2].partition("</noscript>")[0]
+
+
+def tflite(outcome: str, verdict: str = "not_run", **more: Any) -> Json:
+    return {"outcome": outcome, "bytes": 1000, "verdict": verdict, **more}
+
+
+@pytest.mark.parametrize(
+    ("told", "state"),
+    [
+        (None, ""),
+        ("text", ""),
+        (tflite("converted", "bitwise"), "bitwise"),
+        (tflite("converted", "within_tolerance"), "within_tolerance"),
+        (tflite("converted"), "converted"),
+        (tflite("converted_unverified"), "unverified"),
+        (tflite("failed", "mismatch"), "failed"),
+        (tflite("other"), "other"),
+    ],
+)
+def test_a_conversion_is_told_by_outcome_and_verdict(told: Any, state: str) -> None:
+    assert tflite_of({"tflite": told}) == state
+
+
+def test_text_tells_what_became_of_conversions() -> None:
+    models = [
+        *(made.outcome(f"u{n}", tflite=tflite("converted_unverified")) for n in range(7)),
+        made.outcome("w", tflite=tflite("converted", "within_tolerance")),
+    ]
+    lines = batch_text(result(models)).splitlines()
+    assert (
+        "TFLite: 7 converted, but not compared, 1 the same within tolerance (8.0 kB); "
+        "the models' pages say why"
+    ) in lines
+    assert "TFLite" not in batch_text(result([made.outcome("a")]))
+
+
+@pytest.mark.parametrize(
+    ("steps", "word"),
+    [
+        (["inspect"], "Inspected"),
+        (["inspect", "audit"], "Audited"),
+        (["inspect", "audit", "plan"], "Planned"),
+        (["tflite"], "TFLite alone"),
+        (["inspect", "audit", "plan", "migrate"], "Not verified"),
+    ],
+)
+def test_what_was_not_asked_for_is_not_missed(steps: list[str], word: str) -> None:
+    seconds = dict.fromkeys(steps, 0.0)
+    size = 7 if "migrate" in steps else 0
+    for told in (steps, []):  # by what was asked for, or else by what took time
+        model = made.outcome("a", verdict="", seconds=seconds, result_bytes=size, steps=told)
+        text = batch_text(result([model]))
+        assert f"   1 {word}" in text.splitlines()
+        found = data(batch_html(result([model])))
+        status = found["statuses"][found["models"]["status"][0]]
+        assert (status, word) == ("done", "Not verified") or found["looked"] == word
+
+
+def test_page_marks_models_of_earlier_runs() -> None:
+    finished = ["2025-01-01T00:00:00.5+00:00", made.stamp(-1), made.stamp(3), "", "soon", None]
+    models = [made.outcome(f"m{n}", finished=text) for n, text in enumerate(finished)]
+    told = data(batch_html(result(models)))["models"]["earlier"]
+    assert told == [1, 1, 0, 0, 0, 0]
+    assert not any(data(batch_html(result(models, started="")))["models"]["earlier"])
+
+
 # ---- entries of a manifest
 
 
@@ -278,27 +399,106 @@ def read(text: str) -> Any:
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_entries_hold_any_name_and_nothing_else(name: str) -> None:
-    decision = {"options": ["--input image:0", "--output='x y:0'", "--feed t:0=false"]}
+    decision = {
+        "options": ["--input image:0", "--output='x y:0'", "--feed t:0=false"],
+        "candidates": sure("image:0", "x y:0", "t:0"),
+    }
     found = read(entry(name, f"/a/{name}.pb", entry_lines(decision)))
-    told = {"inputs": ["image:0"], "outputs": ["x y:0"], "feeds": ["t:0=false"]}
+    told = {"inputs": ["image:0"], "outputs": ["x y:0"], "feeds": None}
     assert found == [{"name": name, "source": f"/a/{name}.pb", **told}]
+
+
+def sure(*tensors: str, score: float = 0.9) -> list[Json]:
+    return [{"tensor": tensor, "score": score} for tensor in tensors]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_names_of_tensors_add_nothing_to_an_entry(name: str) -> None:
+    asked = shlex.join(["--output", name])
+    told = [{"tensor": name, "score": 0.9, "reasons": [name], "dtype": name}]
+    for decision in ({"options": [asked], "candidates": told}, {"options": [asked, name]}):
+        [found] = read(entry("n", "s", entry_lines(decision)))
+        assert set(found) <= {"name", "source", "outputs"}
+        assert found.get("outputs") in (None, [name], [f"{name}:0"])
 
 
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (["--tag-set serve,gpu", "--tag-set train"], {"tag_set": ["serve,gpu"]}),
-        (["--signature a", "--signature=b"], {"signatures": ["a"]}),
-        (["--input=-odd:0"], {"inputs": ["-odd:0"]}),
-        (["name them with --input"], {}),
-        (["--output 'unclosed"], {}),
-        (["--output"], {}),
-        (["--weights auto"], {}),
+        (
+            ["--tag-set serve,gpu", "--tag-set train"],
+            ['# tag_set: ["serve,gpu"]', '# tag_set: ["train"]'],
+        ),
+        (["--signature a", "--signature=b"], ['# signatures: ["a"]', '# signatures: ["b"]']),
+        (["--input=-odd:0"], ["inputs:", '  # - "-odd:0"']),
+        (["name them with --input"], ["# name them with --input"]),
+        (["--output 'unclosed"], ["# --output 'unclosed"]),
+        (["--output"], ["# --output"]),
+        (["--weights auto"], ["# --weights auto"]),
     ],
 )
-def test_options_to_paste_become_keys_of_the_manifest(options: list[str], told: Json) -> None:
-    [found] = read(entry("n", "s", entry_lines({"options": options})))
-    assert found == {"name": "n", "source": "s", **told}
+def test_what_is_open_becomes_a_comment_to_take_in(options: list[str], told: list[str]) -> None:
+    assert entry_lines({"options": options}) == told
+
+
+def test_what_the_rules_are_sure_of_is_plain_and_each_tensor_stands_once() -> None:
+    outputs = [*sure("score:0"), *sure("Mean:0", "score:0", score=0.45)]
+    options = ["--input x:0", "--output score:0", "--output Mean:0", "--output score:0"]
+    decision = {
+        "kind": "endpoints",
+        "candidates": {"inputs": sure("x:0"), "outputs": outputs},
+        "options": options,
+    }
+    assert entry_lines(decision) == [
+        "inputs:",
+        '  # - "x:0"',  # other outputs may need others
+        "outputs:",
+        '  - "score:0"',
+        '  # - "Mean:0"',
+    ]
+    assert [item.text for item in candidates(decision)] == ["x:0", "score:0", "Mean:0"]
+    assert candidates(decision)[1].score == 0.9
+    decision["options"] = ["--input x:0", "--output score:0", "--feed t:0=false"]
+    assert entry_lines(decision) == [
+        *("inputs:", '  - "x:0"', "outputs:", '  - "score:0"', "feeds:", '  # - "t:0=false"')
+    ]
+
+
+def test_more_options_than_an_entry_holds_are_counted() -> None:
+    lines = entry_lines({"options": [f"--output t{n}:0" for n in range(100)]})
+    assert len(lines) == 62
+    assert lines[-1] == "# and 40 more"
+
+
+def test_entry_of_every_fixture_that_needs_a_decision_reads_back(tmp_path: Path) -> None:
+    pytest.importorskip("yaml")
+    models = [item for item in planned(tmp_path) if item["outcome"] == "needs_decision"]
+    assert len(models) > 5
+    pasted = "".join(
+        entry(item["name"], item["source"], entry_lines(item["decision"])) for item in models
+    )
+    for number, text in enumerate((pasted, pasted.replace("# - ", "- "))):
+        file = tmp_path / f"decided{number}.yaml"
+        file.write_text(f"models:\n{text}", "utf-8")
+        found = read_entries([str(file)])
+        assert [item.name for item in found] == [item["name"] for item in models]
+    again = tmp_path / "again.yaml"
+    again.write_text(plan_manifest([tmp_path / "decided0.yaml"], jobs=1), "utf-8")
+    found = [*read_entries([str(again)]), *read_entries([str(tmp_path / "decided0.yaml")])]
+    assert {item.name for item in found} == {item["name"] for item in models}
+    known = {item.name: item for item in found}
+    for item in models:
+        options = item["decision"]["options"]
+        for tensor in known[item["name"]].outputs:
+            assert f"--output {tensor}" in options
+
+
+def planned(folder: Path) -> Sequence[Json]:
+    """Outcomes of all fixtures, planned."""
+    with LocalExecutor(2, warm=False) as executor:
+        sources = [FIXTURES / name for name in ("tf1.4.1", "tf1.15.5", "tf2.21.0")]
+        steps = ("inspect", "plan")
+        return batch(sources, folder / "out", steps=steps, executor=executor).models
 
 
 def test_entries_are_read_back_as_a_manifest(tmp_path: Path) -> None:
@@ -314,8 +514,7 @@ def test_entries_are_read_back_as_a_manifest(tmp_path: Path) -> None:
     faults.check()
     endpoints, tags, feeds = (task_arguments(draft.entry) for draft in drafts)
     assert endpoints["inputs"] == ("image:0",) and endpoints["outputs"] == ("probabilities:0",)
-    assert tags["tag_set"] == ("train",)
-    assert feeds["feeds"] == ("is_training:0=false", "keep prob:0=VALUE")
+    assert not tags.get("tag_set") and not feeds.get("feeds")
     assert [draft.entry.source for draft in drafts] == [item["source"] for item in models]
 
 
@@ -398,6 +597,9 @@ def test_damaged_results_are_drawn_as_far_as_they_go(damaged: Json) -> None:
     assert Page(batch_html(damaged)).elements
     assert batch_text(damaged)
     assert batch_csv(damaged).startswith('"name"')
+    assert Page(
+        batch_html({**damaged, "run": {"skipped": [damaged], "left_out": damaged}})
+    ).elements
     for model in damaged.get("models") or ():
         if isinstance(model, dict):
             assert Page(batch_model_html(model)).elements
@@ -467,3 +669,16 @@ def test_name_that_leaves_the_folder_gets_no_link_up() -> None:
     assert [
         data(batch_model_html({"name": name}))["up"] for name in ("", "..", "a/../b", "/a")
     ] == [""] * 4
+
+
+def test_model_page_holds_the_conversion_and_its_reason() -> None:
+    told = {"outcome": "failed", "reason": "no kernel", "ops": {"select": {}}, "notes": ["n"]}
+    found = data(batch_model_html(made.outcome("a"), tflite=told))
+    assert found["tflite"] == {"outcome": "failed", "reason": "no kernel", "notes": ["n"]}
+    assert data(batch_model_html(made.outcome("a")))["tflite"] == {}
+
+
+@pytest.mark.parametrize("model", [made.failed("a", cause) for cause in made.FAILED])
+def test_advice_of_a_models_own_page_sends_nobody_there(model: Json) -> None:
+    advice = data(batch_model_html(model))["advice"]
+    assert advice and "model's page" not in advice and "Each model" not in advice

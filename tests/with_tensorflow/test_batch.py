@@ -27,8 +27,9 @@ CAUSES = {
     "truncated": ("failed", "bad_input", "truncated"),
     "unknown_op": ("blocked", "", "OpOfNobody"),
     "crashes": ("failed", "signal", "SIGABRT"),
-    "hangs": ("failed", "timeout", "within 15 s"),
+    "hangs": ("failed", "timeout", "within 25 s"),
     "grows": ("failed", "memory", "past the limit of 1,200,000,000"),
+    "hoards": ("failed", "memory", "asked for 4.00TiB of memory"),
 }
 
 
@@ -77,7 +78,7 @@ def test_poisoned_models_cost_only_themselves_and_are_told_by_their_true_cause(
         (folder / f"{name}.pb").write_bytes(make())
     start = time.monotonic()
     found = migrator.batch(
-        [folder], tmp_path / "out", jobs=2, timeout=15.0, memory_limit=1_200_000_000
+        [folder], tmp_path / "out", jobs=2, timeout=25.0, memory_limit=1_200_000_000
     )
     seconds = time.monotonic() - start
     models = by_name(found)

@@ -98,7 +98,7 @@ def failure_of(error: Exception, path: str) -> Failure:
     if isinstance(error, NeedsDecision):
         return Failure(
             outcome=NEEDS_DECISION,
-            reason=_told(NeedsDecision(error.what, where=error.where), path),
+            reason=_told(_without_options(error), path),
             readiness="needs_you",
             decision=_decision(error),
         )
@@ -127,6 +127,12 @@ def failure_of(error: Exception, path: str) -> Failure:
     return Failure(reason=reason, cause=ERROR, is_ours=True)
 
 
+def _without_options(error: NeedsDecision) -> NeedsDecision:
+    """The error without what introduces its options, which stand elsewhere."""
+    hint = "" if error.options else error.hint
+    return NeedsDecision(error.what, where=error.where, hint=hint)
+
+
 def _decision(error: NeedsDecision) -> Mapping[str, Any]:
     kept = few(error.options)
     # What is settled stands among the options, to be pasted with the rest.
@@ -149,9 +155,15 @@ def few(texts: Iterable[str]) -> tuple[str, ...]:
 def _blocked(error: BlockedError) -> Failure:
     import re
 
+    from migrator.auditing.facts.blocker_codes import rule_code
+    from migrator.migration.planning import KerasRefused
+    from migrator.migration.readiness import KERAS_REFUSED
+
     first, *more = error.blockers or (error.what,)
     codes = [found[1] for text in error.blockers if (found := re.match(r"\[([A-Z]\d{3})\] ", text))]
     reason = re.sub(r"^\[[A-Z]\d{3}\] ", "", first) + (f"; and {len(more)} more" if more else "")
+    if isinstance(error, KerasRefused):  # there is no plan then, whose blockers have codes
+        codes = [code for code in [rule_code(KERAS_REFUSED)] if code]
     rules = tuple(dict.fromkeys(codes))
     return Failure(outcome=BLOCKED, reason=one_line(reason), readiness="blocked", rules=rules)
 

@@ -29,6 +29,7 @@ def write_page(folder: Path, outcome: Outcome, model: Model | None = None) -> No
         audit=_result(folder / "audit.json"),
         plan=_result(folder / "plan.json"),
         record=_result(folder / "record.json"),
+        tflite=_result(folder / "tflite.json"),
         scene=_scene(model),
         log=_log(folder / LOG),
         files=sorted([*os.listdir(folder), PAGE]),

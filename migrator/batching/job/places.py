@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
+import stat
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from migrator.batching.storage.addresses import is_remote as is_remote
 from migrator.batching.task import WORKING, Task
 from migrator.errors import DestinationError
-from migrator.files import is_full, remove_folder
+from migrator.files import is_full, open_regular, remove_folder
 from migrator.interrupts import held_back
 
 OUTCOME = "outcome.json"
@@ -21,6 +24,9 @@ RESULT = "saved_model"
 TFLITE_RESULT = "model.tflite"
 TO_STORE = 30.0
 """Seconds beyond a model's time that its result may take to a store."""
+_SCHEMA = "migrator.batch-model/"
+_BEGINNING = b'{"schema":"migrator.batch-model/'
+_MOST_BYTES = 16 << 20
 
 
 def root_of(task: Task) -> Path:
@@ -44,13 +50,48 @@ def working_folder(task: Task, temporary: Path | None = None) -> Path:
     return root_of(task) / WORKING / key
 
 
+def make_working(root: Path) -> Path:
+    """The folder in DEST for all that is half done, made where there is none.
+
+    Raises DestinationError where DEST is gone, and where something of others is in its place.
+    """
+    work = root / WORKING
+    try:
+        with suppress(FileExistsError):
+            work.mkdir()
+        check_folder(work)
+    except OSError as error:
+        raise unwritable(error, work) from None
+    return work
+
+
+def check_folder(folder: Path) -> None:
+    """Raise DestinationError where ``folder`` is there and is none: what we put into it, and remove
+    from it, would be elsewhere. Raises OSError where that cannot be told.
+    """
+    try:
+        mode = os.lstat(folder).st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISDIR(mode):
+        raise DestinationError(
+            f"is {'a link' if stat.S_ISLNK(mode) else 'no folder'}, and a batch needs a folder "
+            "there",
+            where=str(folder),
+            hint="move it away, or name another DEST",
+        )
+
+
 def begin(folder: Path) -> None:
     """Make the working folder, empty. Raises DestinationError where that cannot be done."""
+    is_below = folder.parent.name == WORKING
+    if is_below:
+        make_working(folder.parent.parent)
     try:
         for old in (folder, source_folder(folder)):
             if os.path.lexists(old):
                 shutil.rmtree(old)
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=not is_below)  # a DEST that somebody removed stays so
     except OSError as error:
         raise unwritable(error, folder) from None
 
@@ -83,7 +124,7 @@ def put(folder: Path, task: Task, *, seconds: float | None = None) -> None:
     target = Path(task.dest)
     try:
         with held_back():
-            target.parent.mkdir(parents=True, exist_ok=True)
+            _make_parents(target, root_of(task))
             if os.path.lexists(target):
                 _set_aside(target, folder.with_name(f"{folder.name}.old"))
             folder.rename(target)
@@ -92,18 +133,75 @@ def put(folder: Path, task: Task, *, seconds: float | None = None) -> None:
     remove_folder(folder.with_name(f"{folder.name}.old"))
 
 
+def _make_parents(target: Path, root: Path) -> None:
+    """The folders between DEST and a model's; not DEST itself."""
+    place = root
+    for part in target.relative_to(root).parts[:-1]:
+        place = place / part
+        with suppress(FileExistsError):
+            place.mkdir()
+        check_folder(place)
+
+
 def _set_aside(target: Path, aside: Path) -> None:
     """An older result, into the working folder, which a next run clears."""
-    is_ours = target.is_dir() and not target.is_symlink() and (target / OUTCOME).is_file()
-    is_empty = target.is_dir() and not any(target.iterdir())
-    if not (is_ours or is_empty):
+    is_folder = target.is_dir() and not target.is_symlink()
+    is_empty = is_folder and not any(target.iterdir())
+    if not (is_empty or (is_folder and _is_result(target))):
         raise DestinationError(
             "exists, and is not the result of a batch",
             where=str(target),
             hint="move it away, or name another DEST",
         )
+    if (other := _result_below(target)) is not None:
+        raise DestinationError(
+            f"holds results of other models, {other.relative_to(target)} among them",
+            where=str(target),
+            hint="move them away, give the model another name in a manifest, or name another DEST",
+        )
     shutil.rmtree(aside, ignore_errors=True)
     target.rename(aside)
+
+
+def _result_below(target: Path) -> Path | None:
+    """The folder of a model whose name goes on where that of ``target`` ends."""
+    for place, folders, names in os.walk(target):
+        if Path(place) == target:
+            folders[:] = [name for name in folders if name != RESULT]  # a model's own assets
+        elif OUTCOME in names and _is_result(Path(place)):
+            return Path(place)
+    return None
+
+
+def _is_result(folder: Path) -> bool:
+    """Whether the outcome in it is ours; or was, until the power went."""
+    try:
+        with open_regular(folder / OUTCOME, follow=False) as file:
+            data = file.read(_MOST_BYTES)
+    except OSError:
+        return False
+    return is_ours(data) or (is_torn(data) and (folder / LOG).is_file())
+
+
+def is_ours(data: bytes) -> bool:
+    """Whether an outcome's file, or a line of a ledger, is of a batch, of whatever version."""
+    if _head(data).startswith(_BEGINNING):
+        return True
+    try:
+        found = json.loads(data)
+    except (ValueError, RecursionError):
+        return False
+    schema = found.get("schema") if isinstance(found, dict) else None
+    return isinstance(schema, str) and schema.startswith(_SCHEMA)
+
+
+def is_torn(data: bytes) -> bool:
+    """Whether it is so short that it can be the beginning of one; a power cut leaves that."""
+    return _BEGINNING.startswith(_head(data))
+
+
+def _head(data: bytes) -> bytes:
+    return b"".join(data.strip(b"\0 \t\r\n")[:200].split())
 
 
 def unwritable(error: OSError, where: Path) -> DestinationError:

@@ -14,7 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from migrator.batching.job.audited import audited, check_trusted
-from migrator.batching.job.failures import ENDPOINTS, FEEDS, Failure, Stopped, failure_of, few
+from migrator.batching.job.failures import (
+    ENDPOINTS,
+    FEEDS,
+    Failure,
+    Stopped,
+    failure_of,
+    few,
+    one_line,
+)
 from migrator.batching.job.notes import empty_outcome, say, utc_now
 from migrator.batching.job.places import LOG, RESULT, TFLITE_RESULT, source_folder
 from migrator.batching.storage.addresses import shown
@@ -268,11 +276,10 @@ class Job:
         }
         self._say(f"migrated: {record.outcome}, {proof.verdict} {proof.reason}".rstrip())
         if record.outcome != MIGRATED:
-            is_mismatch = proof.verdict == MISMATCH
-            raise Stopped(
-                proof.reason or "the result does not compute what the source computes",
-                MISMATCH if is_mismatch else ERROR,
-            )
+            if proof.verdict != MISMATCH:
+                raise Stopped(f"could not be verified: {proof.reason}", ERROR)
+            reason = proof.reason or "the result does not compute what the source computes"
+            raise Stopped(reason, MISMATCH)
 
     def _tflite(self) -> None:
         from migrator.actions.tflite import tflite
@@ -297,6 +304,7 @@ class Job:
             "outcome": record.outcome,
             "bytes": record.bytes if dest else 0,
             "verdict": record.verification.verdict,
+            "reason": one_line(record.reason or record.verification.reason),
         }
         peak = max(self._found.get("peak_rss_bytes", 0), record.peak_rss_bytes)
         self._found["peak_rss_bytes"] = peak

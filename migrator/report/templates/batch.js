@@ -2,8 +2,9 @@
 
 performance.mark("batch-start");
 const data = prepare(JSON.parse(document.getElementById("data").textContent));
-const VIEWS = ["models", "decisions", "problems", "costs"];
-const state = { view: "models", q: "", status: new Set(), group: -1, decision: -1, format: null, sort: "result", reverse: false, model: -1 };
+const VIEWS = ["models", "decisions", "problems", ...(data.leftOut.count ? ["left-out"] : []), "costs"];
+const state = { view: "models", q: "", status: new Set(), group: -1, decision: -1, format: null, tflite: null, run: null, sort: "result", reverse: false, model: -1 };
+const CHOICES = { format: data.formats, tflite: data.tflites, run: data.runs }; // filters of one value each
 let selection;
 let lastOpened = null; // where focus goes back to
 let drawn = ""; // the address that the page shows already
@@ -24,7 +25,7 @@ function fromHash() {
   state.status = new Set((params.get("status") ?? "").split(",").filter((name) => STATUSES.includes(name)));
   state.group = params.has("why") ? index("why", data.groups) : -1;
   state.decision = params.has("decision") ? index("decision", data.decisions) : -1;
-  state.format = data.formats.includes(params.get("format")) ? params.get("format") : null;
+  for (const [key, values] of Object.entries(CHOICES)) state[key] = values.includes(params.get(key)) ? params.get(key) : null;
   state.sort = Object.hasOwn(ORDERS, params.get("sort") ?? "") ? params.get("sort") : "result";
   state.reverse = params.has("reverse");
 }
@@ -37,7 +38,7 @@ function toHash() {
   put("status", STATUSES.filter((name) => state.status.has(name)).join(","));
   put("why", state.group < 0 ? "" : String(state.group));
   put("decision", state.decision < 0 ? "" : String(state.decision));
-  put("format", state.format ?? "");
+  for (const key of Object.keys(CHOICES)) put(key, state[key] ?? "");
   put("sort", state.sort === "result" ? "" : state.sort);
   put("reverse", state.reverse ? "1" : "");
   put("model", state.model < 0 ? "" : String(state.model));
@@ -55,7 +56,7 @@ function keepAddress() {
 
 /* ---- what the reader does ---- */
 
-const filtered = () => state.q.trim() !== "" || state.status.size > 0 || state.group >= 0 || state.decision >= 0 || state.format !== null;
+const filtered = () => state.q.trim() !== "" || state.status.size > 0 || state.group >= 0 || state.decision >= 0 || Object.keys(CHOICES).some((key) => state[key] !== null);
 
 const actions = {
   sort(key) {
@@ -87,7 +88,7 @@ const actions = {
   },
 };
 
-const clear = () => Object.assign(state, { q: "", status: new Set(), group: -1, decision: -1, format: null });
+const clear = () => Object.assign(state, { q: "", status: new Set(), group: -1, decision: -1, format: null, tflite: null, run: null });
 
 /** Opens a model's panel (-1 closes it), as a step that "back" undoes. */
 function open(index) {
@@ -122,11 +123,11 @@ const parts = {
   status: h("p", { class: "status", role: "status" }),
   clear: h("button", { type: "button", class: "quiet clear", on: { click: actions.clear } }, "Clear filters"),
   why: h("select", { "aria-label": "Filter by reason" }),
-  format: h("select", { "aria-label": "Filter by format" }),
+  choices: Object.fromEntries(Object.keys(CHOICES).map((key) => [key, h("select", { "aria-label": `Filter by ${key === "tflite" ? "TFLite" : key}`, data: { choice: key } })])),
   search: h("input", { type: "search", placeholder: "Search name, source, reason, format", "aria-label": "Search name, source, reason and format", autocomplete: "off", spellcheck: "false" }),
   paper: h("section", { class: "paper" }),
 };
-const table = modelTable(actions);
+const table = modelTable(actions, data.tflites.length > 0);
 
 function drawShell() {
   const run = data.run;
@@ -141,6 +142,7 @@ function drawShell() {
     asCount(run.jobs) > 0 && plural(run.jobs, "job"),
     run.scheduler && `on ${shown(run.scheduler, 100)}`,
     asCount(run.kept) + asCount(run.others) > 0 && `${plural(asCount(run.kept) + asCount(run.others), "model")} from before`,
+    data.tflites.length > 0 && `TFLite: ${data.tflites.map((key) => `${number(data.models.filter((model) => model.tflite === key).length)} ${tfliteWord(key).toLowerCase()}`).join(", ")}`,
     again > 0 && `${plural(again, "model")} tried again`,
     data.version && `migrator ${shown(data.version, 40)}`,
   ];
@@ -164,7 +166,7 @@ function drawShell() {
             ["After", size(after), before > 0 && `${((100 * after) / before).toFixed(0)} %`],
           ].map(([word, value, note]) => h("div", {}, h("dt", {}, word), h("dd", {}, h("b", {}, value), note && h("span", { class: "dim" }, note)))))))),
     h("div", { class: "toolbar" },
-      h("div", { class: "filters", role: "search" }, parts.search, parts.why, parts.format, parts.clear),
+      h("div", { class: "filters", role: "search" }, parts.search, parts.why, Object.entries(parts.choices).map(([key, choice]) => (key === "format" || CHOICES[key].length > 0) && choice), parts.clear),
       h("div", { class: "bar" }, parts.tabs, parts.status)),
     h("main", {}, parts.list, parts.panel),
     parts.paper,
@@ -174,18 +176,21 @@ function drawShell() {
 
 function drawChoices() {
   const reasons = data.groups.filter((group) => group.models.length);
-  replace(parts.why, h("option", { value: "-1" }, "All reasons"), STATUSES.slice(3).map((status) => {
+  replace(parts.why, h("option", { value: "-1" }, "All reasons"), UNDONE.map((status) => {
     const mine = reasons.filter((group) => group.status === status);
     return mine.length > 0 && h("optgroup", { label: STATUS_WORDS[status] }, mine.map((group) => h("option", { value: group.index }, `${group.title} (${number(group.models.length)})`)));
   }));
-  replace(parts.format, h("option", { value: "-1" }, "All formats"), data.formats.map((format, index) => h("option", { value: index }, formatWord(format) || "unknown")));
+  const words = { format: ["All formats", (key) => formatWord(key) || "unknown"], tflite: ["TFLite: all", (key) => `TFLite: ${tfliteWord(key).toLowerCase()}`], run: ["All runs", (key) => ({ this: "This run", earlier: "Earlier runs" })[key]] };
+  for (const [key, choice] of Object.entries(parts.choices)) {
+    replace(choice, h("option", { value: "-1" }, words[key][0]), CHOICES[key].map((value, index) => h("option", { value: index }, words[key][1](value))));
+    choice.addEventListener("change", () => {
+      state[key] = CHOICES[key][Number(choice.value)] ?? null;
+      state.view = "models";
+      refresh();
+    });
+  }
   parts.why.addEventListener("change", () => {
     state.group = Number(parts.why.value);
-    state.view = "models";
-    refresh();
-  });
-  parts.format.addEventListener("change", () => {
-    state.format = data.formats[Number(parts.format.value)] ?? null;
     state.view = "models";
     refresh();
   });
@@ -201,7 +206,7 @@ function update(box, buttons) {
 function drawFacets() {
   const { statuses } = selection;
   const total = [...statuses.values()].reduce((sum, count) => sum + count, 0) || 1;
-  update(parts.keys, STATUSES.map((status) => facetButton({
+  update(parts.keys, STATUSES.filter((status) => status !== "looked_at" || data.models.some((model) => model.status === status)).map((status) => facetButton({
     class: "key", data: { status, empty: statuses.get(status) ? "" : "yes" }, pressed: state.status.has(status),
     label: [h("i", { class: "glyph", "aria-hidden": "true" }), h("span", { class: "word" }, STATUS_WORDS[status])],
     count: h("span", { class: "number" }, number(statuses.get(status))),
@@ -214,7 +219,7 @@ function drawFacets() {
     return part;
   }));
   const waiting = (status) => data.groups.reduce((sum, group) => sum + (group.status === status ? group.models.length : 0), 0);
-  const tabs = { models: ["Models", selection.models.length], decisions: ["To decide", waiting("needs_decision")], problems: ["Not done, and why", waiting("failed") + waiting("blocked")], costs: ["Time and size", null] };
+  const tabs = { models: ["Models", selection.models.length], decisions: ["To decide", waiting("needs_decision")], problems: ["Not done, and why", waiting("failed") + waiting("blocked")], "left-out": ["Left out", data.leftOut.count], costs: ["Time and size", null] };
   update(parts.tabs, VIEWS.map((view) => h("button", { type: "button", class: "tab", data: { view }, "aria-current": state.view === view ? "page" : false, on: { click: () => actions.view(view) } },
     tabs[view][0], tabs[view][1] !== null && h("span", { class: "number" }, number(tabs[view][1])))));
 }
@@ -224,7 +229,7 @@ function drawList() {
   if (state.view !== "models") {
     if (shownView === state.view) return; // these views hold all models, whatever the filters say
     shownView = state.view;
-    const views = { decisions: decisionsView, problems: problemsView, costs: costsView };
+    const views = { decisions: decisionsView, problems: problemsView, "left-out": leftOutView, costs: costsView };
     replace(parts.list, views[state.view](data, actions));
     return;
   }
@@ -243,7 +248,7 @@ function drawStatus() {
   parts.status.textContent = all ? `All ${plural(data.models.length, "model")}` : `${number(selection.models.length)} of ${plural(data.models.length, "model")}`;
   parts.clear.hidden = !filtered();
   parts.why.value = String(state.group);
-  parts.format.value = state.format === null ? "-1" : String(data.formats.indexOf(state.format));
+  for (const [key, choice] of Object.entries(parts.choices)) choice.value = state[key] === null ? "-1" : String(CHOICES[key].indexOf(state[key]));
   if (parts.search.value !== state.q) parts.search.value = state.q;
 }
 

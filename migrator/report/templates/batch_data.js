@@ -24,7 +24,9 @@ function prepare(given) {
   }));
   const [names, sources, status, group, reason, format, readiness] = ["name", "source", "status", "group", "reason", "format", "readiness"].map(column);
   const [before, after, time, memory, attempts, tflite, decision] = ["before", "after", "time", "memory", "attempts", "tflite", "decision"].map(column);
+  const [why, earlier] = ["tflite_why", "earlier"].map(column);
   const levels = SEVERITIES.map(column);
+  STATUS_WORDS.looked_at = asText(root.looked) || STATUS_WORDS.looked_at;
   const models = names.map((name, index) => {
     const word = STATUSES.includes(statuses[status[index]]) ? statuses[status[index]] : "failed";
     const made = {
@@ -43,6 +45,8 @@ function prepare(given) {
       memory: asCount(memory[index]),
       attempts: asCount(attempts[index]),
       tflite: texts[tflite[index]] ?? "",
+      tfliteWhy: texts[why[index]] ?? "",
+      earlier: earlier[index] === 1,
       decision: decisions[decision[index]] ?? null,
       counts: levels.map((list) => asCount(list[index])),
     };
@@ -63,8 +67,24 @@ function prepare(given) {
     groups,
     decisions: decisions.sort((a, b) => b.models.length - a.models.length || a.index - b.index),
     steps: Object.entries(asObject(root.seconds)).map(([step, values]) => [step, asArray(values)]),
+    tflites: [...new Set(models.map((model) => model.tflite))].filter(Boolean).sort(),
+    runs: new Set(models.map((model) => model.earlier)).size > 1 ? ["this", "earlier"] : [],
+    leftOut: leftOut(asObject(root.left_out)),
     formats: [...new Set(models.map((model) => model.format))].sort(),
   };
+}
+
+function leftOut(given) {
+  const files = asArray(given.files).map(asArray).map(([source, kind, reason]) => ({ source: asText(source), kind: asText(kind), reason: asText(reason) }));
+  for (const file of files) file.hay = `${file.source}\n${file.reason}`.toLowerCase();
+  return { files, count: Math.max(asCount(given.count), files.length), line: asText(given.line) };
+}
+
+/** A model's own reason: without the words that all of its kind begin with. */
+function ownReason(model) {
+  const title = model.group?.title ?? "";
+  const head = `${title} is open: `.toLowerCase();
+  return model.reason.toLowerCase().startsWith(head) ? model.reason.slice(head.length) : model.reason || title;
 }
 
 /** What a search looks through. Made on first use: few pages are searched. */
@@ -78,6 +98,8 @@ function select(data, filter) {
   const models = [];
   for (const model of data.models) {
     if (filter.format !== null && model.format !== filter.format) continue;
+    if (filter.tflite !== null && model.tflite !== filter.tflite) continue;
+    if (filter.run !== null && model.earlier !== (filter.run === "earlier")) continue;
     if (words.length && !words.every((word) => hay(model, data.base).includes(word))) continue;
     const inGroup = filter.group < 0 || model.group?.index === filter.group;
     const inDecision = filter.decision < 0 || model.decision?.index === filter.decision;
@@ -95,6 +117,7 @@ const ORDERS = {
   name: byName,
   why: (a, b) => byText(a.group?.title ?? "", b.group?.title ?? "") || byText(a.reason, b.reason),
   format: (a, b) => byText(formatWord(a.format), formatWord(b.format)),
+  tflite: (a, b) => byText(tfliteWord(b.tflite), tfliteWord(a.tflite)),
   before: (a, b) => b.before - a.before,
   after: (a, b) => b.after - a.after,
   time: (a, b) => b.time - a.time,

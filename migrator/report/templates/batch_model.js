@@ -2,13 +2,31 @@
 
 const data = JSON.parse(document.getElementById("data").textContent);
 const outcome = asObject(data.outcome);
-const WORDS = { bitwise: "Bit for bit", within_tolerance: "Within tolerance", mismatch: "Not the same", not_run: "Not compared" };
+const WORDS = { bitwise: "Bit for bit", within_tolerance: "Within tolerance", mismatch: "Not the same", not_run: "Not compared", not_comparable: "Random, not compared" };
 
 const SAID = {
   bitwise: "Done: the result computes what the source does, bit for bit.",
   within_tolerance: "Done: the result computes what the source does, within the tolerance.",
   done: "Done, and not compared with the source.",
 };
+if (data.looked) STATUS_WORDS.looked_at = asText(data.looked);
+const proof = asObject(asObject(data.record).verification);
+
+/** Outputs that two runs cannot be compared by, of all cases. */
+function notCompared() {
+  const cases = asArray(proof.cases).map(asObject);
+  const names = cases.flatMap((one) => Object.entries(asObject(one.outputs)).filter(([, found]) => asObject(found).verdict === "not_comparable").map(([name]) => name));
+  return [...new Set(names)];
+}
+
+/** What became of it in a sentence, with what the proof does not tell. */
+function saidOf() {
+  const names = notCompared();
+  if (!names.length || !["bitwise", "within_tolerance"].includes(data.status)) return SAID[data.status];
+  const some = names.slice(0, 5).map((name) => shown(name, 100)).join(", ");
+  const more = names.length > 5 ? ` and ${number(names.length - 5)} more` : "";
+  return `Done: the other outputs are what the source computes, ${WORDS[data.status].toLowerCase()}. Not compared, as random: ${some}${more}.`;
+}
 
 const sameBadge = (verdict) => h("span", { class: "same", data: { verdict: asText(verdict) } }, Object.hasOwn(WORDS, asText(verdict)) ? WORDS[verdict] : shown(verdict, 40));
 const far = (value) => (Number.isFinite(value) ? (value === 0 ? "0" : value.toPrecision(3)) : "");
@@ -17,9 +35,11 @@ const section = (title, ...children) => h("section", {}, h("h2", {}, title), chi
 
 function grid(heads, rows) {
   const figure = (index) => heads[index].startsWith("#") && "figure";
+  // What is short stays whole; long names break anywhere.
+  const short = (cell) => typeof cell === "string" && cell.length <= 20 && "kind";
   return h("div", { class: "wide-table" }, h("table", { class: "plain-table" },
     h("thead", {}, h("tr", {}, heads.map((text, index) => h("th", { scope: "col", class: figure(index) }, text.replace("#", ""))))),
-    h("tbody", {}, rows.map((row) => h("tr", {}, row.map((cell, index) => h("td", { class: figure(index) }, cell)))))));
+    h("tbody", {}, rows.map((row) => h("tr", {}, row.map((cell, index) => h("td", { class: figure(index) || short(cell) }, cell)))))));
 }
 
 /** A table of the first `most` rows, and a button that brings more. */
@@ -41,11 +61,11 @@ function longGrid(heads, items, row, most, what) {
 
 function fateSection() {
   const decision = asObject(data.decision);
-  const said = Object.hasOwn(SAID, data.status) ? SAID[data.status] : data.status === "needs_decision" ? "" : data.title;
+  const said = Object.hasOwn(SAID, data.status) ? saidOf() : data.status === "needs_decision" ? "" : data.title;
   return [
     h("section", { class: "readiness", data: { status: data.status } },
       h("h2", {}, statusBadge(data.status)),
-      said && h("p", {}, shown(said, 200)),
+      said && h("p", {}, shown(said, 1000)),
       outcome.reason && h("p", { class: "reason" }, shown(outcome.reason, 4000)),
       data.advice && h("p", { class: "advice" }, marked(asText(data.advice))),
       candidateTable(asArray(decision.candidates).map(asArray)),
@@ -65,7 +85,7 @@ function factsSection() {
     ["Format", formatWord(asText(outcome.format))],
     ["Before", before > 0 && size(before)],
     ["After", after > 0 && [size(after), before > 0 && h("span", { class: "dim" }, ` (${((100 * after) / before).toFixed(0)} %)`)]],
-    ["TFLite", tflite.outcome && [shown(asText(tflite.outcome).replaceAll("_", " "), 40), asCount(tflite.bytes) > 0 && `, ${size(asCount(tflite.bytes))}`, tflite.verdict && [", ", sameBadge(tflite.verdict)]]],
+    ["TFLite", tflite.outcome && [tflite.outcome === "converted_unverified" ? "converted" : shown(asText(tflite.outcome).replaceAll("_", " "), 40), asCount(tflite.bytes) > 0 && `, ${size(asCount(tflite.bytes))}`, tflite.verdict && [", ", sameBadge(tflite.verdict)]]],
     ["Memory", asCount(outcome.peak_rss_bytes) > 0 && `${size(asCount(outcome.peak_rss_bytes))} at most`],
     ["Tries", asCount(outcome.attempts) > 1 && number(outcome.attempts)],
     ["Finished", moment(outcome.finished)],
@@ -84,26 +104,53 @@ function factsSection() {
 /* ---- the proof ---- */
 
 function proofSection() {
-  const proof = asObject(asObject(data.record).verification);
-  if (!proof.verdict) return null;
+  return proof.verdict ? section("Proof", proofParts(proof)) : null;
+}
+
+/** The TFLite file: what became of it, why, and its proof. */
+function tfliteSection() {
+  const found = asObject(data.tflite);
+  const told = asObject(outcome.tflite);
+  if (!found.outcome && !told.outcome) return null;
+  const compared = asObject(found.verification);
+  const reasons = [found.reason, told.reason].map(asText).filter((text) => text && text !== compared.reason);
+  return section("TFLite",
+    h("p", {}, { converted: "Converted.", converted_unverified: "Converted, and not compared with the source." }[found.outcome ?? told.outcome] ?? "Not made."),
+    [...new Set(reasons)].map((text) => h("p", { class: "reason" }, shown(text, 2000))),
+    compared.verdict && proofParts(compared),
+    asArray(found.notes).length > 0 && h("ul", { class: "reasons" }, asArray(found.notes).slice(0, 40).map((text) => h("li", {}, shown(asText(text), 800)))));
+}
+
+/** A verdict and its cases. A reason that stands above, or in each of them, is told once. */
+function proofParts(proof) {
+  const said = new Set([outcome.reason, proof.reason].map(asText));
   const cases = asArray(proof.cases).map(asObject);
+  const once = (text) => {
+    if (said.has(text)) return "";
+    if (text.length > 100) said.add(text);
+    return text;
+  };
   const rows = cases.flatMap((one) => {
     const outputs = Object.entries(asObject(one.outputs));
-    return (outputs.length ? outputs : [["", {}]]).map(([name, found]) => ({ one, name, found: asObject(found) }));
+    return (outputs.length ? outputs : [["", {}]]).map(([name, told]) => {
+      const found = asObject(told);
+      return { one, name, found, why: once(asText(found.reason || one.reason)) };
+    });
   });
   const parting = asObject(asObject(proof.bisection).parting);
-  return section("Proof",
-    h("p", {}, sameBadge(proof.verdict), proof.reason && `: ${shown(proof.reason, 1000)}`,
+  return [
+    h("p", {}, sameBadge(proof.verdict), proof.reason && proof.reason !== outcome.reason && `: ${shown(proof.reason, 1000)}`,
       Number.isFinite(proof.max_abs) && proof.max_abs > 0 && h("span", { class: "dim" }, ` at most ${far(proof.max_abs)} apart, ${far(proof.max_rel)} relative`)),
     parting.node && h("p", {}, "The results part at ", mono(asText(parting.node), 300), ` (${shown(parting.op, 80)}).`),
-    rows.length > 0 && longGrid(["Case", "Signature", "Inputs", "Output", "Result", "#Absolute", "#Relative"], rows, ({ one, name, found }) => [
+    rows.length > 0 && longGrid(["Case", "Signature", "Inputs", "Output", "Result", "#Absolute", "#Relative"], rows, ({ one, name, found, why }) => [
       [shown(one.name, 80), one.stage && h("span", { class: "dim" }, ` ${shown(one.stage, 60)}`)],
       shown(one.signature, 100),
       Object.entries(asObject(one.inputs)).slice(0, 4).map(([key, dims], index) => [index > 0 && ", ", `${shown(key, 60)} ${shapeText(dims)}`]),
       shown(name, 120),
-      [sameBadge(found.verdict ?? one.verdict), (found.reason || one.reason) && h("span", { class: "dim" }, ` ${shown(found.reason || one.reason, 300)}`)],
+      [sameBadge(found.verdict ?? one.verdict), why && h("span", { class: "dim" }, ` ${shown(why, 300)}`)],
       far(found.max_abs), far(found.max_rel),
-    ], 24, "comparison"));
+    ], 24, "comparison"),
+  ];
 }
 
 /* ---- the plan ---- */
@@ -222,5 +269,5 @@ append(document.getElementById("app"), [
     h("div", { class: "masthead" }, h("h1", {}, modelName(asText(outcome.name))), themeButton()),
     h("p", { class: "notes" }, mono(asText(outcome.source), 600)),
     asArray(data.files).length > 0 && h("p", { class: "files" }, asArray(data.files).map((name) => h("a", { href: `./${encodeURIComponent(name)}` }, shown(name, 60))))),
-  h("main", {}, fateSection(), proofSection(), planSection(), findingsSection(), pictureSection(), modelSection(), logSection()),
+  h("main", {}, fateSection(), proofSection(), tfliteSection(), planSection(), findingsSection(), pictureSection(), modelSection(), logSection()),
 ]);

@@ -10,8 +10,9 @@ function modelPanel(data, model, actions) {
     ["Readiness", READINESS_WORDS[model.readiness] ?? model.readiness],
     ["Before", model.before > 0 && size(model.before)],
     ["After", model.after > 0 && [size(model.after), model.before > 0 && h("span", { class: "dim" }, ` (${((100 * model.after) / model.before).toFixed(0)} %)`)]],
-    ["TFLite", model.tflite.replaceAll("_", " ")],
+    ["TFLite", model.tflite && [tfliteWord(model.tflite), model.tfliteWhy && h("span", { class: "dim" }, `: ${model.tfliteWhy}`)]],
     ["Memory", model.memory > 0 && `${size(model.memory)} at most`],
+    ["Run", model.earlier && "an earlier one"],
     ["Tries", model.attempts > 1 && number(model.attempts)],
     ["Findings", severityList(model.counts) || "none"],
   ].filter(([, value]) => value);

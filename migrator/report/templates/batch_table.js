@@ -7,12 +7,12 @@ const AHEAD = 12; // rows drawn beyond what is in sight, at each end
  * A table over `rows`. Returns {element, draw(rows, state), focus(index), find(index)}.
  * `draw` puts the rows that are in sight into the page.
  */
-function modelTable(actions) {
+function modelTable(actions, withTflite) {
   const body = h("tbody");
   const head = h("thead");
   const top = h("tr", { class: "gap", "aria-hidden": "true" });
   const bottom = h("tr", { class: "gap", "aria-hidden": "true" });
-  const table = h("table", { class: "models batch" }, h("caption", { class: "offscreen" }, "Models, with what became of them"), head, body);
+  const table = h("table", { class: `models batch${withTflite ? " with-tflite" : ""}` }, h("caption", { class: "offscreen" }, "Models, with what became of them"), head, body);
   let rows = [];
   let from = 0;
   let to = 0;
@@ -33,7 +33,7 @@ function modelTable(actions) {
     top.style.height = `${from * height}px`;
     bottom.style.height = `${(rows.length - to) * height}px`;
     fresh.append(top);
-    for (let index = from; index < to; index++) fresh.append(modelRow(rows[index], index, open));
+    for (let index = from; index < to; index++) fresh.append(modelRow(rows[index], index, open, withTflite));
     fresh.append(bottom);
     body.replaceChildren(fresh);
     if (focused >= from && focused < to) rowAt(focused)?.querySelector("a").focus({ preventScroll: true });
@@ -58,6 +58,7 @@ function modelTable(actions) {
         sortHeading("Result", "result", { ...order, class: "result" }),
         sortHeading("Why", "why", { ...order, class: "why wide" }),
         sortHeading("Format", "format", { ...order, class: "format wide" }),
+        withTflite && sortHeading("TFLite", "tflite", { ...order, class: "tflite wide" }),
         sortHeading("Before", "before", { ...order, class: "count size wide", hint: "Sort by size of the source" }),
         sortHeading("After", "after", { ...order, class: "count size wide", hint: "Sort by size of the result" }),
         sortHeading("Time", "time", { ...order, class: "count time" }),
@@ -99,17 +100,18 @@ function modelTable(actions) {
 
 const modelAddress = (model) => "#" + new URLSearchParams({ model: String(model.index) });
 
-function modelRow(model, index, open) {
+function modelRow(model, index, open, withTflite) {
   const is = model.index === open;
-  const why = DONE.has(model.status) ? "" : model.group?.title ?? "";
-  const all = why && [why, model.reason].filter(Boolean).join(": ");
+  const why = DONE.has(model.status) ? "" : ownReason(model);
+  const all = why && [model.group?.title, model.reason].filter(Boolean).join(": ");
   return h("tr", { data: { row: index }, "aria-rowindex": index + 2, class: is ? "open" : false },
     h("th", { scope: "row", class: "model" },
-      h("a", { href: modelAddress(model), "aria-current": is ? "true" : false, title: shown(model.name, 600) }, modelName(model.name, true)),
-      h("span", { class: "facts narrow" }, (why && model.reason) || why || [formatWord(model.format), model.before ? size(model.before) : ""].filter(Boolean).join(" · "))),
+      h("div", { class: "one-line" }, h("a", { href: modelAddress(model), "aria-current": is ? "true" : false, title: shown(model.name, 600) }, modelName(model.name, true)), model.earlier && h("span", { class: "earlier", title: "Of an earlier run" }, "earlier")),
+      h("span", { class: "facts narrow" }, why || [formatWord(model.format), model.before ? size(model.before) : ""].filter(Boolean).join(" · "))),
     h("td", { class: "result" }, statusBadge(model.status)),
     h("td", { class: "why wide", title: all ? shown(all, 600) : false }, why),
     h("td", { class: "format wide" }, formatWord(model.format)),
+    withTflite && h("td", { class: "tflite wide", title: model.tfliteWhy || false }, model.tflite && tfliteWord(model.tflite)),
     h("td", { class: "count size wide" }, model.before ? size(model.before) : ""),
     h("td", { class: "count size wide" }, model.after ? size(model.after) : ""),
     h("td", { class: "count time" }, model.time ? duration(model.time) : ""),

@@ -2,18 +2,22 @@
 
 const SEVERITIES = ["critical", "high", "medium", "low", "info"];
 const SEVERITY_WORDS = ["Critical", "High", "Medium", "Low", "Info"];
-const STATUSES = ["bitwise", "within_tolerance", "done", "needs_decision", "blocked", "failed"];
+const STATUSES = ["bitwise", "within_tolerance", "done", "looked_at", "needs_decision", "blocked", "failed"];
 const STATUS_WORDS = {
   bitwise: "Bit for bit",
   within_tolerance: "Within tolerance",
   done: "Not verified",
+  looked_at: "Looked at", // or what was asked for, see prepare()
   needs_decision: "Needs a decision",
   blocked: "Blocked",
   failed: "Failed",
 };
-const DONE = new Set(["bitwise", "within_tolerance", "done"]);
+const DONE = new Set(["bitwise", "within_tolerance", "done", "looked_at"]);
+const UNDONE = STATUSES.filter((status) => !DONE.has(status));
 // What is looked at first: what waits for the reader, then what went wrong.
-const RANK = { needs_decision: 0, failed: 1, blocked: 2, done: 3, within_tolerance: 4, bitwise: 5 };
+const RANK = { needs_decision: 0, failed: 1, blocked: 2, done: 3, looked_at: 4, within_tolerance: 5, bitwise: 6 };
+const TFLITE_WORDS = { bitwise: "Bit for bit", within_tolerance: "Within tolerance", converted: "Converted", unverified: "Not compared", failed: "Not made" };
+const tfliteWord = (key) => (Object.hasOwn(TFLITE_WORDS, key) ? TFLITE_WORDS[key] : shown(key, 40).replaceAll("_", " "));
 const FORMAT_WORDS = {
   graph_def: "GraphDef",
   graph_def_text: "GraphDef text",
