@@ -11,8 +11,9 @@ from migrator.batching.task import BLOCKED
 if TYPE_CHECKING:
     from migrator.auditing.finding import AuditedModel, Finding, Skipped
 
-_ONLY_READ = frozenset(("read", "dataset"))
-"""Groups of ops; a training graph reads its data, and that is cut off."""
+_LEFT_TO_THE_PLAN = frozenset(("read", "dataset", "python"))
+"""Groups of ops: a training graph reads its data, and that is cut off; Python functions are not in
+the file, and block the plan."""
 _NOT_RUN = frozenset(("train", "init", "gradient", "save", "nothing"))
 """Ways to reach a node of which no migration makes use."""
 
@@ -58,4 +59,4 @@ def _acts(one: Finding) -> bool:
     if one.family != "security" or one.severity < Severity.HIGH:
         return False
     ways = {way.partition(":")[0] for way in one.detail.get("reached", ())}
-    return one.detail.get("group") not in _ONLY_READ and not (ways and ways <= _NOT_RUN)
+    return one.detail.get("group") not in _LEFT_TO_THE_PLAN and not (ways and ways <= _NOT_RUN)
