@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from migrator.actions.checksums import Checksums
 from migrator.actions.originals import Original, open_original
 from migrator.actions.payload import Payload
 from migrator.actions.proof import Check
@@ -98,6 +99,7 @@ def migrate(
         plan = original.plan(asked)
         _no_blockers(plan)
         require_tensorflow()
+        checksums = Checksums(plan, limits)
 
         def attempt(plan: Plan, name: str) -> tuple[Path, _Done]:
             folder = work / name
@@ -106,7 +108,10 @@ def migrate(
 
         try:
             plan, made, done = _best(original, plan, asked, attempt)
+            checksums.wait()
         except WorkerError as error:
+            if not error.stopped:
+                checksums.wait()  # TensorFlow meets wrong bytes, too, and says it worse
             if asked.shapes and not (error.hint or error.stopped):
                 error.hint = "does the graph take what --shape says?"
             raise

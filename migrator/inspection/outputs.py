@@ -10,7 +10,7 @@ from migrator.inspection.candidates import Candidate
 from migrator.inspection.held import VARIABLES, is_weight, variable_bytes
 from migrator.inspection.sources import find_sources
 from migrator.model.graph import Graph, declared_shape
-from migrator.model.tensors import UNKNOWN_SHAPE, LazyTensor, TensorRef
+from migrator.model.tensors import UNKNOWN_SHAPE, LazyTensor
 from migrator.ops.registry import op_facts, output_dtype
 
 ACCEPT = 0.6
@@ -54,7 +54,8 @@ def find(graph: Graph, wiring: Wiring) -> FoundOutputs:
         return _found(plausible, others)
     if not (accepted or named or plausible):
         # Names speak against all that there is: no answer then, but what to choose from.
-        plausible = sorted([item for item in scored if finder.is_live(item)], key=_by_score)[:_FEW]
+        live = [item for end, item in zip(finder.ends, scored, strict=True) if finder.is_live(end)]
+        plausible = sorted(live, key=_by_score)[:_FEW]
         others = [item for item in others if item not in plausible]
     if plausible:
         chosen = sorted([*accepted, *plausible, *named], key=_by_score)
@@ -172,9 +173,8 @@ class _Finder:
         consumers = self.wiring.consumers[number]
         return any(self.wiring.nodes[item].op in words.STATE_WRITES for item in consumers)
 
-    def is_live(self, end: Candidate) -> bool:
+    def is_live(self, number: int) -> bool:
         """True for an end that the values of an input reach."""
-        number = self.wiring.index[TensorRef.parse(end.tensor).node]
         return self._depends(number) and not self.shape_only[number]
 
     def _depends(self, number: int) -> bool:
@@ -186,7 +186,7 @@ class _Finder:
         """Score a loose end of the graph."""
         node = self.wiring.nodes[number]
         reasons: list[str] = ["nothing consumes it"]
-        if not self._depends(number) or self.shape_only[number]:
+        if not self.is_live(number):
             return self._valueless_end(number)
         score = 0.35
         if self.only_end and not words.judging_word(node.name):

@@ -155,6 +155,8 @@ class Plan:
     tags: tuple[str, ...]
     checkpoint: str = ""
     """Prefix of the checkpoint that the variables come from."""
+    checkpoint_keys: tuple[str, ...] = field(repr=False, default=())
+    """Its tensors that are taken."""
     signatures: tuple[SignaturePlan, ...]
     held: tuple[Weight, ...] = field(repr=False, default=())
     """The variables of the result."""

@@ -27,6 +27,7 @@ from migrator.migration.plan import (
     Step,
 )
 from migrator.migration.randomness import random_outputs
+from migrator.migration.resolve import OpenEndpoints
 from migrator.migration.rewriting import Rewritten, optimize_graph, rewrite_graph
 from migrator.migration.signatures import Asked, image_inputs, settle_signatures
 from migrator.migration.storage.creators import inline_creators
@@ -37,6 +38,7 @@ from migrator.migration.storage.tracing import Tracer
 from migrator.migration.storage.variables import VariableStore
 from migrator.migration.storage.weights import choose_weights, constants_too_large
 from migrator.migration.subgraph import as_subgraph, constant_bytes, cut_subgraph
+from migrator.migration.undecided import blocked_anyway
 from migrator.model.model import MetaGraph, Model
 from migrator.model.tensors import TensorRef
 
@@ -60,7 +62,8 @@ def plan(
     is in ``Plan.blockers``.
 
     Raises NeedsDecision where endpoints or tags are open, UnsupportedFormat for a source that
-    holds no graph, and what ``load`` raises.
+    holds no graph, and what ``load`` raises. Where every plausible answer lacks its weights, there
+    is no question: the plan is of all candidates then, and that blocks it.
     """
     asked = choice or Choice()
     asked = replace(
@@ -88,9 +91,13 @@ def plan(
         raise error if error.where.startswith(where) else error.at(where) from None
 
 
-def keras_refused(reasons: Sequence[str], where: str) -> BlockedError:
-    """The error for a Keras file that brings more than layers of Keras itself."""
-    return BlockedError(
+class KerasRefused(BlockedError):
+    """A Keras file brings more than layers of Keras itself."""
+
+
+def keras_refused(reasons: Sequence[str], where: str) -> KerasRefused:
+    """The error for such a file."""
+    return KerasRefused(
         "is not loaded, as that would run what the file brings along",
         blockers=reasons,
         where=where,
@@ -121,7 +128,26 @@ def _no_keras(source: str | os.PathLike[str], limits: Limits) -> None:
 def _plan(model: Model, choice: Choice, limits: Limits) -> Plan:
     chosen = choose_meta_graph(model, choice.tag_set)
     meta = replace(chosen, graph=inline_creators(chosen.graph))
-    wanted = settle_signatures(model, meta, choice)
+    try:
+        wanted = settle_signatures(model, meta, choice)
+    except OpenEndpoints as open_:
+        made = blocked_anyway(
+            meta.graph, open_, lambda asked: _plan_of(model, chosen, meta, asked, choice, limits)
+        )
+        if made is None:
+            raise
+        return made
+    return _plan_of(model, chosen, meta, wanted, choice, limits)
+
+
+def _plan_of(
+    model: Model,
+    chosen: MetaGraph,
+    meta: MetaGraph,
+    wanted: Sequence[Asked],
+    choice: Choice,
+    limits: Limits,
+) -> Plan:
     storage = _storage(model, meta, choice, limits)
     drafts = [_draft(meta, item, choice) for item in wanted]
     has_variables = any(storage.has_variables(draft.kept.graph) for draft in drafts)
@@ -148,6 +174,7 @@ def _plan(model: Model, choice: Choice, limits: Limits) -> Plan:
         graph=chosen.graph,
         tags=meta.tags,
         checkpoint=storage.checkpoint,
+        checkpoint_keys=storage.checkpoint_keys(),
         signatures=tuple(signatures),
         held=tuple(storage.weights.values()),
         tables=tuple(storage.tables.values()),

@@ -119,7 +119,7 @@ def assess(
     if plan is not None:
         return readiness_of(plan)
     if decision is not None:
-        return open_question(decision.what, decision.options)
+        return open_question(decision.what, decision.options, decision.hint)
     if error is not None:
         return _failed(error)
     if keras is not None:
@@ -150,13 +150,19 @@ def judge(blockers: Iterable[Blocker], steps: Iterable[Step]) -> Readiness:
     return Readiness(verdict=CHANGES if changes else READY, reasons=changes)
 
 
-def open_question(what: str, options: Sequence[str]) -> Readiness:
-    """The verdict where several answers are plausible: the options to paste."""
+def open_question(what: str, options: Sequence[str], hint: str = "") -> Readiness:
+    """The verdict where several answers are plausible: the options to paste.
+
+    ``hint`` says what to do where there are none.
+    """
     tags = any(item.startswith("--tag-set") for item in options)
+    fix = "choose one of the options" if tags else "choose among the options, and paste them"
+    if hint and not options:
+        fix = hint
     reason = Reason(
         code=UNDECIDED_TAGS if tags else UNDECIDED_ENDPOINTS,
         text=what,
-        fix="choose one of the options" if tags else "choose among the options, and paste them",
+        fix=fix,
     )
     return Readiness(verdict=NEEDS_YOU, reasons=(reason,), options=tuple(options))
 

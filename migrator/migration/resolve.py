@@ -37,6 +37,17 @@ class Resolved:
     """Placeholders whose constant default stands."""
 
 
+class OpenEndpoints(NeedsDecision):
+    """Which tensors are the inputs and outputs is open; what is plausible is at hand."""
+
+    only_feeds: bool = False
+    """Inputs and outputs are settled: only values of feeds are not."""
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+    feeds: tuple[str, ...] = ()
+    """``TENSOR=VALUE``: those that were given, and guesses."""
+
+
 def resolve(graph: Graph, wiring: Wiring, choice: Choice) -> Resolved:
     """Settle the endpoints. What the user named stands; the rules fill in the rest.
 
@@ -62,18 +73,26 @@ def resolve(graph: Graph, wiring: Wiring, choice: Choice) -> Resolved:
     controls = list(needed.controls)
     if inputs:
         questions += [f"{item.tensor} reaches the outputs and is not fed" for item in needed.data]
+    only_feeds = bool(controls) and not questions
     questions += [f"{item.tensor} must be set: {item.reasons[0]}" for item in controls]
     if not input_names and (not outputs or needed.options):
         questions.append("no placeholder, queue or iterator feeds the outputs")
+        only_feeds = False
     if questions:
         names = [*input_names, *([item.tensor for item in needed.data] if inputs else [])]
-        raise NeedsDecision(
+        error = OpenEndpoints(
             "which tensors are the inputs and outputs is open: " + "; ".join(questions),
             options=(pasted := _paste(names, controls, feeds, output_names, choice)),
             hint="choose among these and run again with:"
             if pasted
             else "name them with --input and --output (`migrator inspect` shows the graph)",
         )
+        guesses = [f"{item.tensor}={item.suggested}" for item in controls if item.suggested]
+        unknown = [item.tensor for item in controls if not item.suggested]
+        error.only_feeds = only_feeds
+        error.inputs, error.outputs = (*names, *unknown), tuple(output_names)
+        error.feeds = (*choice.feeds, *guesses)
+        raise error
     _all_reach(wiring, input_names, output_names, bool(inputs))
     for tensor in input_names:
         if tensor_dtype(graph, TensorRef.parse(tensor)) is None:
@@ -83,6 +102,17 @@ def resolve(graph: Graph, wiring: Wiring, choice: Choice) -> Resolved:
         outputs=_endpoints(graph, output_names, [name for name, _ in outputs], identifiers=False),
         feeds=tuple(feeds),
         options=needed.options,
+    )
+
+
+def provisional(graph: Graph, open_: OpenEndpoints, outputs: Sequence[str]) -> Resolved:
+    """What would be resolved if the answer were ``outputs``, of those that are plausible, and the
+    guesses at feeds were right. Raises UsageError where a given feed does not parse."""
+    return Resolved(
+        inputs=_endpoints(graph, open_.inputs, (), identifiers=True),
+        outputs=_endpoints(graph, outputs, (), identifiers=False),
+        feeds=tuple(parse_feeds(graph, open_.feeds)),
+        options=(),
     )
 
 

@@ -19,7 +19,11 @@ _MOST_TEXT = 600
 _KINDS = (
     (re.compile(r"\bTFLite\b"), "TFLite", "TFLite"),
     (re.compile(r"\bgraph as text\b"), "text graph", "text graphs"),
-    (re.compile(r"\bweights without a graph\b"), "bare checkpoint", "bare checkpoints"),
+    (
+        re.compile(r"\bweights without a (graph|model)\b"),
+        "file of weights alone",
+        "files of weights alone",
+    ),
     (
         re.compile(r"\bresults? of (a|an earlier) batch\b"),
         "result of a batch",

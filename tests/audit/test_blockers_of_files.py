@@ -125,10 +125,11 @@ def test_graph_for_newer_readers_whose_endpoints_are_open() -> None:
     ]
     data = wire.graph(nodes, min_consumer=9999)
     subject = Subject("m.pb", model=read_graph(data))
-    assert subject.planned.decision is not None
+    assert subject.planned.plan is not None  # blocked, whatever were decided
     (finding,) = found(subject, "B310")
-    assert finding.severity == Severity.LOW
-    assert "will block" in finding.message
+    assert finding.severity == Severity.MEDIUM
+    assert finding.message.startswith("the graph asks for a reader of version 9999")
+    assert not found(subject, "B301")
 
 
 def test_loops_that_are_kept_are_told_with_what_stood_in_the_way() -> None:

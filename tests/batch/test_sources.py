@@ -49,6 +49,21 @@ def test_models_of_a_tree_are_named_by_their_place_in_it(tmp_path: Path) -> None
     }
 
 
+def test_files_of_weights_alone_are_left_out_and_told(tmp_path: Path) -> None:
+    import h5py
+
+    (tmp_path / "zoo").mkdir()
+    for name, config in (("whole", '{"class_name": "Sequential"}'), ("weights", "")):
+        with h5py.File(tmp_path / "zoo" / f"{name}.h5", "w") as file:
+            file.create_group("model_weights")
+            if config:
+                file.attrs["model_config"] = config
+    listing = list_sources([tmp_path / "zoo"])
+    assert [item.name for item in listing.entries] == ["whole"]
+    (left,) = listing.skipped
+    assert (Path(left.source).name, left.reason) == ("weights.h5", "is weights without a model")
+
+
 def test_results_of_a_batch_in_a_tree_are_no_sources_but_can_be_named(tmp_path: Path) -> None:
     put(tmp_path / "zoo/a.pb")
     put(tmp_path / "zoo/deep/out/b/saved_model/saved_model.pb", SAVED_MODEL)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from migrator.batching.job.failures import kind_of
+from migrator.batching.job.failures import failure_of, kind_of
 from migrator.batching.job.places import root_of, working_folder
 from migrator.batching.task import (
     Outcome,
@@ -15,7 +15,8 @@ from migrator.batching.task import (
     outcome_from_json,
     task_from_json,
 )
-from migrator.errors import UsageError
+from migrator.errors import NeedsDecision, UsageError
+from migrator.migration.planning import keras_refused
 
 
 def task(**values: object) -> Task:
@@ -48,11 +49,12 @@ def test_a_name_that_leaves_its_place_is_refused(name: str) -> None:
 
 def test_the_fingerprint_is_of_what_changes_the_result() -> None:
     first = task()
-    assert task(timeout=1.0, memory_limit=1, source="elsewhere").fingerprint == first.fingerprint
+    # Steps are held against those that were done.
+    same = task(timeout=1.0, memory_limit=1, source="elsewhere", steps=("inspect",))
+    assert same.fingerprint == first.fingerprint
     for values in (
         {"feeds": ("a=1",)},
         {"rtol": 0.1},
-        {"steps": ("inspect",)},
         {"choice": {"weights": "constants"}},
         {"tag_set": ()},
     ):
@@ -101,3 +103,16 @@ def test_work_is_done_beside_the_folder_that_it_ends_in() -> None:
 )
 def test_what_is_open_is_told_by_the_options_to_paste(options: list[str], kind: str) -> None:
     assert kind_of(options) == kind
+
+
+def test_a_refused_keras_file_is_told_by_its_rule() -> None:
+    found = failure_of(keras_refused(["layer 'a' is a Lambda layer"], "m.h5"), "m.h5")
+    assert (found.outcome, found.rules) == ("blocked", ("B313",))
+    assert "Lambda" in found.reason
+
+
+def test_a_question_without_options_says_what_to_do() -> None:
+    asked = NeedsDecision("it has no signatures", hint="export it again", where="m")
+    assert failure_of(asked, "m").reason == "it has no signatures; export it again"
+    pasted = NeedsDecision("two of them", options=["--tag-set a"], hint="choose:", where="m")
+    assert failure_of(pasted, "m").reason == "two of them"

@@ -18,6 +18,8 @@ from migrator.errors import (
 )
 from migrator.migration.plan import Plan
 from migrator.migration.planning import plan
+from migrator.migration.readiness import NEEDS_YOU, readiness_of
+from migrator.migration.resolve import OpenEndpoints
 from migrator.model.model import Model
 from migrator.report.json_record import plan_result
 from migrator.report.json_v1 import dumps
@@ -286,3 +288,73 @@ def test_options_keep_their_default() -> None:
         outputs=["final_result"],
     )
     assert [e.tensor for e in optional.inputs] == ["input:0", "input_scale:0"]
+
+
+def unfrozen(*more: bytes, kind: str = "VariableV2") -> Model:
+    """Two weights with constants to begin with, each in a head of its own, and a switch."""
+    nodes = [placeholder("x"), op("keep_prob", "Placeholder", dtype=wire.F, shape=wire.Dims(()))]
+    for name in ("one", "two"):
+        nodes += [
+            op(f"{name}/w", kind, dtype=wire.F, shape=wire.Dims((4,)), shared_name=b""),
+            const(f"{name}/start", [1.0] * 4),
+        ]
+        if kind == "VariableV2":
+            read = f"{name}/w"
+            nodes.append(op(f"{name}/Assign", "Assign", read, f"{name}/start", T=wire.F))
+        else:
+            read = f"{name}/get"
+            inputs = (f"{name}/w", f"{name}/start")
+            nodes += [
+                op(f"{name}/Assign", "AssignVariableOp", *inputs, dtype=wire.F),
+                op(read, "ReadVariableOp", f"{name}/w", dtype=wire.F),
+            ]
+        nodes += [
+            op(f"{name}/scaled", "RealDiv", "x", "keep_prob", T=wire.F),
+            op(f"{name}/Add", "Add", f"{name}/scaled", read, T=wire.F),
+        ]
+    return model(*nodes, *more)
+
+
+@pytest.mark.parametrize("kind", ("VariableV2", "VarHandleOp"))
+def test_what_an_initializer_assigns_is_no_trained_weight(kind: str) -> None:
+    found = plan(unfrozen(kind=kind), outputs=["one/Add"], feeds=["keep_prob=1"])
+    assert [(item.code, item.node) for item in found.blockers] == [("variable_missing", "one/w")]
+    assert "no checkpoint lies beside the graph" in found.blockers[0].text
+
+
+@pytest.mark.parametrize("kind", ("VariableV2", "VarHandleOp"))
+def test_weights_that_are_missing_whatever_is_decided_are_told_before_any_question(
+    kind: str,
+) -> None:
+    found = plan(unfrozen(kind=kind))
+    assert {item.node for item in found.blockers} == {"one/w", "two/w"}
+    assert {item.code for item in found.blockers} == {"variable_missing"}
+    assert any("keep_prob:0 must be set" in note for note in found.notes)
+    assert readiness_of(found).verdict == NEEDS_YOU
+    assert found.steps
+
+
+def test_where_one_answer_needs_no_missing_weight_the_question_is_asked() -> None:
+    with pytest.raises(NeedsDecision, match="keep_prob:0 must be set"):
+        plan(unfrozen(op("free", "RealDiv", "x", "keep_prob", T=wire.F)))
+
+
+def test_only_values_of_feeds_are_told_from_open_endpoints() -> None:
+    switch = with_feed(wire.B)
+    with pytest.raises(OpenEndpoints) as told:
+        plan(switch)
+    assert told.value.only_feeds
+    assert told.value.options == ("--input x:0", "--feed p:0=false", "--output y:0")
+    with pytest.raises(OpenEndpoints) as told:
+        plan(
+            model(
+                placeholder("x"),
+                op("p", "Placeholder", dtype=wire.B, shape=wire.Dims(())),
+                op("cost", "SomeOp", "x", "p", T=wire.F),
+                op("Neg", "SomeOp", "x", "p", T=wire.F),
+            )
+        )
+    assert not told.value.only_feeds
+    with pytest.raises(OpenEndpoints) as told:  # an input is open, not a value
+        plan(two_inputs(), inputs=["left"])
+    assert not told.value.only_feeds

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from migrator.errors import MigratorError, UsageError
+from migrator.errors import MigratorError, NeedsDecision, UsageError
+from migrator.formats.messages import message_class
+from migrator.inspection.endpoints import find_endpoints
 from migrator.inspection.summary import VARIABLE_OPS
 from migrator.migration.naming import is_usable
 from migrator.migration.plan import PREDICT
 from migrator.migration.planning import plan
 from migrator.migration.storage.tables import KINDS
+from migrator.model.model import Model
 from tests import wire
 from tests.corpus import HUB, META, SAVED, Sample, sample
 from tests.handmade import (
+    op,
     placeholder,
     read_saved_model,
     unary,
@@ -203,3 +207,43 @@ def test_tags_choose_the_meta_graph(name: str, tags: list[str] | None, chosen: s
 def test_unknown_tags_list_the_real_ones() -> None:
     with pytest.raises(UsageError, match=r"tags nothing; it has: .*gpu"):
         of("tf1.15.5/sm_tags", tag_set=["nothing"])
+
+
+# --- models of TensorFlow 2 without a signature
+
+
+def unsigned(*functions: str) -> Model:
+    """What TensorFlow 2 saves of an object with functions, no signature asked for."""
+    message = message_class("SavedObjectGraph")()
+    root = message.nodes.add()
+    for number, name in enumerate(functions, start=1):
+        root.children.add(node_id=number, local_name=name)
+        message.nodes.add().function.concrete_functions.append(f"__inference_{name}_7")
+        message.concrete_functions[f"__inference_{name}_7"].SetInParent()
+    nodes = [
+        op("saver_filename", "Placeholder", dtype=wire.S, shape=wire.Dims(())),
+        op("StatefulPartitionedCall", "StatefulPartitionedCall", "saver_filename"),
+        op("NoOp", "NoOp"),
+    ]
+    more = wire.block(7, message.SerializeToString())
+    return read_saved_model(wire.saved_model(wire.meta_graph(wire.graph(nodes), more=more)))
+
+
+def test_no_endpoints_are_made_of_what_saves_a_model_without_signatures() -> None:
+    with pytest.raises(NeedsDecision, match="it has no signatures") as told:
+        plan(unsigned("serve", "tokens"))
+    assert "serve, tokens" in told.value.what
+    assert "signatures=" in told.value.hint
+    assert told.value.options == ()
+    ends = find_endpoints(unsigned("serve").meta_graphs[0])
+    assert (ends.inputs, ends.outputs, ends.decided) == ((), (), False)
+
+
+def test_a_model_without_signatures_and_functions_says_so() -> None:
+    with pytest.raises(NeedsDecision, match="no signatures and no functions"):
+        plan(unsigned())
+
+
+def test_tensors_of_a_model_without_signatures_can_be_named() -> None:
+    found = plan(unsigned("serve"), inputs=["saver_filename"], outputs=["StatefulPartitionedCall"])
+    assert [item.tensor for item in found.outputs] == ["StatefulPartitionedCall:0"]

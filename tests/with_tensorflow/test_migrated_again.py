@@ -36,9 +36,7 @@ def _clashing() -> bytes:
     for inner, name in zip(serve, wrapped, strict=True):  # each calls another one
         body = [_call("inner", "a", inner, "StatefulPartitionedCall")]
         returns = {"b": "inner:output:0"}
-        functions.append(
-            wire.function(name, {"a": wire.FLOAT}, {"b": wire.FLOAT}, body, returns)
-        )
+        functions.append(wire.function(name, {"a": wire.FLOAT}, {"b": wire.FLOAT}, body, returns))
     less = [
         const("axes", [0, 1], "int32"),
         op("sum", "Sum", "a", "axes:output:0", T=wire.F, Tidx=wire.I32, keep_dims=False),

@@ -26,6 +26,7 @@ from migrator.batching.names import ancestors, folded, safe_name, unique_names
 from migrator.batching.storage.addresses import is_remote, local_path, pattern_base, shown
 from migrator.batching.storage.trees import OTHER_MESSAGE
 from migrator.errors import FormatError, MigratorError
+from migrator.formats.keras_weights import holds_weights_alone
 from migrator.formats.load import model_file
 from migrator.formats.sniff import sniff
 from migrator.formats.source import ByteSource
@@ -240,6 +241,8 @@ class _Search:
             return "is a TFLite model already"
         if found == "checkpoint":
             return "is weights without a graph"
+        if found == "keras_h5" and holds_weights_alone(path):
+            return "is weights without a model"
         if found.endswith("_text"):
             return "is a graph as text, which is not read"
         return None

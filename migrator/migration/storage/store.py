@@ -79,6 +79,10 @@ class Storage:
         self._inlined: dict[str, Weight] = {}
         self._stayed = 0
 
+    def checkpoint_keys(self) -> tuple[str, ...]:
+        """Keys of the checkpoint that variables and tables are filled from."""
+        return tuple(sorted(self._variables.keys | self._tables.keys))
+
     def has_variables(self, graph: Graph) -> bool:
         return bool(variable_nodes(graph))
 

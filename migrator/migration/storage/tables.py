@@ -56,6 +56,8 @@ class TableStore:
         self._tracer = tracer
         self._restored = restored
         self._checkpoint = checkpoint
+        self.keys: set[str] = set()
+        """Keys of the checkpoint whose values were taken."""
         self._folders = tuple(folders)
         # A model may bring a link to somewhere else.
         self._root = self._folders[0].resolve() if self._folders else Path()
@@ -104,6 +106,7 @@ class TableStore:
                 held = self._checkpoint.tensors
                 if keys.key not in held or values.key not in held:
                     return _blocked(node, f"the checkpoint does not hold {keys.key!r}")
+                self.keys |= {keys.key, values.key}
                 return replace(table, keys=held[keys.key], values=held[values.key])
             if node.name not in self._fillers:
                 return _blocked(node, "nothing in the model fills it")

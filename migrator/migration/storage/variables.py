@@ -38,6 +38,8 @@ class VariableStore:
         self._initial = Initial(meta, tracer)
         self._restored = restored
         self._checkpoint = checkpoint
+        self.keys: set[str] = set()
+        """Keys of the checkpoint whose values were taken."""
 
     def weight(self, node: Node) -> Weight | Blocker:
         """The variable that ``node`` holds, or why it cannot be had."""
@@ -105,6 +107,7 @@ class VariableStore:
             keys += [checkpoint.names[key] for key in keys if key in checkpoint.names]
             for key in filter(None, keys):
                 if key in checkpoint.tensors:
+                    self.keys.add(key)
                     try:
                         part = entry.part if entry is not None else ""
                         return checkpoint.slice(key, part) if part else checkpoint.tensors[key]

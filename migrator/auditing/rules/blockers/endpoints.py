@@ -50,7 +50,9 @@ def undecided_endpoints(subject: Subject) -> Iterator[Issue]:
         yield Issue(
             message=decision.what,
             detail={"options": list(asked.options)},
-            fix=f"choose among these: {' '.join(asked.options)}" if asked.options else "",
+            fix=f"choose among these: {' '.join(asked.options)}"
+            if asked.options
+            else decision.hint,
         )
 
 
