@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from migrator.errors import DestinationError
 from migrator.interrupts import held_back
@@ -70,6 +71,36 @@ def is_stream(target: Path) -> bool:
     return stat.S_ISCHR(mode) or stat.S_ISFIFO(mode)
 
 
+def open_regular(path: str | os.PathLike[str], *, follow: bool = True) -> BinaryIO:
+    """A file to be read; whoever put a pipe or a device there does not have us wait for it.
+
+    Without ``follow`` not by a link. Raises OSError, also for what is no regular file.
+    """
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+    handle = os.open(path, flags if follow else flags | os.O_NOFOLLOW)
+    try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "is no regular file", os.fspath(path))
+        return os.fdopen(handle, "rb")
+    except BaseException:
+        os.close(handle)
+        raise
+
+
+def check_writable(target: Path) -> None:
+    """Raise DestinationError where ``write_whole`` would, as far as that can be known before."""
+    if target.is_dir():
+        raise DestinationError("is a folder", where=str(target), hint="name a file")
+    if is_stream(target):
+        return
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        os.close(handle)
+        os.unlink(name)
+    except (OSError, ValueError) as error:
+        raise _cannot_be_written(error, target) from None
+
+
 def _cannot_be_written(error: OSError | ValueError, target: Path) -> DestinationError:
     why = error.strerror or str(error) if isinstance(error, OSError) else str(error)
     full = isinstance(error, OSError) and error.errno in _FULL
@@ -120,9 +151,9 @@ def temporary_folder() -> Iterator[Path]:
         yield folder
 
 
-def new_temporary_folder() -> Path:
+def new_temporary_folder(prefix: str = "migrator-") -> Path:
     """The same for who calls ``remove_folder`` in the end; the end of the process does else."""
-    return _new_folder(prefix="migrator-")
+    return _new_folder(prefix=prefix)
 
 
 def remove_folder(folder: Path) -> None:

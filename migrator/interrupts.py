@@ -81,9 +81,11 @@ class held_back:
 
 def _on_signal(number: int, frame: FrameType | None) -> None:
     global _pending
+    if _raised is not None and time.monotonic() - _raised_at <= _DEAF:
+        return  # also where it is held back: at the end of that, it would disturb as much
     if _held:
         _pending = number
-    elif _raised is None or time.monotonic() - _raised_at > _DEAF:
+    else:
         _raise(number)
 
 

@@ -116,6 +116,7 @@ def test_few_tasks_lie_with_the_scheduler_at_a_time(tmp_path: Path, cluster: Clu
     from migrator.batching.executors.cluster.executor import ClusterExecutor
 
     most = 0
+    (tmp_path / "out").mkdir()  # as a run does
     with ClusterExecutor(cluster.address) as executor:
         futures = [
             executor.submit(work, task.to_json())
@@ -290,6 +291,7 @@ def test_a_slot_that_nobody_uses_gives_its_memory_back(tmp_path: Path) -> None:
     from migrator.batching.executors.cluster.seats import Seats
 
     seats = Seats(1)
+    (tmp_path / "out").mkdir()
     made = [task.to_json() for task in tasks(tmp_path / "zoo", tmp_path / "out", "ok-1", "ok-2")]
     found: list[Json] = [seats.run("a", "tests.batch.stubs:work", made[0])]
     process = int(found[0]["versions"]["process"])

@@ -4,23 +4,47 @@ import errno
 import fcntl
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import BinaryIO
 
 import pytest
 
 from migrator.batching.job.notes import empty_outcome
 from migrator.batching.job.places import OUTCOME
+from migrator.batching.ledger.before import check_sources
 from migrator.batching.ledger.ledger import Ledger, parse_retry
 from migrator.batching.ledger.lock import DestinationLock
 from migrator.batching.ledger.recovery import catch_up, outcomes_here
+from migrator.batching.storage import stamps
 from migrator.batching.storage.stamps import sha256_of, stamp_of
 from migrator.batching.task import Outcome, Task
 from migrator.errors import DestinationError, UsageError
+from migrator.files import open_regular
 from tests.batch.stubs import tasks
+
+
+@contextmanager
+def promptly(seconds: int = 5) -> Iterator[None]:
+    """Fail, and do not hang, where something waits for a pipe or reads without end."""
+
+    def late(*_: object) -> None:
+        raise AssertionError(f"took more than {seconds} s")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def outcome(task: Task, **values: object) -> Outcome:
@@ -105,6 +129,18 @@ def test_a_line_that_only_lacks_its_end_is_whole(task: Task, tmp_path: Path) -> 
         b'{"name": "a", "source": "", "dest": "", "outcome": "done", "cause": 3}',
         b'{"name": "a", "source": "", "dest": "", "outcome": "done", "finished": null}',
         b'{"name": "a", "source": "", "dest": "", "outcome": ["done"]}',
+        b'{"schema": 5, "name": "a", "source": "", "dest": "", "outcome": "done"}',
+        b'{"schema": null, "name": "a", "source": "", "dest": "", "outcome": "done"}',
+        b'{"schema": [], "name": "a", "source": "", "dest": "", "outcome": "done"}',
+        b'{"name": "a", "source": "", "dest": 5, "outcome": "done"}',
+        b'{"name": "a", "source": "", "dest": "", "outcome": "done", "steps": ["plan", 5]}',
+        b'{"name": "a", "source": "", "dest": "", "outcome": "done", "decided": []}',
+        b'{"name": "a", "source": "", "dest": "", "outcome": "done", "seconds": "abc"}',
+        b'{"name": "a", "source": "", "dest": "", "outcome": "done", "source_bytes": "1e9"}',
+        b'{"name": "a", "source": "", "dest": "", "outcome": "done", "attempts": null}',
+        b'{"name": "a", "source": "", "dest": "", "outcome": "done", "again": 5}',
+        b'{"name": "a", "source": "", "dest": "", "outcome": "done", "decision": "yes"}',
+        b'{"name": "a", "source": "", "dest": "", "outcome": "done", "rules": "B1"}',
     ],
 )
 def test_a_line_that_is_no_outcome_is_passed_over(tmp_path: Path, line: bytes) -> None:
@@ -191,6 +227,120 @@ def test_a_changed_source_needs_work_and_a_touched_one_does_not(task: Task, tmp_
         assert ledger.needs_work(task) == ""
         Path(task.source).write_text("other")
         assert ledger.needs_work(task) == "changed source"
+
+
+def test_a_touched_source_is_read_once_and_no_more(
+    task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+
+    def counted(path: str) -> str:
+        read.append(path)
+        return sha256_of(path)
+
+    monkeypatch.setattr("migrator.batching.ledger.ledger.sha256_of", counted)
+    with Ledger(tmp_path) as ledger:
+        told = outcome(task, reason="first")
+        ledger.add(told)
+        os.utime(task.source, (1, 1))
+        assert ledger.needs_work(task) == ""
+        assert ledger.needs_work(task) == ""
+        noted = ledger.outcome("ok")
+        assert noted == replace(told, source_stamp=stamp_of(task).value)
+    with Ledger(tmp_path) as ledger:
+        assert ledger.needs_work(task) == ""
+        assert len(ledger.path.read_text().splitlines()) == 2
+    assert read == [task.source]
+
+
+def test_a_new_time_that_cannot_be_noted_costs_nothing(
+    task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    with Ledger(tmp_path) as ledger:
+        ledger.add(outcome(task))
+        os.utime(task.source, (1, 1))
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "write", full)
+            assert ledger.needs_work(task) == ""
+        ledger.check()
+
+
+def test_a_source_of_another_size_is_not_read_to_tell_that_it_changed(
+    task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(path: str) -> str:
+        raise AssertionError(path)
+
+    with Ledger(tmp_path) as ledger:
+        ledger.add(outcome(task, source_bytes=stamp_of(task).bytes))
+        with open(task.source, "ab") as file:
+            file.truncate(1 << 40)  # a sparse one, of a terabyte
+        monkeypatch.setattr("migrator.batching.ledger.ledger.sha256_of", never)
+        assert ledger.needs_work(task) == "changed source"
+
+
+@pytest.mark.parametrize("size", [0, 2])
+@pytest.mark.parametrize("kind", ["pipe", "zero", "folder"])
+def test_a_source_that_became_no_file_is_changed_and_never_read(
+    task: Task, tmp_path: Path, kind: str, size: int
+) -> None:
+    other = replace(task, source=str(tmp_path / "another"))
+    with Ledger(tmp_path) as ledger:
+        ledger.add(outcome(task, source_bytes=size))
+        ledger.add(outcome(other, name="ok-2", source_sha256="0" * 64))
+        Path(task.source).unlink()
+        if kind == "pipe":
+            os.mkfifo(task.source)
+        elif kind == "zero":
+            Path(task.source).symlink_to("/dev/zero")
+        else:
+            Path(task.source).mkdir()
+        with promptly():
+            assert sha256_of(task.source) == ""
+            assert ledger.needs_work(task) == "changed source"
+
+
+def test_a_source_that_became_a_pipe_is_no_copy_of_another(task: Task, tmp_path: Path) -> None:
+    with Ledger(tmp_path) as ledger:
+        ledger.add(outcome(task))
+        os.mkfifo(tmp_path / "pipe")
+        other = replace(task, source=str(tmp_path / "pipe"))
+        with promptly(), pytest.raises(DestinationError, match="results of other models"):
+            check_sources([other], ledger, str(tmp_path))
+
+
+def test_a_moved_model_is_known_by_its_bytes_which_are_read_only_where_its_size_is_the_same(
+    task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("migrator.batching.ledger.ledger.sha256_of", lambda path: "abc")
+    for name, content in (("same", b"12"), ("larger", b"123")):
+        (tmp_path / name).write_bytes(content)
+    with Ledger(tmp_path) as ledger:
+        ledger.add(outcome(task, source_bytes=2, source_sha256="abc"))
+        check_sources([replace(task, source=str(tmp_path / "same"))], ledger, "DEST")
+        with pytest.raises(DestinationError, match="results of other models"):
+            check_sources([replace(task, source=str(tmp_path / "larger"))], ledger, "DEST")
+
+
+def test_a_file_that_grows_while_it_is_read_is_read_to_where_it_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "grows"
+    file.write_bytes(b"1" * 100)
+    before = sha256_of(str(file))
+
+    def opened(path: str) -> BinaryIO:
+        found = open_regular(path)
+        size = os.fstat(found.fileno()).st_size
+        monkeypatch.setattr(os, "fstat", lambda handle: SimpleNamespace(st_size=size))
+        file.write_bytes(b"1" * 1000)
+        return found
+
+    monkeypatch.setattr(stamps, "open_regular", opened)
+    assert sha256_of(str(file)) == before
 
 
 def test_a_changed_file_of_weights_beside_a_graph_needs_work(tmp_path: Path) -> None:
@@ -361,6 +511,15 @@ def test_an_outcome_that_was_cut_short_with_the_power_is_none(
 ) -> None:
     (Path(task.dest) / OUTCOME).write_bytes(data)
     with Ledger(tmp_path) as ledger:
+        ledger.add(outcome(task))
+        catch_up(ledger, outcomes_here([task]))
+        assert ledger.needs_work(task) == "new"
+
+
+def test_an_outcome_that_is_a_pipe_is_none(task: Task, tmp_path: Path) -> None:
+    (Path(task.dest) / OUTCOME).unlink()
+    os.mkfifo(Path(task.dest) / OUTCOME)
+    with Ledger(tmp_path) as ledger, promptly():
         ledger.add(outcome(task))
         catch_up(ledger, outcomes_here([task]))
         assert ledger.needs_work(task) == "new"

@@ -28,6 +28,7 @@ def slot() -> Iterator[Slot]:
 
 
 def run(slot: Slot, tmp_path: Path, source: str, **options: object) -> Json:
+    (tmp_path / "out").mkdir(exist_ok=True)  # as a run does
     (task,) = tasks(tmp_path / "zoo", tmp_path / "out", source, **options)
     return slot.run(WORK, task.to_json())
 
@@ -102,7 +103,7 @@ def test_what_a_task_started_ends_with_it_in_whatever_session(
     slot: Slot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("migrator.batching.executors.slots._GRACE", 0.0)
-    (tmp_path / "out").mkdir()
+    (tmp_path / "out").mkdir(exist_ok=True)
     run(slot, tmp_path, "deaf", timeout=1.0)
     child = int((tmp_path / "out" / "deaf.child").read_text())
     deadline = time.monotonic() + 5

@@ -9,16 +9,24 @@ from pathlib import Path
 
 import pytest
 
-from migrator.batching.job import steps
+from migrator.batching.job import candidates
 from migrator.batching.job.task_function import run, run_task
 from migrator.batching.task import Outcome, Task
 from migrator.errors import MigratorError
 from tests import wire
 from tests.batch.poison import sound, truncated, unknown_op
 from tests.corpus import FIXTURES, sample
+from tests.handmade import op, placeholder
 from tests.schemas import validate
 
 STEPS = ("inspect", "audit", "plan")
+
+
+@pytest.fixture(autouse=True)
+def dest(tmp_path: Path) -> Path:
+    """DEST, which a run has made before its models come."""
+    (tmp_path / "out").mkdir()
+    return tmp_path / "out"
 
 
 def made(tmp_path: Path, data: bytes | None, name: str = "model", **options: object) -> Outcome:
@@ -90,6 +98,26 @@ def test_open_endpoints_need_a_decision_with_candidates(tmp_path: Path) -> None:
     assert result(found, "plan.json")["options"] == found.decision["options"]
 
 
+def test_where_only_a_switch_is_open_its_value_is_what_is_asked_for(tmp_path: Path) -> None:
+    found = made(tmp_path, sample("tf1.15.5/keep_prob").file.read_bytes())
+    assert found.outcome == "needs_decision"
+    assert found.decision is not None
+    assert found.decision["kind"] == "feeds"
+    assert any(text.startswith("--feed keep_prob") for text in found.decision["options"])
+
+
+def test_weights_that_are_nowhere_are_told_before_any_question(tmp_path: Path) -> None:
+    nodes = [
+        placeholder("x"),
+        op("training", "Placeholder", dtype=wire.B, shape=wire.Dims(())),
+        op("w", "VariableV2", dtype=wire.F, shape=wire.Dims((4,))),
+        op("y", "SomeOp", "x", "w", "training", T=wire.F),
+    ]
+    found = made(tmp_path, wire.graph(nodes))
+    assert (found.outcome, found.rules, found.decision) == ("blocked", ("B201",), None)
+    assert "no checkpoint lies beside the graph" in found.reason
+
+
 def test_a_choice_of_meta_graphs_names_them(tmp_path: Path) -> None:
     metas = [wire.meta_graph(sound(), tags) for tags in (["train"], ["predict", "gpu"])]
     found = made(tmp_path, wire.saved_model(*metas))
@@ -112,7 +140,7 @@ def test_of_names_without_end_an_outcome_holds_some(tmp_path: Path) -> None:
 def test_of_endpoints_with_names_too_long_an_outcome_holds_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(steps, "_LONGEST_NAME", 3)
+    monkeypatch.setattr(candidates, "_LONGEST_NAME", 3)
     found = made(tmp_path, sample("tf1.15.5/two_towers").file.read_bytes())
     assert found.decision is not None
     assert found.decision["candidates"] == {"inputs": [], "outputs": []}

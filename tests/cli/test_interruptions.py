@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from migrator import interrupts
+from migrator.batching.ledger.lock import DestinationLock
 from migrator.cli.main import main
 from migrator.files import folder_beside, temporary_folder
 from tests.cli.places import listing, temporary  # noqa: F401
@@ -63,6 +64,41 @@ def test_a_second_signal_does_not_disturb_what_the_first_one_unwinds(tmp_path: P
             time.sleep(0.01)
             cleaned.append(True)
     assert cleaned == [True]
+
+
+@pytest.mark.usefixtures("handlers")
+def test_a_second_signal_is_not_kept_for_later_where_things_are_held_back() -> None:
+    cleaned = []
+    with pytest.raises(KeyboardInterrupt):
+        try:
+            signal.raise_signal(signal.SIGINT)
+        finally:
+            with interrupts.held_back():
+                signal.raise_signal(signal.SIGINT)
+                cleaned.append("first")
+            cleaned.append("second")
+    assert cleaned == ["first", "second"]
+    with interrupts.held_back():
+        pass
+
+
+@pytest.mark.usefixtures("handlers")
+def test_a_burst_of_signals_leaves_no_folder_of_a_batch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remove = shutil.rmtree
+
+    def interrupted(path: Path, ignore_errors: bool) -> None:
+        signal.raise_signal(signal.SIGINT)
+        remove(path, ignore_errors=ignore_errors)
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(interrupts, "_DEAF", 0.0)  # as long after the first as can be
+    with pytest.raises((KeyboardInterrupt, SystemExit)), DestinationLock(tmp_path / "out") as lock:
+        (tmp_path / "out" / ".work").mkdir()
+        monkeypatch.setattr("shutil.rmtree", interrupted)
+    assert not lock.temporary.exists()
+    assert not (tmp_path / "out" / ".work").exists()
 
 
 @pytest.mark.usefixtures("handlers")

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import os
-import shlex
 import time
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from migrator.batching.job.audited import audited, check_trusted
+from migrator.batching.job.candidates import with_candidates
 from migrator.batching.job.failures import (
-    ENDPOINTS,
-    FEEDS,
     Failure,
     Stopped,
     failure_of,
@@ -50,8 +47,7 @@ from migrator.report.json_v1 import dumps
 
 FETCH = "fetch"
 """In ``Outcome.seconds``, where something had to be fetched."""
-_MOST_CANDIDATES = 50
-_LONGEST_NAME = 2000
+_MOST_HASHED = 64 << 20
 _FOR_TFLITE = (
     "inputs",
     "outputs",
@@ -99,7 +95,7 @@ class Job:
         if failure.readiness:
             found["readiness"] = failure.readiness
         if failure.decision is not None:
-            found["decision"] = self._with_candidates(failure.decision)
+            found["decision"] = with_candidates(failure.decision, self._summary)
         return replace(
             base,
             **found,
@@ -153,6 +149,8 @@ class Job:
 
     def _note_source(self, stamp: Stamp) -> None:
         self._found |= {"source_stamp": stamp.value, "source_bytes": stamp.bytes}
+        if stamp.only and stamp.bytes <= _MOST_HASHED:  # a larger one by who reads all of it anyway
+            self._found["source_sha256"] = sha256_of(stamp.only)
 
     def _load(self) -> None:
         """The model; what cannot be read is audited all the same, and said after that."""
@@ -347,20 +345,6 @@ class Job:
         bound = self._task.timeout
         return None if bound is None else max(bound - (time.monotonic() - self._start), 0.0)
 
-    def _with_candidates(self, decision: Mapping[str, Any]) -> Json:
-        """What there is to choose from: endpoints as inspect tells them, tags and keys by name."""
-        found: Json = {**decision, "candidates": []}
-        if decision["kind"] not in (ENDPOINTS, FEEDS):
-            words = [shlex.split(option) for option in decision["options"]]
-            found["candidates"] = [item[-1].rpartition("=")[2] for item in words if item]
-        elif self._summary is not None:
-            for meta in self._summary["meta_graphs"]:
-                if ends := meta["graph"].get("endpoints"):
-                    sides = ("inputs", "outputs")
-                    found["candidates"] = {side: _shortlist(ends[side]) for side in sides}
-                    break
-        return found
-
     def _named(self, result: Json) -> Json:
         """A result that names the source as the user did, not where a copy of it lay."""
         source = result.get("source")
@@ -392,9 +376,3 @@ class Job:
 
     def _add_seconds(self, step: str, seconds: float) -> None:
         self._seconds[step] = self._seconds.get(step, 0.0) + seconds
-
-
-def _shortlist(candidates: Sequence[Json]) -> list[Json]:
-    """The best of them, but for names so long that a line of the ledger has no room for them."""
-    short = (item for item in candidates if len(item["tensor"]) <= _LONGEST_NAME)
-    return list(islice(short, _MOST_CANDIDATES))

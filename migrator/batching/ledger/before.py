@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 from migrator.batching.job.places import OUTCOME
-from migrator.batching.ledger.ledger import Ledger, is_source
+from migrator.batching.ledger.ledger import Ledger, Line, has_bytes, is_source
 from migrator.batching.storage.addresses import is_remote
-from migrator.batching.storage.stamps import sha256_of
+from migrator.batching.storage.stamps import stamp_of
 from migrator.batching.task import DECIDABLE, Task
 from migrator.errors import DestinationError, MigratorError
 
@@ -40,6 +40,10 @@ def with_decisions(task: Task, ledger: Ledger) -> Task:
         return task
 
 
+def _is_copy(task: Task, line: Line) -> bool:
+    return not is_remote(task.source) and has_bytes(line, task.source, stamp_of(task).bytes)
+
+
 def check_sources(tasks: Iterable[Task], ledger: Ledger, dest: str) -> None:
     """Raise DestinationError where names stand for other models that are still there."""
     taken = []
@@ -48,8 +52,7 @@ def check_sources(tasks: Iterable[Task], ledger: Ledger, dest: str) -> None:
         if line is None or is_source(line.source, task):
             continue
         is_there = is_remote(line.source) or os.path.exists(line.source)
-        is_same = bool(line.sha256) and sha256_of(task.source) == line.sha256
-        if is_there and not is_same:
+        if is_there and not _is_copy(task, line):
             taken.append(f"{task.name!r} is the result of {line.source}, not of {task.source}")
     if taken:
         more = f"; and {len(taken) - _NAMED} more" if len(taken) > _NAMED else ""

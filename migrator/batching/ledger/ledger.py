@@ -11,10 +11,12 @@ import json
 import os
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, overload
+from typing import Any, BinaryIO, NamedTuple, overload
 
+from migrator.batching.job.failures import GOES_ON
 from migrator.batching.job.places import OUTCOME, unwritable
 from migrator.batching.storage.addresses import is_remote, shown
 from migrator.batching.storage.stamps import Stamp, sha256_of, stamp_of
@@ -27,7 +29,8 @@ from migrator.batching.task import (
     Task,
     outcome_from_json,
 )
-from migrator.errors import UsageError
+from migrator.errors import DestinationError, UsageError
+from migrator.files import open_regular
 
 ALL = "all"
 RETRIES = (*OUTCOMES, ALL)
@@ -41,6 +44,7 @@ NEW, CHANGED_OPTIONS, CHANGED_SOURCE, RETRIED, GONE = (
 """Why a task is done (again)."""
 _MOST_LINE = 16 << 20
 _STEPS: dict[tuple[str, ...], frozenset[str]] = {}
+_WORKED = "while this run worked"
 
 
 class Line(NamedTuple):
@@ -56,6 +60,8 @@ class Line(NamedTuple):
     fingerprint: str
     stamp: str
     sha256: str
+    bytes: int
+    """Of the source; 0 where that is not known."""
 
 
 class Ledger:
@@ -71,7 +77,9 @@ class Ledger:
         """Lines that make no sense: cut off by what killed a run."""
         try:
             is_new = not self.path.exists()
-            self._file = open(self.path, "a+b")  # noqa: SIM115 - closed in close()
+            flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+            handle = os.open(self.path, flags | os.O_NONBLOCK, 0o666)
+            self._file = os.fdopen(handle, "rb")  # to be read; written by its number, at once
             if is_new:
                 _sync_folder(folder)
             self._lines = self._read()
@@ -120,34 +128,46 @@ class Ledger:
         return self._file.read(1) == b"\n"
 
     def add(self, outcome: Outcome) -> None:
-        """Append one line and see it to the disk. Raises DestinationError."""
-        data = json.dumps(outcome.to_json(), allow_nan=False).encode() + b"\n"
+        """Append one line and see it to the disk. Raises DestinationError, as ``check`` does."""
+        self.check()
         try:
-            offset = self._append(data)
+            self._add(outcome)
         except OSError as error:
             raise unwritable(error, self.path) from None
-        self._lines[outcome.name] = _line(outcome, offset, len(data))
 
-    def _append(self, data: bytes) -> int:
-        offset = self._end
+    def check(self) -> None:
+        """Raise DestinationError where the ledger in DEST is no longer the one that we write."""
+        own = os.fstat(self._file.fileno())
         try:
-            self._file.write(data)
-            self._file.flush()
-            os.fsync(self._file.fileno())
+            there = os.stat(self.path, follow_symlinks=False)
+        except (FileNotFoundError, NotADirectoryError):
+            raise lost(self.path) from None
+        except OSError as error:
+            raise unwritable(error, self.path) from None
+        if not os.path.samestat(own, there):
+            raise lost(self.path, "was replaced")
+        if own.st_size != self._end:
+            raise lost(self.path, "was written by others")
+
+    def _add(self, outcome: Outcome, *, sync: bool = True) -> None:
+        data = json.dumps(outcome.to_json(), allow_nan=False).encode() + b"\n"
+        self._lines[outcome.name] = _line(outcome, self._append(data, sync=sync), len(data))
+
+    def _append(self, data: bytes, *, sync: bool = True) -> int:
+        offset = self._end
+        handle = self._file.fileno()
+        try:
+            rest = data
+            while rest:
+                rest = rest[os.write(handle, rest) :]
+            if sync:
+                os.fsync(handle)
         except OSError:
-            self._cut_back(offset)
+            with contextlib.suppress(OSError):  # half a line would be in the way of the next
+                os.ftruncate(handle, offset)
             raise
         self._end += len(data)
         return offset
-
-    def _cut_back(self, end: int) -> None:
-        """Half a line, of a full disk, would be in the way of the next."""
-        with contextlib.suppress(OSError):
-            self._file.close()
-        with contextlib.suppress(OSError):
-            os.truncate(self.path, end)
-        with contextlib.suppress(OSError):
-            self._file = open(self.path, "a+b")  # noqa: SIM115
 
     def outcome(self, name: str) -> Outcome | None:
         """The latest of ``name``; None for one that never ended."""
@@ -180,7 +200,8 @@ class Ledger:
     ) -> str:
         """Why ``task`` is to be done, empty where it need not be. ``retry`` holds ``RETRIES``.
 
-        ``stamp`` is that of its source now, where it is known. Raises StorageError.
+        ``stamp`` is that of its source now, where it is known. A new one of the same bytes is
+        noted. Raises StorageError.
         """
         line = self._lines.get(task.name)
         if line is None:
@@ -197,13 +218,34 @@ class Ledger:
         # Last, as it may read the whole source.
         return CHANGED_SOURCE if self._is_changed(task, line, stamp) else ""
 
-    @staticmethod
-    def _is_changed(task: Task, line: Line, stamp: Stamp | None) -> bool:
+    def _is_changed(self, task: Task, line: Line, stamp: Stamp | None) -> bool:
         stamp = stamp or stamp_of(task)
         if stamp.value == line.stamp:
             return False
         # Copied or touched, a file is still the same.
-        return not (stamp.only and line.sha256 and sha256_of(stamp.only) == line.sha256)
+        if not (stamp.only and has_bytes(line, stamp.only, stamp.bytes)):
+            return True
+        self._note(task.name, stamp)
+        return False
+
+    def _note(self, name: str, stamp: Stamp) -> None:
+        """The next run need not read the source; it can, so nothing here is worth an error."""
+        outcome = self.outcome(name)
+        if outcome is not None:
+            with contextlib.suppress(OSError):
+                self._add(replace(outcome, source_stamp=stamp.value), sync=False)
+
+
+def has_bytes(line: Line, path: str, size: int) -> bool:
+    """Whether a file at ``path``, of ``size`` bytes, is the source that ``line`` tells of."""
+    return bool(line.sha256) and line.bytes in (0, size) and sha256_of(path) == line.sha256
+
+
+def lost(path: Path, how: str = "was removed") -> DestinationError:
+    """The error for a file of the run's own that others took away, or DEST with it."""
+    if not path.parent.is_dir():
+        path = path.parent
+    return DestinationError(f"{how} {_WORKED}", where=str(path), hint=GOES_ON)
 
 
 def is_source(source: str, task: Task) -> bool:
@@ -233,12 +275,25 @@ def parsed_outcome(data: bytes) -> Outcome | None:
         found = outcome_from_json(json.loads(data))
     except (ValueError, TypeError, AttributeError, RecursionError):
         return None
-    is_one = found.schema.startswith("migrator.batch-model/") and found.outcome in OUTCOMES
-    if not (is_one and isinstance(found.steps, tuple) and isinstance(found.decided, Mapping)):
+    if not all(_is_like(getattr(found, name), like) for name, like in _LIKE.items()):
         return None
-    texts = [found.name, found.source, found.cause, found.fingerprint, found.finished]
-    texts += [found.source_stamp, found.source_sha256, *found.steps]
-    return found if all(isinstance(text, str) for text in texts) else None
+    is_one = found.schema.startswith("migrator.batch-model/") and found.outcome in OUTCOMES
+    return found if is_one else None
+
+
+_EXAMPLE = Outcome(name="", source="", dest="")
+_LIKE = {item.name: getattr(_EXAMPLE, item.name) for item in fields(Outcome)}
+
+
+def _is_like(value: object, like: object) -> bool:
+    """Whether a field is of the kind of that of an outcome of which nothing is known."""
+    if like is None:
+        return value is None or isinstance(value, Mapping)
+    if isinstance(like, tuple):
+        return isinstance(value, tuple) and all(isinstance(item, str) for item in value)
+    if isinstance(like, Mapping):
+        return isinstance(value, Mapping)
+    return type(value) is type(like)
 
 
 def _line(item: Outcome, offset: int, length: int) -> Line:
@@ -254,6 +309,7 @@ def _line(item: Outcome, offset: int, length: int) -> Line:
         fingerprint=sys.intern(item.fingerprint),
         stamp=item.source_stamp,
         sha256=item.source_sha256,
+        bytes=item.source_bytes,
     )
 
 
@@ -275,19 +331,34 @@ class Models(Sequence[Json]):
         if isinstance(index, slice):
             return [self[number] for number in range(*index.indices(len(self)))]
         offset, length = self._places[index]
-        with open(self._path, "rb") as file:
-            return _read_at(file, offset, length)
+        with self._opened() as file:
+            return self._read_at(file, offset, length)
 
     def __iter__(self) -> Iterator[Json]:
-        with open(self._path, "rb") as file:
+        with self._opened() as file:
             for offset, length in self._places:
-                yield _read_at(file, offset, length)
+                yield self._read_at(file, offset, length)
 
+    def _opened(self) -> BinaryIO:
+        try:
+            return open_regular(self._path)
+        except OSError as error:
+            raise self._unreadable(error.strerror or str(error)) from None
 
-def _read_at(file: Any, offset: int, length: int) -> Json:
-    file.seek(offset)
-    found: Json = json.loads(file.read(length))
-    return found
+    def _read_at(self, file: BinaryIO, offset: int, length: int) -> Json:
+        try:
+            file.seek(offset)
+            found = json.loads(file.read(length))
+        except OSError as error:
+            raise self._unreadable(error.strerror or str(error)) from None
+        except (ValueError, RecursionError):
+            found = None
+        if not isinstance(found, dict):
+            raise self._unreadable("others have written to it")
+        return found
+
+    def _unreadable(self, why: str) -> DestinationError:
+        return DestinationError(f"cannot be read any more: {why}", where=str(self._path))
 
 
 def parse_retry(words: str) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from migrator.batching.job.places import OUTCOME
 from migrator.batching.ledger.ledger import Ledger, parsed_outcome
 from migrator.batching.storage.addresses import is_remote
 from migrator.batching.task import Task
+from migrator.files import open_regular
 
 MOST_BYTES = 16 << 20
 """Of an outcome that is read."""
@@ -46,7 +47,7 @@ def outcomes_here(tasks: Iterable[Task]) -> Iterator[tuple[Task, bytes | None]]:
 
 def _read(file: Path) -> bytes | None:
     try:
-        with open(file, "rb") as opened:
+        with open_regular(file) as opened:
             return opened.read(MOST_BYTES)
     except OSError:
         return None

@@ -183,6 +183,7 @@ def run_tasks(
             watchers=watchers,
             work=work,
             about=about or {},
+            lock=lock,
             desk=desk,
             stamps=known,
         )

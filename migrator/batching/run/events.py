@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import stat
+import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,7 +16,8 @@ from typing import Any, Protocol
 from migrator.batching.job.notes import utc_now
 from migrator.batching.run.prometheus import Counts, RunState, write_metrics
 from migrator.batching.task import Json, Outcome
-from migrator.errors import DestinationError
+from migrator.errors import DestinationError, MigratorError, UsageError
+from migrator.files import check_writable
 
 _EVERY = 5.0
 """Seconds between two writings of the metrics."""
@@ -70,11 +74,39 @@ class Watcher(Protocol):
         """The run is at its end: ``finished``, ``interrupted`` or ``stopped``."""
 
 
-class EventLog:
-    """Events as JSON lines, appended to a file. Raises DestinationError where it takes none."""
+class _Trouble:
+    """Told once, as the run goes on: looking on costs the batch nothing."""
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, tell: Callable[[str], None] | None) -> None:
+        self._tell = tell or _warn
+        self._is_told = False
+
+    def tell(self, error: MigratorError) -> None:
+        if not self._is_told:
+            self._is_told = True
+            self._tell(f"{error}; the run goes on without it")
+
+
+def _warn(line: str) -> None:
+    # A line of progress may stand there, and has no end.
+    start = "\n" if sys.stderr.isatty() else ""
+    with contextlib.suppress(OSError):
+        sys.stderr.write(f"{start}{line}\n")
+        sys.stderr.flush()
+
+
+class EventLog:
+    """Events as JSON lines, appended to a file. Raises DestinationError where there can be none.
+
+    ``tell`` is given a line, for standard error else, where the file takes no more; the events end
+    there.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], *, tell: Callable[[str], None] | None = None
+    ) -> None:
         self._path = os.fspath(path)
+        self._trouble = _Trouble(tell)
         try:
             self._file = open(self._path, "a", encoding="utf-8")  # noqa: SIM115 - see over()
         except (OSError, ValueError) as error:
@@ -94,11 +126,15 @@ class EventLog:
             "counts": dict(tally.counts),
             "left": tally.left,
         }
+        if self._file.closed:
+            return
         try:
             self._file.write(json.dumps(line) + "\n")
             self._file.flush()
         except OSError as error:
-            raise self._failure(error) from None
+            with contextlib.suppress(OSError):
+                self._file.close()
+            self._trouble.tell(self._failure(error))
 
     def began(self, tally: Tally) -> None:
         self._write("run_started", tally, jobs=tally.jobs)
@@ -114,7 +150,8 @@ class EventLog:
 
     def over(self, tally: Tally, how: str) -> None:
         self._write(f"run_{how}", tally, seconds=round(tally.seconds, 3))
-        self._file.close()
+        with contextlib.suppress(OSError):  # all has been written, or told of
+            self._file.close()
 
 
 def _short(outcome: Outcome) -> Json:
@@ -123,10 +160,21 @@ def _short(outcome: Outcome) -> Json:
 
 
 class MetricsFile:
-    """The counts of a run as a file for Prometheus, written anew every few seconds."""
+    """The counts of a run as a file for Prometheus, written anew every few seconds.
 
-    def __init__(self, path: str | os.PathLike[str], dest: str) -> None:
-        self._path = Path(path)
+    ``tell`` is given a line, for standard error else, the first time that it cannot be written.
+    Raises UsageError for a name that no collector reads, DestinationError for what is no file.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        dest: str,
+        *,
+        tell: Callable[[str], None] | None = None,
+    ) -> None:
+        self._path = _metrics_path(path)
+        self._trouble = _Trouble(tell)
         self._dest = dest
         self._counts = Counts()
         self._started = time.time()
@@ -159,4 +207,24 @@ class MetricsFile:
             jobs=tally.jobs,
             running=tally.running,
         )
-        write_metrics(self._path, self._counts, state)
+        try:
+            write_metrics(self._path, self._counts, state)
+        except DestinationError as error:
+            self._trouble.tell(error)
+
+
+def _metrics_path(path: str | os.PathLike[str]) -> Path:
+    found = Path(path)
+    try:
+        mode = found.stat().st_mode
+    except (OSError, ValueError):
+        mode = 0
+    if stat.S_ISFIFO(mode):  # who has no reader would wait for one
+        raise DestinationError("is a pipe", where=str(found), hint="name a file")
+    if found.suffix != ".prom" and not stat.S_ISCHR(mode):
+        raise UsageError(
+            f"{str(found)!r}: metrics are read from files that end in .prom",
+            hint="name it so",
+        )
+    check_writable(found)
+    return found

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from migrator.batching.job.places import unwritable
-from migrator.batching.task import WORKING, Json
+from migrator.batching.job.places import make_working, unwritable
+from migrator.batching.task import Json
 from migrator.report.csv_batch import csv_lines
 from migrator.report.html_batch import batch_html
 from migrator.report.json_batch import batch_chunks, batch_totals
@@ -27,10 +27,9 @@ def write_results(folder: Path, models: Sequence[Json], run: Json) -> None:
 
 def _write(target: Path, pieces: Iterable[str]) -> None:
     """In pieces: a large batch's would be a large part of the memory."""
-    work = target.parent / WORKING  # what is left there by who is killed is cleared
+    work = make_working(target.parent)  # what is left there by who is killed is cleared
     made = work / target.name
     try:
-        work.mkdir(exist_ok=True)
         with open(made, "w", encoding="utf-8") as file:
             file.writelines(pieces)
         made.replace(target)

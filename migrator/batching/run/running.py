@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 from migrator.batching.executors.local import LocalExecutor, default_jobs
 from migrator.batching.job.failures import GOES_ON, one_line
 from migrator.batching.job.notes import empty_outcome, utc_now
-from migrator.batching.job.places import OUTCOME
+from migrator.batching.job.places import OUTCOME, make_working
 from migrator.batching.job.task_function import run_task
 from migrator.batching.ledger.ledger import Ledger
+from migrator.batching.ledger.lock import DestinationLock
 from migrator.batching.run.events import Tally, Watcher
 from migrator.batching.run.results import write_results
 from migrator.batching.storage.addresses import is_remote, shown
@@ -31,7 +32,6 @@ from migrator.batching.task import (
     OUTCOMES,
     SIGNAL,
     STORAGE,
-    WORKING,
     Json,
     Outcome,
     Task,
@@ -104,6 +104,7 @@ class Run:
         watchers: Sequence[Watcher],
         work: Work,
         about: Json,
+        lock: DestinationLock | None = None,
         desk: RemoteDesk | None = None,
         stamps: Mapping[str, Stamp] | None = None,
     ) -> None:
@@ -114,6 +115,7 @@ class Run:
         self._watchers = watchers
         self._work = work
         self._about = about
+        self._lock = lock
         self._desk = desk
         self._stamps = stamps or {}
         self._counts: Counter[str] = Counter(dict.fromkeys(OUTCOMES, 0))
@@ -170,6 +172,7 @@ class Run:
         quietly = contextlib.nullcontext if how == "finished" else _quietly
         try:
             with quietly():
+                self._check_place()
                 write_results(self._place, found.models, found.run)
                 if self._desk is not None:
                     self._desk.publish()
@@ -178,7 +181,7 @@ class Run:
             raise
         finally:
             for watcher in self._watchers:
-                with quietly():
+                with quietly(), contextlib.suppress(OSError):
                     watcher.over(self._tally(), how)
         return found
 
@@ -234,8 +237,8 @@ class Run:
                 break
             except Empty:
                 self._tell("tick")
-                self._check_desk()
-        self._check_desk()
+                self._check_place()
+        self._check_place()
         self._running -= 1
         self._handed.discard(future)
         outcome = self._outcome(task, future)
@@ -251,7 +254,11 @@ class Run:
         self._counts[outcome.outcome] += 1
         self._tell("ended", outcome)
 
-    def _check_desk(self) -> None:
+    def _check_place(self) -> None:
+        """Raise DestinationError where DEST is no longer this run's, or the ledger is lost."""
+        if self._lock is not None:
+            self._lock.check()
+        self._ledger.check()
         if self._desk is not None:
             self._desk.check()
 
@@ -300,9 +307,8 @@ class Run:
             )
         if self._desk is not None:
             self._desk.probe()
-        probe = self._place / WORKING / "probe"
+        probe = make_working(self._place) / "probe"
         try:
-            probe.parent.mkdir(exist_ok=True)
             with open(probe, "wb") as file:
                 file.write(bytes(_PROBE))
                 os.fsync(file.fileno())
@@ -329,7 +335,9 @@ class Run:
     def _tell(self, what: str, *details: Any) -> None:
         tally = self._tally()
         for watcher in self._watchers:
-            getattr(watcher, what)(*details, tally)
+            # A terminal that is gone, or a log that takes no more, costs the run nothing.
+            with contextlib.suppress(OSError):
+                getattr(watcher, what)(*details, tally)
 
     def _has_folder(self, name: str) -> bool:
         return is_remote(self._dest) or os.path.isfile(os.path.join(self._dest, name, OUTCOME))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from migrator.batching.storage.addresses import is_remote
 from migrator.batching.task import Task
 from migrator.errors import StorageError
+from migrator.files import open_regular
 
 if TYPE_CHECKING:
     from migrator.batching.storage.objects import RemoteModel
@@ -108,13 +109,18 @@ def _remote(address: str, *, other: bool = False, checkpoint: bool = False) -> R
 
 
 def sha256_of(path: str) -> str:
-    """Of a file's bytes; "" where it cannot be read."""
+    """Of a file's bytes; "" where it cannot be read, and for what is no file.
+
+    As many bytes as there are at first: one that grows has an end too.
+    """
     digest = hashlib.sha256()
     try:
-        with open(path, "rb") as file:
-            while part := file.read(1 << 20):
+        with open_regular(path) as file:
+            left = os.fstat(file.fileno()).st_size
+            while part := file.read(min(left, 1 << 20)):
                 digest.update(part)
-    except OSError:
+                left -= len(part)
+    except (OSError, ValueError):
         return ""
     return digest.hexdigest()
 
