@@ -17,6 +17,7 @@ from migrator.batching.executors.memory import process_tree
 from migrator.batching.executors.slots import Slot, SlotKilled
 from migrator.batching.task import Json, Task
 from tests.batch.stubs import tasks
+from tests.corpus import ROOT
 
 WORK = "tests.batch.stubs:work"
 
@@ -59,6 +60,7 @@ def test_a_slot_that_has_grown_is_replaced(tmp_path: Path) -> None:
 def test_what_a_process_said_that_does_not_start_is_in_the_log(
     slot: Slot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
     partner = functools.partial(Partner, "tests.batch.stubs:serve_not")
     monkeypatch.setattr(slots, "Partner", lambda serve, log: partner(log=log))
     found = run(slot, tmp_path, "ok")

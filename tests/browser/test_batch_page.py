@@ -544,7 +544,7 @@ def test_only_alike_reasons_fold_and_no_model_speaks_for_another(tab: Tab, drawn
 
 def test_models_that_were_only_inspected_are_called_so(tab: Tab, drawn: Draw) -> None:
     seconds = {"inspect": 0.1}
-    only = made.outcome("a", verdict="", result_bytes=0, seconds=seconds)
+    only = made.outcome("a", verdict="", result_bytes=0, seconds=seconds, steps=["inspect"])
     tab.open(drawn("inspected", draw([only])))
     assert tab.texts(f"{ROWS} .result") == ["Inspected"]
     assert "Inspected1" in tab.texts(".key")
