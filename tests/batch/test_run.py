@@ -319,6 +319,8 @@ def start(tmp_path: Path, dest: str, jobs: int = 2) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "TMPDIR": str(temporary)},
+        # Started in the background, a shell hands down that SIGINT be ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 

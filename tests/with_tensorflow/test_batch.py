@@ -167,7 +167,12 @@ def test_no_process_and_no_temporary_folder_is_left_by_a_run_that_was_interrupte
     temporary.mkdir()
     command = [sys.executable, "-m", "migrator", "batch", str(folder), "-q", "--dest"]
     environment = {**os.environ, "TMPDIR": str(temporary)}
-    process = subprocess.Popen([*command, str(tmp_path / "out")], env=environment)
+    process = subprocess.Popen(
+        [*command, str(tmp_path / "out")],
+        env=environment,
+        # Started in the background, a shell hands down that SIGINT be ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     while process.poll() is None and not _lines(tmp_path / "out" / "ledger.jsonl"):
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
