@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -309,9 +309,11 @@ def test_a_file_of_events_that_cannot_be_written_is_an_error_at_once(tmp_path: P
 NAMES = [*(f"slow-{number}" for number in range(40)), "bad-1", "bad-2", "once-1"]
 
 
-def start(tmp_path: Path, dest: str, jobs: int = 2) -> subprocess.Popen[str]:
+def start(
+    tmp_path: Path, dest: str, jobs: int = 2, names: Sequence[str] = NAMES
+) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "tests.batch.one_run"]
-    arguments = [str(tmp_path / "zoo"), str(tmp_path / dest), str(jobs), *NAMES]
+    arguments = [str(tmp_path / "zoo"), str(tmp_path / dest), str(jobs), *names]
     temporary = tmp_path / "temporary"  # of a run that is killed, some of it stays
     temporary.mkdir(exist_ok=True)
     return subprocess.Popen(
@@ -350,22 +352,24 @@ def slots_of(folder: Path) -> list[int]:
 def test_an_interrupted_run_keeps_what_is_finished_and_nothing_else(
     tmp_path: Path, sent: signal.Signals, code: int
 ) -> None:
-    process = start(tmp_path, "out")
+    # So many that a machine with other work does not end them before it hears of the signal.
+    names = [f"slow-{number}" for number in range(300)]
+    process = start(tmp_path, "out", names=names)
     wait_for(process, 4)
     process.send_signal(sent)
     process.communicate(timeout=15)
     assert process.returncode == code
     out = tmp_path / "out"
     ended = latest(out)
-    assert 4 <= len(ended) < len(NAMES)
+    assert 4 <= len(ended) < len(names)
     folders = {item.name for item in out.iterdir() if item.is_dir()}
     # One may have been put in place in the very moment: it is done again.
     assert set(ended) <= folders
     assert len(folders - set(ended)) <= 2
     assert json.loads((out / "batch.json").read_text())["run"]["interrupted"] is True
-    finished = start(tmp_path, "out")
+    finished = start(tmp_path, "out", names=names)
     assert finished.communicate(timeout=60)[0].splitlines()[-1] == "finished"
-    assert len(latest(out)) == len(NAMES)
+    assert len(latest(out)) == len(names)
 
 
 def test_a_run_that_is_killed_at_any_moment_resumes_to_the_same_end(tmp_path: Path) -> None:
