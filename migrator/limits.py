@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 from migrator.errors import LimitError
+
+TRUST_HINT = "pass Limits(...) to load() if you trust the file"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +24,12 @@ class Limits:
     """Messages inside messages. Real models stay under 20; protobuf itself stops at 100."""
     tensor_bytes: int = 64 << 30
     """One decoded tensor. A one-value list can claim a shape of any size."""
+    decompressed_bytes: int = 8 << 30
+    """What compressed files and members of an archive may come to, together."""
+    members: int = 1_000_000
+    """Files and folders in one archive, or listed at one address."""
+    seconds: float = 300.0
+    """Wall-clock time for reading one model, its weights apart."""
 
     def check(self, name: str, value: int, *, where: str = "") -> None:
         """Raise LimitError where ``value`` passes the bound called ``name``."""
@@ -30,7 +39,26 @@ class Limits:
             raise LimitError(
                 f"holds {value:,}{unit} of {name.replace('_', ' ')}, the limit is {bound:,}{unit}",
                 where=where,
-                hint="pass Limits(...) to load() if you trust the file",
+                hint=TRUST_HINT,
+            )
+
+
+class Deadline:
+    """The moment after which reading on would pass ``Limits.seconds``."""
+
+    __slots__ = ("_moment", "_seconds")
+
+    def __init__(self, limits: Limits) -> None:
+        self._seconds = limits.seconds
+        self._moment = time.monotonic() + limits.seconds
+
+    def check(self, where: str) -> None:
+        """Raise LimitError where it has passed."""
+        if time.monotonic() > self._moment:
+            raise LimitError(
+                f"takes longer to read than the limit of {self._seconds:g} seconds",
+                where=where,
+                hint=TRUST_HINT,
             )
 
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from migrator.formats import graph_def, saved_model
-from migrator.formats.source import ByteSource
 from migrator.limits import DEFAULT_LIMITS, Limits
 from migrator.model.model import Model
+from migrator.places.source import ByteSource
 from tests import wire
 
 

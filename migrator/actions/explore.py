@@ -54,8 +54,8 @@ def explore(
         found = explore_model(one, findings=_findings(left, one, audit))
     else:
         other = right if isinstance(right, Model) else load(right)
-        one.require_graph()
-        other.require_graph()
+        one.require_tensorflow_graph()
+        other.require_tensorflow_graph()
         tags = None if tag_set is None else tuple(tag_set)
         if diff is None:
             from migrator.actions.diff import diff as compared

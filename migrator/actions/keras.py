@@ -11,11 +11,11 @@ from pathlib import Path
 from migrator.errors import FormatError, WorkerError
 from migrator.formats.load import model_file
 from migrator.formats.sniff import sniff
-from migrator.formats.source import ByteSource
 from migrator.limits import DEFAULT_LIMITS, Limits
 from migrator.migration.plan import Step
 from migrator.migration.planning import keras_refused
 from migrator.model.model import Source
+from migrator.places.source import ByteSource
 from migrator.runtime.client import Child, ChildLimits
 from migrator.verification.keras_side import KerasSide
 

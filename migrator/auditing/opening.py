@@ -14,9 +14,9 @@ from migrator.formats import graph_def, meta_graph, saved_model
 from migrator.formats.keras import keras_formats, keras_model_facts
 from migrator.formats.load import load, model_file
 from migrator.formats.sniff import sniff
-from migrator.formats.source import ByteSource
 from migrator.limits import DEFAULT_LIMITS, Limits
 from migrator.model.model import Model
+from migrator.places.source import ByteSource
 
 _KERAS = ("keras_h5", "keras_zip")
 _KERAS_NAMES = (".h5", ".hdf5", ".keras")
@@ -54,6 +54,8 @@ def open_subject(
     others = [item for item in found if item != kind]
     if not others:
         model = load(path, limits=limits)
+        if model.source.format != "checkpoint":
+            model.require_tensorflow_graph()
         return Subject(
             name or model.source.path, model=model, file=model.source.path, limits=limits
         )

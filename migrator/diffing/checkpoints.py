@@ -12,7 +12,7 @@ from migrator.diffing.result import Change, Diff, Match, WeightChange
 from migrator.diffing.sameness.verdict import is_one_model
 from migrator.diffing.weights.reading import Files, Value
 from migrator.diffing.weights.values import DIFFERENT, EQUAL, UNKNOWN, Budget, compare_values
-from migrator.formats.checkpoint import Checkpoint, checkpoint_prefix, open_checkpoint
+from migrator.formats.checkpoint import Checkpoint, checkpoint_place, open_checkpoint
 from migrator.model.model import Model
 
 
@@ -83,7 +83,7 @@ def compare_checkpoints(left: Model, right: Model, options: DiffOptions) -> Diff
 
 
 def _open(model: Model, options: DiffOptions) -> Checkpoint:
-    prefix = checkpoint_prefix(model)
+    prefix = checkpoint_place(model)
     assert prefix is not None  # it was read from there
     return open_checkpoint(prefix, options.limits)
 

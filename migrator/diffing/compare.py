@@ -28,7 +28,7 @@ from migrator.diffing.telling.reasons import explain
 from migrator.diffing.weights.reading import Files, Store
 from migrator.diffing.weights.values import DIFFERENT, EQUAL, UNKNOWN, WeightReport, compare_weights
 from migrator.errors import MigratorError, UsageError
-from migrator.formats.checkpoint import Checkpoint, checkpoint_prefix, open_checkpoint
+from migrator.formats.checkpoint import Checkpoint, checkpoint_place, open_checkpoint
 from migrator.model.model import MetaGraph, Model
 
 _DEFAULTS = DiffOptions()
@@ -61,7 +61,7 @@ def _compare(
     if not left.meta_graphs and not right.meta_graphs:
         return compare_checkpoints(left, right, options)
     for model in (left, right):
-        model.require_graph()
+        model.require_tensorflow_graph()
     ours, theirs = choose(left, right, options.tag_set)
     files = Files()
     sides = Side(ours), Side(theirs)
@@ -261,7 +261,7 @@ def _serving(model: Model) -> MetaGraph:
 
 def _checkpoint(model: Model, options: DiffOptions) -> Checkpoint | None:
     """The checkpoint with the weights; None where there is none that can be read."""
-    prefix = checkpoint_prefix(model)
+    prefix = checkpoint_place(model)
     if prefix is None:
         return None
     try:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from migrator.errors import FormatError
 from migrator.formats.nodes import read_graph
 from migrator.formats.skeleton import read_skeleton
-from migrator.formats.source import ByteSource
 from migrator.limits import Limits
 from migrator.model.checks import graph_warnings
 from migrator.model.model import MetaGraph, Model, Source
+from migrator.places.source import ByteSource
 
 
 def read(source: ByteSource, limits: Limits) -> Model:

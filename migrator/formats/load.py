@@ -3,69 +3,82 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from migrator.collector import collector_paused
-from migrator.errors import FormatError, MigratorError, UnsupportedFormat
+from migrator.errors import FormatError, UnsupportedFormat
 from migrator.formats import graph_def, meta_graph, saved_model
 from migrator.formats.checkpoint import model as checkpoint
 from migrator.formats.checkpoint.locate import index_for, latest_in
 from migrator.formats.sniff import sniff
-from migrator.formats.source import ByteSource
-from migrator.limits import DEFAULT_LIMITS, Limits
+from migrator.limits import DEFAULT_LIMITS, Deadline, Limits
 from migrator.model.model import Model
+from migrator.places.place import LocalPlace, Place
+from migrator.places.source import ByteSource
 
-_READERS = {
+Reader = Callable[[ByteSource, Limits, Place], Model]
+"""Bytes to a Model; the place is where they lie, for what lies beside them."""
+
+_READERS: dict[str, Reader] = {
     "checkpoint": checkpoint.read,
-    "graph_def": graph_def.read,
-    "meta_graph": meta_graph.read,
-    "saved_model": saved_model.read,
+    "graph_def": lambda source, limits, _: graph_def.read(source, limits),
+    "meta_graph": lambda source, limits, _: meta_graph.read(source, limits),
+    "saved_model": lambda source, limits, _: saved_model.read(source, limits),
 }
 _HUB_MARKER = "tfhub_module.pb"
+_SAVED_MODELS = ("saved_model.pb",)
 
 
-def load(path: str | os.PathLike[str], *, limits: Limits = DEFAULT_LIMITS) -> Model:
+def load(path: str | os.PathLike[str] | Place, *, limits: Limits = DEFAULT_LIMITS) -> Model:
     """Read a model file or folder, without TensorFlow and without its weights.
 
     A checkpoint may be named by its PREFIX, by any of its files, or by its folder. What a file
     is, is told from its content. Raises MigratorError: FormatError for damaged bytes,
     UnsupportedFormat for what is recognised but not read, LimitError past ``limits``.
     """
-    source = ByteSource.open(model_file(path))
-    found = sniff(source, limits)
-    reader = _READERS.get(found.format or "")
-    if reader is None:
-        raise UnsupportedFormat(f"is {found.what}", where=source.name, hint=found.hint)
+    place = model_place(path if isinstance(path, Place) else LocalPlace(path))
+    source = place.open()
+    source.deadline = Deadline(limits)
     try:
+        found = sniff(source, limits)
+        reader = _READERS.get(found.format or "")
+        if reader is None:
+            raise UnsupportedFormat(f"is {found.what}", where=source.name, hint=found.hint)
         with collector_paused():
-            model = reader(source, limits)
+            model = reader(source, limits, place)
     except RecursionError:
         raise FormatError("is nested too deeply to read", where=source.name) from None
-    if model.source.format == "saved_model" and _is_hub_module(Path(source.name)):
+    finally:
+        source.deadline = None
+    model = replace(model, place=place)
+    if model.source.format == "saved_model" and _is_hub_module(place):
         return replace(model, source=replace(model.source, format="hub_module"))
     return model
 
 
 def model_file(path: str | os.PathLike[str]) -> Path:
-    """The file to read for ``path``: itself, a checkpoint's index, or what its folder holds.
+    """The file on disk to read for ``path``, as ``model_place`` finds it."""
+    found = model_place(LocalPlace(path)).path
+    assert found is not None
+    return found
+
+
+def model_place(place: Place) -> Place:
+    """The file to read for ``place``: itself, a checkpoint's index, or what its folder holds.
 
     Raises MigratorError where a folder holds nothing to read, or several things alike.
     """
-    try:
-        place = Path(path)
-        if not place.is_dir():
-            return index_for(place) or place
-        file = place / "saved_model.pb"
-        if file.exists():
+    if not place.is_folder():
+        return index_for(place) or place
+    for name in _SAVED_MODELS:
+        if (file := place.child(name)).exists():
             return file
-        found = latest_in(place)
-        if found is not None:
-            return found
-        names = sorted(entry.name for entry in place.iterdir())
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise MigratorError(f"cannot be read: {reason}", where=ascii(os.fspath(path))) from None
+    found = latest_in(place)
+    if found is not None:
+        return found
+    names = place.names()
     for other in ("saved_model.pbtxt", "saved_model.cpb"):
         if other in names:
             raise UnsupportedFormat(
@@ -80,9 +93,6 @@ def model_file(path: str | os.PathLike[str]) -> Path:
     )
 
 
-def _is_hub_module(file: Path) -> bool:
+def _is_hub_module(file: Place) -> bool:
     """True for the SavedModel inside of a TF1 hub module: a marker lies beside it."""
-    try:
-        return file.name == "saved_model.pb" and (file.parent / _HUB_MARKER).is_file()
-    except (OSError, ValueError):
-        return False
+    return file.base in _SAVED_MODELS and file.sibling(_HUB_MARKER).is_file()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from migrator.formats.saved_model import read_meta_graph
 from migrator.formats.skeleton import read_skeleton
-from migrator.formats.source import ByteSource
 from migrator.limits import Limits
 from migrator.model.model import Model, Source
+from migrator.places.source import ByteSource
 
 
 def read(source: ByteSource, limits: Limits) -> Model:

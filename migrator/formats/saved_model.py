@@ -9,7 +9,6 @@ from migrator.errors import FormatError
 from migrator.formats.messages import message_class
 from migrator.formats.nodes import read_graph
 from migrator.formats.skeleton import Spans, read_skeleton
-from migrator.formats.source import ByteSource
 from migrator.formats.tensors import read_shape
 from migrator.limits import Limits
 from migrator.model.checks import graph_warnings
@@ -25,6 +24,7 @@ from migrator.model.model import (
     Source,
 )
 from migrator.model.tensors import Shape, TensorSpec
+from migrator.places.source import ByteSource
 
 _ASSETS = "saved_model_assets"
 

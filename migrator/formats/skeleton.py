@@ -18,7 +18,6 @@ from typing import Any
 
 from migrator.errors import FormatError, LimitError
 from migrator.formats.messages import SPAN_FIELD, children, field_names, message_class, repeated
-from migrator.formats.source import ByteSource
 from migrator.formats.wire import (
     END_GROUP,
     FIXED32,
@@ -31,6 +30,7 @@ from migrator.formats.wire import (
     varint,
 )
 from migrator.limits import Limits
+from migrator.places.source import ByteSource
 
 INLINE = 4096
 """Payloads up to this many bytes are copied unseen and left to protobuf."""

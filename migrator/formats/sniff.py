@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from migrator.errors import FormatError, MigratorError
-from migrator.formats.source import ByteSource
 from migrator.limits import Limits
+from migrator.places.source import ByteSource
 
 _HEAD = 4096
 _TOP_FIELDS = 64

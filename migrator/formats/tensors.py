@@ -8,11 +8,11 @@ from typing import Any
 from migrator.errors import FormatError, LimitError
 from migrator.formats.messages import message_class
 from migrator.formats.skeleton import Spans
-from migrator.formats.source import ByteSource
 from migrator.formats.wire import LENGTH, VARINT, read_varint
 from migrator.limits import DEFAULT_LIMITS, Limits
 from migrator.model.dtypes import DType
 from migrator.model.tensors import SCALAR, FileSpan, LazyTensor, Shape
+from migrator.places.source import ByteSource
 
 
 def read_shape(message: Any) -> Shape:
@@ -69,7 +69,7 @@ _MOST_FIELDS = 8
 
 def _content(source: ByteSource, offset: int, stored: int) -> FileSpan | None:
     """Where the array lies inside of a TensorProto, None where it is written as a list."""
-    if not source.in_file:
+    if source.on_disk(offset) is None:
         return None
     end = offset + stored
     position = offset
@@ -89,11 +89,16 @@ def _content(source: ByteSource, offset: int, stored: int) -> FileSpan | None:
             return None
         seen.add(key >> 3)
         if key >> 3 == _CONTENT:
-            found = FileSpan(path=source.name, offset=position + after, length=value)
+            found = _span(source, position + after, value)
         elif key >> 3 not in _HEADER_FIELDS:
             return None  # values in a list of their own
         position += after + (value if key & 7 == LENGTH else 0)
     return None
+
+
+def _span(source: ByteSource, offset: int, length: int) -> FileSpan | None:
+    place = source.on_disk(offset)
+    return None if place is None else FileSpan(path=place[0], offset=place[1], length=length)
 
 
 def decode_tensor(tensor: LazyTensor, limits: Limits, *, where: str) -> Any:

@@ -9,22 +9,23 @@ Background on what others do and where it fails: docs/endpoints.md.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from migrator.graph.wiring import Wiring
 from migrator.inspection import inputs, outputs
 from migrator.inspection.candidates import Candidate, Control, Endpoints
 from migrator.inspection.unsigned import callable_signatures, why_unsigned
-from migrator.model.model import MetaGraph
+from migrator.model.model import MetaGraph, Signature
 
 __all__ = ["Candidate", "Control", "Endpoints", "find_endpoints"]
 
 
 def find_endpoints(meta: MetaGraph, wiring: Wiring | None = None) -> Endpoints:
     """The endpoints of ``meta``: from its signatures where it has some, else by the rules."""
+    if meta.declared is not None:
+        return _from_signature(meta.declared, "declared by the model")
     keys = callable_signatures(meta)
     if keys:
-        return _from_signatures(meta, keys)
+        key = "serving_default" if "serving_default" in keys else keys[0]
+        return _from_signature(meta.signatures[key], f"{{!r}} of signature {key!r}")
     if why := why_unsigned(meta):
         return Endpoints(inputs=(), outputs=(), decided=False, questions=(why,))
     wiring = wiring or Wiring(meta.graph)
@@ -44,9 +45,8 @@ def find_endpoints(meta: MetaGraph, wiring: Wiring | None = None) -> Endpoints:
     )
 
 
-def _from_signatures(meta: MetaGraph, keys: Sequence[str]) -> Endpoints:
-    key = "serving_default" if "serving_default" in keys else keys[0]
-    signature = meta.signatures[key]
+def _from_signature(signature: Signature, reason: str) -> Endpoints:
+    """``reason`` may have a place for the name that the tensor has there."""
 
     def candidates(side: str) -> tuple[Candidate, ...]:
         return tuple(
@@ -55,7 +55,7 @@ def _from_signatures(meta: MetaGraph, keys: Sequence[str]) -> Endpoints:
                 dtype=spec.dtype,
                 shape=spec.shape,
                 score=1.0,
-                reasons=(f"{name!r} of signature {key!r}",),
+                reasons=(reason.replace("{!r}", repr(name), 1),),
             )
             for name, spec in getattr(signature, side).items()
         )

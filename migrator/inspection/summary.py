@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from migrator.collector import collector_paused
-from migrator.formats.checkpoint import checkpoint_prefix
+from migrator.formats.checkpoint import checkpoint_place
 from migrator.graph.wiring import Wiring
 from migrator.inspection.endpoints import Endpoints, find_endpoints
 from migrator.inspection.stored import StoredVariable, stored_variables
@@ -105,7 +105,7 @@ def summarize(model: Model) -> Summary:
     with collector_paused():
         metas = tuple(_meta_graph(meta) for meta in model.meta_graphs)
         variables = stored_variables(model)
-    prefix = checkpoint_prefix(model)
+    prefix = checkpoint_place(model)
     return Summary(
         source=model.source,
         meta_graphs=metas,

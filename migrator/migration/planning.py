@@ -12,7 +12,6 @@ from migrator.formats.checkpoint import Checkpoint, checkpoint_prefix, open_chec
 from migrator.formats.keras import keras_model_facts
 from migrator.formats.load import load, model_file
 from migrator.formats.sniff import sniff
-from migrator.formats.source import ByteSource
 from migrator.inspection.notable import notable_ops
 from migrator.limits import DEFAULT_LIMITS, Limits
 from migrator.migration.choosing import choose_meta_graph
@@ -41,6 +40,7 @@ from migrator.migration.subgraph import as_subgraph, constant_bytes, cut_subgrap
 from migrator.migration.undecided import blocked_anyway
 from migrator.model.model import MetaGraph, Model
 from migrator.model.tensors import TensorRef
+from migrator.places.source import ByteSource
 
 GRAPHS = ("graph_def", "saved_model", "meta_graph", "hub_module")
 """Formats that hold a graph to plan on."""

@@ -9,6 +9,14 @@ from typing import Any
 from migrator.errors import UnsupportedFormat
 from migrator.model.graph import Graph
 from migrator.model.tensors import LazyTensor, TensorSpec
+from migrator.places.place import Place
+
+OTHER_GRAPHS = {
+    "keras_h5": "a Keras model, whose graph is of layers",
+    "keras_zip": "a Keras model, whose graph is of layers",
+    "tflite": "a TFLite model, whose graph is of TFLite's operators",
+}
+"""Formats whose nodes are no TensorFlow ops, and that in words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +79,11 @@ class ObjectGraph:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class MetaGraph:
-    """One graph with what is known about using it. A bare GraphDef has one, without tags."""
+    """One graph with what is known about using it. A bare GraphDef has one, without tags.
+
+    ``declared`` are the inputs and outputs of a format that says them without a signature (Keras,
+    TFLite), None for others.
+    """
 
     tags: tuple[str, ...] = ()
     tensorflow_version: str | None = None
@@ -81,19 +93,23 @@ class MetaGraph:
     assets: tuple[Asset, ...] = ()
     saver: Saver | None = None
     object_graph: ObjectGraph | None = None
+    declared: Signature | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Model:
     """Everything that was read from one source. ``warnings`` are what could not be, or is odd.
 
-    ``variables`` are those of a bare checkpoint by key; it has no meta graph.
+    ``variables`` are weights that no graph's constants hold: those of a bare checkpoint by key
+    (it has no meta graph), of a Keras file and of a TFLite file by name. ``place`` is where the
+    model was found, None for one that was made in memory.
     """
 
     source: Source
     meta_graphs: tuple[MetaGraph, ...]
     warnings: tuple[str, ...] = ()
     variables: Mapping[str, LazyTensor] = field(default_factory=dict)
+    place: Place | None = field(default=None, repr=False)
 
     @property
     def graph(self) -> Graph:
@@ -102,10 +118,22 @@ class Model:
         return self.meta_graphs[0].graph
 
     def require_graph(self) -> None:
-        """Raise UnsupportedFormat where there is no graph to work on: a bare checkpoint."""
+        """Raise UnsupportedFormat where there is no graph to work on: weights alone."""
         if not self.meta_graphs:
             raise UnsupportedFormat(
-                "is a checkpoint: variables without a graph",
+                "is a checkpoint: variables without a graph"
+                if self.source.format == "checkpoint"
+                else "holds weights without a graph",
                 where=self.source.path,
                 hint="name the .meta file or the SavedModel that it belongs to",
             )
+
+    def require_tensorflow_graph(self) -> None:
+        """Raise UnsupportedFormat where there is no graph of TensorFlow's ops to work on."""
+        if self.source.format in OTHER_GRAPHS:
+            raise UnsupportedFormat(
+                f"is {OTHER_GRAPHS[self.source.format]}, not of TensorFlow's ops",
+                where=self.source.path,
+                hint="inspect and export take it",
+            )
+        self.require_graph()

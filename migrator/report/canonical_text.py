@@ -108,7 +108,7 @@ def _tensor(value: LazyTensor) -> str:
 
 def _hash(value: LazyTensor) -> str:
     """Of the array's own bytes where they lie in one run, else of its encoding."""
-    from migrator.formats.source import ByteSource
+    from migrator.places.source import ByteSource
 
     digest = hashlib.sha256()
     span = value.place()

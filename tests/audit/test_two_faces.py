@@ -15,8 +15,8 @@ from migrator.auditing.finding import Finding
 from migrator.auditing.opening import open_subject
 from migrator.auditing.registry import find_rule
 from migrator.errors import MigratorError
-from migrator.formats.source import ByteSource
 from migrator.limits import DEFAULT_LIMITS
+from migrator.places.source import ByteSource
 from tests import corpus, handmade, wire
 
 _NODES = [handmade.text_const("p", b"/etc/passwd"), handmade.op("r", "ReadFile", "p")]

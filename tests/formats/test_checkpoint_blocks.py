@@ -13,8 +13,8 @@ from migrator.formats.checkpoint.crc32c import crc32c, masked
 from migrator.formats.checkpoint.regions import slice_key
 from migrator.formats.checkpoint.snappy import decompress
 from migrator.formats.checkpoint.table import read_table
-from migrator.formats.source import ByteSource
 from migrator.limits import DEFAULT_LIMITS, Limits
+from migrator.places.source import ByteSource
 from tests import tables, wire
 
 COMPRESSIONS = [None, tables.snappy, tables.snappy_literal]

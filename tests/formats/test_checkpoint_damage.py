@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from migrator.errors import FormatError, LimitError, MigratorError, UnsupportedFormat
 from migrator.formats.checkpoint import Checkpoint, open_checkpoint
 from migrator.formats.load import load
-from migrator.formats.source import ByteSource
 from migrator.limits import DEFAULT_LIMITS, Limits
+from migrator.places.source import ByteSource
 from tests import strategies, tables, wire
 from tests.corpus import FIXTURES
 from tests.fuzz.survive import assert_clear, outcome_of_bytes, outcome_of_file

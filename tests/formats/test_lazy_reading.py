@@ -17,10 +17,10 @@ from migrator.formats.load import load
 from migrator.formats.messages import SPAN_FIELD
 from migrator.formats.skeleton import INLINE, Spans
 from migrator.formats.sniff import sniff
-from migrator.formats.source import ByteSource
 from migrator.inspection.summary import summarize
 from migrator.limits import DEFAULT_LIMITS, Limits
 from migrator.model.tensors import LazyBytes, LazyTensor
+from migrator.places.source import ByteSource
 from tests import wire
 from tests.commands import environment
 from tests.handmade import read_graph

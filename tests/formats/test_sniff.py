@@ -15,8 +15,8 @@ import pytest
 from migrator.errors import MigratorError, UnsupportedFormat
 from migrator.formats.load import load
 from migrator.formats.sniff import Sniffed, sniff
-from migrator.formats.source import ByteSource
 from migrator.limits import DEFAULT_LIMITS
+from migrator.places.source import ByteSource
 from tests import wire
 from tests.corpus import FROZEN, PROTOBUF, Sample, sample
 

@@ -10,11 +10,11 @@ from migrator.formats import graph_def, meta_graph, saved_model
 from migrator.formats.checkpoint import model as checkpoint
 from migrator.formats.load import load
 from migrator.formats.sniff import sniff
-from migrator.formats.source import ByteSource
 from migrator.graph.build import to_networkx
 from migrator.inspection.summary import summarize
 from migrator.limits import DEFAULT_LIMITS
 from migrator.model.model import Model
+from migrator.places.source import ByteSource
 from migrator.report import json_v1
 from migrator.report.text import inspect_text
 

@@ -50,8 +50,8 @@ def test_truncated_files_load_or_fail_clearly(sample: Sample, tmp_path: Path) ->
 def test_a_cut_inside_a_field_is_called_truncated(sample: Sample) -> None:
     from migrator.errors import FormatError
     from migrator.formats import graph_def, saved_model
-    from migrator.formats.source import ByteSource
     from migrator.limits import DEFAULT_LIMITS
+    from migrator.places.source import ByteSource
 
     data = sample.file.read_bytes()[:-1]
     read = graph_def.read if sample.kind == "graph_def" else saved_model.read

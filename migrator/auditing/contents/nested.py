@@ -16,7 +16,6 @@ from migrator.auditing.strings.text import stored_strings
 from migrator.errors import MigratorError
 from migrator.formats.graph_def import read as read_graph_def
 from migrator.formats.messages import message_class
-from migrator.formats.source import ByteSource
 from migrator.formats.wire import (
     END_GROUP,
     FIXED32,
@@ -31,6 +30,7 @@ from migrator.model.dtypes import DType
 from migrator.model.graph import AttrValue, Graph, Node, index_nodes
 from migrator.model.tensors import LazyBytes, LazyTensor, TensorRef
 from migrator.ops.registry import op_facts
+from migrator.places.source import ByteSource
 
 GRAPH_READERS: Mapping[str, int] = {"DatasetFromGraph": 0}
 """Op -> the operand that it takes a serialised GraphDef from, to run it."""

@@ -13,7 +13,6 @@ from itertools import islice
 
 from migrator.errors import FormatError
 from migrator.formats.skeleton import Window
-from migrator.formats.source import ByteSource
 from migrator.formats.wire import (
     END_GROUP,
     FIXED32,
@@ -23,6 +22,7 @@ from migrator.formats.wire import (
     VARINT,
     read_varint,
 )
+from migrator.places.source import ByteSource
 
 MOST_FIELDS = 6_000_000
 _HEAD = 24

@@ -17,9 +17,9 @@ from migrator.auditing.contents.stored import stored
 from migrator.auditing.subject import Subject
 from migrator.errors import MigratorError
 from migrator.formats.checkpoint import Checkpoint
-from migrator.formats.source import ByteSource
 from migrator.model.dtypes import DType
 from migrator.model.tensors import LazyTensor, Shape
+from migrator.places.source import ByteSource
 
 _PART = 4 << 20
 """Bytes that are read at a time."""

@@ -17,6 +17,7 @@ from migrator.auditing.finding import Skipped
 from migrator.errors import MigratorError, UsageError
 from migrator.formats.checkpoint.locate import index_for
 from migrator.limits import DEFAULT_LIMITS, Limits
+from migrator.places.place import LocalPlace
 
 _SAVED_MODEL = "saved_model.pb"
 _PARTS = frozenset(("fingerprint.pb", "keras_metadata.pb", "tfhub_module.pb"))
@@ -75,13 +76,8 @@ def discover(
 
 def index_for_text(path: str) -> str | None:
     """The index that ``path`` means as a checkpoint's PREFIX or shard."""
-    from pathlib import Path
-
-    try:
-        found = index_for(Path(path))
-    except (OSError, ValueError):
-        return None
-    return None if found is None else os.fspath(found)
+    found = index_for(LocalPlace(path))
+    return None if found is None else str(found)
 
 
 def _below(path: str, exclude: PathGlobs, limits: Limits) -> Iterator[Found | Skipped]:

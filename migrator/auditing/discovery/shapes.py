@@ -10,8 +10,8 @@ from migrator.auditing.contents.readings import readings
 from migrator.errors import FormatError, MigratorError
 from migrator.formats.keras import keras_formats
 from migrator.formats.sniff import sniff
-from migrator.formats.source import ByteSource
 from migrator.limits import Limits
+from migrator.places.source import ByteSource
 
 _TEXT = re.compile(
     rb"(?:\xef\xbb\xbf)?(?:\s+|#[^\n]*\n)*"

@@ -12,10 +12,10 @@ from migrator.auditing.subject import Subject
 from migrator.auditing.twins.structure import graph_hash, text_hash
 from migrator.errors import MigratorError
 from migrator.formats.checkpoint import Checkpoint
-from migrator.formats.source import ByteSource
 from migrator.inspection.summary import VARIABLE_OPS
 from migrator.model.dtypes import DType
 from migrator.model.tensors import LazyTensor, Shape
+from migrator.places.source import ByteSource
 
 NO_WEIGHTS = "none"
 """In the place of the hash of weights, of a model that has none."""

@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable
 from functools import partial
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 from migrator.batching.manifest.csv_tables import read_csv
@@ -22,6 +21,7 @@ from migrator.batching.storage.addresses import is_remote
 from migrator.errors import MigratorError, UsageError, did_you_mean
 from migrator.formats.checkpoint.locate import index_for
 from migrator.formats.load import model_file
+from migrator.places.place import LocalPlace
 
 FORMATS = ("yaml", "toml", "csv", "jsonl")
 _SUFFIXES = {
@@ -153,7 +153,7 @@ def path_fault(key: str, path: str, *, hints: bool = True) -> str:
 
 
 def _is_checkpoint(path: str) -> bool:
-    return index_for(Path(path)) is not None
+    return index_for(LocalPlace(path)) is not None
 
 
 def _missing(path: str, hints: bool) -> str:

@@ -29,8 +29,8 @@ from migrator.errors import FormatError, MigratorError
 from migrator.formats.keras_weights import holds_weights_alone
 from migrator.formats.load import model_file
 from migrator.formats.sniff import sniff
-from migrator.formats.source import ByteSource
 from migrator.limits import DEFAULT_LIMITS, Limits
+from migrator.places.source import ByteSource
 
 Expand = Callable[[str], Iterable[str]]
 """From an address to those of the models below it."""

@@ -16,7 +16,6 @@ from migrator.errors import MigratorError, NeedsDecision
 from migrator.formats.keras import keras_model_facts
 from migrator.formats.load import load, model_file
 from migrator.formats.sniff import sniff
-from migrator.formats.source import ByteSource
 from migrator.inspection.candidates import Candidate, Control
 from migrator.inspection.endpoints import find_endpoints
 from migrator.limits import DEFAULT_LIMITS, Limits
@@ -36,6 +35,7 @@ from migrator.model.dtypes import DType
 from migrator.model.graph import Graph
 from migrator.model.model import Model
 from migrator.model.tensors import Shape, TensorRef
+from migrator.places.source import ByteSource
 from migrator.report.escape import shown
 
 DECIDE, READY, STUCK = "decide", "ready", "stuck"

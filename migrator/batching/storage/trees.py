@@ -29,8 +29,8 @@ from migrator.batching.storage.stores import Patience, Store, each
 from migrator.batching.task import LEDGER
 from migrator.errors import FormatError, MigratorError, StorageError, UsageError
 from migrator.formats.sniff import sniff
-from migrator.formats.source import ByteSource
 from migrator.limits import DEFAULT_LIMITS, Limits
+from migrator.places.source import ByteSource
 
 _AT_A_TIME = 16
 _WINDOW = 1 << 14

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from migrator.errors import MigratorError
-from migrator.formats.source import ByteSource
 from migrator.model.tensors import FileSpan, LazyTensor
+from migrator.places.source import ByteSource
 
 WHOLE = 64 << 10
 """Bytes of an array up to which all of it counts."""

@@ -9,11 +9,11 @@ from typing import Any, Protocol
 from migrator.diffing.side import Side
 from migrator.errors import MigratorError
 from migrator.formats.checkpoint import Checkpoint
-from migrator.formats.source import ByteSource
 from migrator.inspection.held import VARIABLES
 from migrator.migration.storage.restore import Entry, find_restored
 from migrator.migration.storage.tracing import Tracer
 from migrator.model.tensors import FileSpan, LazyTensor
+from migrator.places.source import ByteSource
 
 WHOLE = 48 << 20
 """Bytes that are decoded at a time, where a tensor does not lie in one run of a file."""

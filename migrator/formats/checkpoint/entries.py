@@ -9,9 +9,9 @@ from migrator.errors import FormatError, UnsupportedFormat
 from migrator.formats.checkpoint.regions import Extents, slice_key
 from migrator.formats.checkpoint.table import read_table
 from migrator.formats.messages import message_class
-from migrator.formats.source import ByteSource
 from migrator.limits import Limits
 from migrator.model.dtypes import DType
+from migrator.places.source import ByteSource
 
 _BIG_ENDIAN = 1
 _OUR_VERSION = 1

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from migrator.errors import FormatError
 from migrator.model.model import Model
+from migrator.places.place import LocalPlace, Place
 
 STATE = "checkpoint"
 """The file in which a Saver notes its latest checkpoint."""
@@ -14,60 +15,79 @@ _STATE_BYTES = 1 << 20
 _LATEST = re.compile(rb'^\s*model_checkpoint_path\s*:\s*"((?:[^"\\\n]|\\.)*)"', re.MULTILINE)
 _ESCAPE = re.compile(rb"\\([0-7]{1,3}|x[0-9A-Fa-f]{1,2}|.)")
 _PLAIN = {b"n": b"\n", b"r": b"\r", b"t": b"\t"}
+_META = re.compile(r"(.+)\.meta(?:\.pbtxt|\.txt)?", re.DOTALL)
 _SHARD = re.compile(r"(?P<prefix>.+)\.data-\d{5,}-of-\d{5,}\Z", re.DOTALL)
 
 
-def checkpoint_prefix(model: Model) -> Path | None:
+def checkpoint_place(model: Model) -> Place | None:
     """PREFIX of the checkpoint that holds the weights of ``model``; None where there is none.
 
     A SavedModel's and a hub module's lies in its folder, a MetaGraph's beside it under its name.
-    It may be of version 1, which ``open_checkpoint`` refuses.
     """
-    path = Path(model.source.path)
-    form = model.source.format
+    place = model.place or LocalPlace(model.source.path)
+    form = model.source.format.removesuffix("_text")
     if form in ("saved_model", "hub_module"):
-        prefix = path.parent / "variables" / "variables"
-    elif form == "meta_graph" and path.name.endswith(".meta"):
-        prefix = path.with_name(path.name.removesuffix(".meta"))
-    elif form == "checkpoint":
-        prefix = path.with_name(path.name.removesuffix(".index"))
+        prefix = place.parent.child("variables", "variables")
     else:
-        return None
+        name = ""
+        if form == "meta_graph":
+            name = _before_meta(place.base)
+        elif form == "checkpoint":
+            name = place.base.removesuffix(".index")
+        if not name:
+            return None
+        prefix = place.sibling(name)
     return prefix if index_of(prefix).is_file() or prefix.is_file() else None
 
 
-def index_of(prefix: Path) -> Path:
-    return Path(f"{prefix}.index")
+def checkpoint_prefix(model: Model) -> Path | None:
+    """The same where it lies on disk, as what runs TensorFlow needs it."""
+    place = checkpoint_place(model)
+    return None if place is None else place.path
 
 
-def index_for(path: Path) -> Path | None:
-    """The index that ``path`` means as a PREFIX or as the name of a shard; None for other names."""
-    shard = _SHARD.match(str(path))
+def _before_meta(name: str) -> str:
+    """``model.ckpt-7`` of ``model.ckpt-7.meta``, empty for other names."""
+    found = _META.fullmatch(name)
+    return found[1] if found else ""
+
+
+def index_of(prefix: Place) -> Place:
+    return prefix.sibling(f"{prefix.base}.index")
+
+
+def index_for(place: Place) -> Place | None:
+    """The index that ``place`` means as a PREFIX or as the name of a shard; None for others."""
+    shard = _SHARD.match(place.base)
     if shard is not None:
-        index = Path(f"{shard['prefix']}.index")
+        index = place.sibling(f"{shard['prefix']}.index")
         return index if index.is_file() else None
-    index = index_of(path)
-    return index if not path.exists() and index.is_file() else None
+    if not place.base or place.base in (".", "..") or place.is_file() or place.is_folder():
+        return None
+    index = index_of(place)
+    return index if index.is_file() else None
 
 
-def latest_in(folder: Path) -> Path | None:
+def latest_in(folder: Place) -> Place | None:
     """The file to read of a folder of checkpoints: a ``.meta``, else an ``.index``.
 
     It is the latest by the folder's ``checkpoint`` file, or the only one. None for a folder
-    without any. Raises FormatError where several are there and nothing says which.
+    without any. Raises FormatError where several are there and nothing says which, MigratorError
+    where the folder cannot be read.
     """
-    state = folder / STATE
+    state = folder.child(STATE)
     if state.is_file():
-        with state.open("rb") as file:
-            found = _LATEST.search(file.read(_STATE_BYTES))
+        source = state.open()
+        found = _LATEST.search(source.read(0, min(source.size, _STATE_BYTES)))
         if found is not None:
             return _noted(folder, _unescaped(found[1]))
+    names = folder.names()
     for suffix in (".meta", ".index"):
-        files = sorted(path for path in folder.iterdir() if path.name.endswith(suffix))
+        files = [name for name in names if name.endswith(suffix)]
         if len(files) == 1:
-            return files[0]
+            return folder.child(files[0])
         if files:
-            shown = ", ".join(ascii(path.name) for path in files[:5])
+            shown = ", ".join(ascii(name) for name in files[:5])
             more = f" and {len(files) - 5} more" if len(files) > 5 else ""
             raise FormatError(
                 f"is a folder of several checkpoints: {shown}{more}",
@@ -77,7 +97,7 @@ def latest_in(folder: Path) -> Path | None:
     return None
 
 
-def _noted(folder: Path, noted: str) -> Path:
+def _noted(folder: Place, noted: str) -> Place:
     """The file of the checkpoint that a ``checkpoint`` file calls the latest.
 
     Its path is often one of the machine that wrote it, so only its last part counts.
@@ -85,9 +105,9 @@ def _noted(folder: Path, noted: str) -> Path:
     name = re.split(r"[/\\]", noted)[-1]
     if name and "\0" not in name:
         for suffix in (".meta", ".index"):
-            path = folder / f"{name}{suffix}"
-            if path.is_file():
-                return path
+            place = folder.child(f"{name}{suffix}")
+            if place.is_file():
+                return place
     raise FormatError(
         f"its file {STATE!r} says that {ascii(name)[:200]} is the latest, and neither its .meta "
         "nor its .index is there",

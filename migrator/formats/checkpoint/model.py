@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from migrator.formats.checkpoint.reader import Checkpoint
-from migrator.formats.source import ByteSource
 from migrator.limits import Limits
 from migrator.model.model import Model, Source
+from migrator.places.place import Place
+from migrator.places.source import ByteSource
 
 
-def read(source: ByteSource, limits: Limits) -> Model:
-    """Read a checkpoint's index. Raises UnsupportedFormat, FormatError, LimitError."""
-    checkpoint = Checkpoint(source, limits)
+def read(source: ByteSource, limits: Limits, place: Place | None = None) -> Model:
+    """Read a checkpoint's index; ``place`` is where it lies, with its shards beside it.
+
+    Raises UnsupportedFormat, FormatError, LimitError.
+    """
+    checkpoint = Checkpoint(source, limits, place)
     return Model(
         source=Source(path=source.name, bytes=source.size, format="checkpoint"),
         meta_graphs=(),

@@ -108,6 +108,8 @@ def find_span(shards: Shards, key: str, pieces: list[Piece], region: Region) -> 
         if position is None or (len(pieces) > 1 and run(piece.wanted, region) is None):
             return None
         stored = span_of(shards, key, piece.entry)
+        if stored is None:
+            return None
         itemsize = piece.entry.dtype.itemsize
         span = FileSpan(
             path=stored.path,

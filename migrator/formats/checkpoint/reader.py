@@ -6,11 +6,11 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 from migrator.errors import FormatError, MigratorError, NoSuchTensor
 from migrator.formats.checkpoint.entries import Entry, Index, key_bytes, read_index
+from migrator.formats.checkpoint.locate import index_of
 from migrator.formats.checkpoint.object_graph import (
     OBJECT_GRAPH_KEY,
     CheckpointObjects,
@@ -27,33 +27,37 @@ from migrator.formats.checkpoint.regions import (
 )
 from migrator.formats.checkpoint.shards import Shards
 from migrator.formats.checkpoint.stored import span_of, verify_entry
-from migrator.formats.source import ByteSource
 from migrator.formats.wire import bytes_field, number_field
 from migrator.limits import DEFAULT_LIMITS, Limits
 from migrator.model.dtypes import DType
 from migrator.model.tensors import LazyTensor, Shape
+from migrator.places.place import LocalPlace, Place
+from migrator.places.source import ByteSource
 
 _NAMED = 5
 """So many keys or shards are named in a warning."""
 
 
-def open_checkpoint(prefix: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS) -> Checkpoint:
+def open_checkpoint(
+    prefix: str | os.PathLike[str] | Place, limits: Limits = DEFAULT_LIMITS
+) -> Checkpoint:
     """Open the checkpoint ``PREFIX.index`` (or name that file itself); no shard is touched.
 
     Raises MigratorError where there is no index, UnsupportedFormat for version 1 and big-endian
     ones, FormatError for damage (every block of the index is checksummed), LimitError.
     """
-    name = os.fspath(prefix)
-    path = name if name.endswith(".index") else f"{name}.index"
-    if not os.path.exists(path) and os.path.isfile(name):
-        path = name  # version 1 has one file of that name, and one may be renamed
-    elif not name.endswith(".index") and not os.path.exists(path):
-        raise MigratorError(
-            "there is no such checkpoint: its .index file is missing",
-            where=path,
-            hint="name it without .index, .meta or .data-00000-of-00001",
-        )
-    return Checkpoint(ByteSource.open(path), limits)
+    place = prefix if isinstance(prefix, Place) else LocalPlace(prefix)
+    if not place.base.endswith(".index"):
+        index = index_of(place)
+        if index.is_file():
+            place = index
+        elif not place.is_file():  # version 1 has one file of that name, and one may be renamed
+            raise MigratorError(
+                "there is no such checkpoint: its .index file is missing",
+                where=str(index),
+                hint="name it without .index, .meta or .data-00000-of-00001",
+            )
+    return Checkpoint(place.open(), limits, place)
 
 
 class Checkpoint:
@@ -67,14 +71,15 @@ class Checkpoint:
     left out of ``tensors``: ``skipped`` names them.
     """
 
-    def __init__(self, source: ByteSource, limits: Limits) -> None:
+    def __init__(self, source: ByteSource, limits: Limits, place: Place | None = None) -> None:
+        place = place or LocalPlace(source.name)
         self._limits = limits
         self._index: Index = read_index(source, limits)
         self.path = source.name
         """The index file."""
         self.index_bytes = source.size
-        self.prefix = Path(source.name.removesuffix(".index"))
-        self._shards = Shards(os.fspath(source.name).removesuffix(".index"), self._index.shards)
+        self.prefix = place.sibling(place.base.removesuffix(".index") or place.base)
+        self._shards = Shards(self.prefix, self._index.shards)
         entries = self._index.tensors
         self.skipped: tuple[str, ...] = tuple(
             key for key, entry in entries.items() if entry.dtype.kind == "h"
@@ -157,7 +162,7 @@ class Checkpoint:
         found = []
         missing = [shard for shard in self._used_shards() if not self._has_shard(shard)]
         if missing:
-            first = ", ".join(os.path.basename(self._shards.path(n)) for n in missing[:_NAMED])
+            first = ", ".join(self._shards.place(n).base for n in missing[:_NAMED])
             found.append(
                 f"{len(missing):,} of {self.shards:,} shards missing: {first}"
                 + (" ..." if len(missing) > _NAMED else "")
@@ -180,7 +185,7 @@ class Checkpoint:
         for key in self.tensors if keys is None else keys:
             for entry in self._stored(key):
                 if entry.dtype.kind == "s":
-                    self._shards.span(key, entry)
+                    self._shards.check(key, entry)
                 else:
                     span_of(self._shards, key, entry)
 

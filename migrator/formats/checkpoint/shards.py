@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import OrderedDict
 
 from migrator.errors import FormatError, MigratorError
 from migrator.formats.checkpoint.entries import Entry
-from migrator.formats.source import ByteSource
 from migrator.model.tensors import FileSpan
+from migrator.places.place import Place
+from migrator.places.source import ByteSource
 
 _OPEN = 16
 """So many shards are held open; a checkpoint may have thousands."""
@@ -20,36 +20,36 @@ class Shards:
 
     __slots__ = ("_lock", "_open", "_sizes", "count", "prefix")
 
-    def __init__(self, prefix: str, count: int) -> None:
+    def __init__(self, prefix: Place, count: int) -> None:
         self.prefix = prefix
         self.count = count
         self._open: OrderedDict[int, ByteSource] = OrderedDict()
         self._sizes: dict[int, int] = {}
         self._lock = threading.Lock()
 
+    def place(self, shard: int) -> Place:
+        return self.prefix.sibling(f"{self.prefix.base}.data-{shard:05d}-of-{self.count:05d}")
+
     def path(self, shard: int) -> str:
-        return f"{self.prefix}.data-{shard:05d}-of-{self.count:05d}"
+        """Its name, as errors show it."""
+        return str(self.place(shard))
 
     def size(self, shard: int) -> int:
         """Bytes of a shard. Raises MigratorError for one that is missing or not a file."""
         size = self._sizes.get(shard)
         if size is None:
-            path = self.path(shard)
-            try:
-                size = self._sizes[shard] = os.stat(path).st_size
-            except (OSError, ValueError) as error:
-                missing = isinstance(error, FileNotFoundError)
+            place = self.place(shard)
+            if not place.is_file():
                 raise MigratorError(
-                    f"shard {shard + 1:,} of {self.count:,} is missing"
-                    if missing
-                    else f"cannot be read: {error}",
-                    where=path,
+                    f"shard {shard + 1:,} of {self.count:,} is missing",
+                    where=str(place),
                     hint="copy every file of the checkpoint, the .index and all .data- ones",
-                ) from None
+                )
+            size = self._sizes[shard] = place.size()
         return size
 
-    def span(self, key: str, entry: Entry) -> FileSpan:
-        """Where the bytes of ``entry`` lie. Raises MigratorError for a missing or short shard."""
+    def check(self, key: str, entry: Entry) -> None:
+        """See that the bytes of ``entry`` are there. Raises MigratorError where they are not."""
         size = self.size(entry.shard)
         if entry.offset + entry.size > size:
             raise FormatError(
@@ -58,7 +58,17 @@ class Shards:
                 where=self.path(entry.shard),
                 hint="is the file truncated?",
             )
-        return FileSpan(path=self.path(entry.shard), offset=entry.offset, length=entry.size)
+
+    def span(self, key: str, entry: Entry) -> FileSpan | None:
+        """Where the bytes of ``entry`` lie on disk; None where the shard is not on disk.
+
+        Raises MigratorError for a missing or short shard.
+        """
+        self.check(key, entry)
+        path = self.place(entry.shard).path
+        if path is None:
+            return None
+        return FileSpan(path=str(path), offset=entry.offset, length=entry.size)
 
     def read(self, shard: int, offset: int, length: int) -> bytes:
         """Bytes of a shard. Raises MigratorError where they are not there."""
@@ -73,7 +83,7 @@ class Shards:
             source = self._open.get(shard)
             if source is None:
                 self.size(shard)
-                source = self._open[shard] = ByteSource.open(self.path(shard))
+                source = self._open[shard] = self.place(shard).open()
                 if len(self._open) > _OPEN:
                     self._open.popitem(last=False)
             else:

@@ -15,8 +15,10 @@ _PART = 4 << 20
 """Bytes that are read at a time where only their checksum is wanted."""
 
 
-def span_of(shards: Shards, key: str, entry: Entry) -> FileSpan:
-    """Where the raw bytes of a numeric entry lie, as many as its type and shape take.
+def span_of(shards: Shards, key: str, entry: Entry) -> FileSpan | None:
+    """Where on disk the raw bytes of a numeric entry lie, as many as its type and shape take.
+
+    None where its shard is not on disk.
 
     Raises MigratorError where they do not fit or are not there.
     """
@@ -52,8 +54,8 @@ def read_numeric(
     import numpy as np
 
     where = _where(shards, key, entry)
-    span = span_of(shards, key, entry)
-    offset, length, shape = span.offset, span.length, entry.shape
+    span_of(shards, key, entry)
+    offset, length, shape = entry.offset, entry.size, entry.shape
     if rows is not None:
         row = length // shape[0] if shape[0] else 0
         offset, length, shape = offset + first * row, rows * row, (rows, *shape[1:])
@@ -105,7 +107,7 @@ def _string_lengths(
     """The raw bytes of a string entry, the length of each string, and where the first one is."""
     where = _where(shards, key, entry)
     count = Shape(entry.shape).elements
-    shards.span(key, entry)
+    shards.check(key, entry)
     if count is None or count + 4 > entry.size:
         raise FormatError(
             f"{entry.size:,} bytes hold no strings of shape {str(Shape(entry.shape))[:200]}",
@@ -162,7 +164,7 @@ def verify_entry(shards: Shards, key: str, entry: Entry, limits: Limits) -> int:
         raw, lengths, index = _string_lengths(shards, key, entry, limits)
         crc = crc32c(memoryview(raw)[index - 4 :], crc32c(_fixed(lengths)))
     else:
-        shards.span(key, entry)
+        shards.check(key, entry)
         crc = 0
         buffer = memoryview(bytearray(min(_PART, entry.size)))
         for start in range(0, entry.size, _PART):

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from migrator.errors import FormatError, LimitError
 from migrator.formats.checkpoint.crc32c import crc32c, masked
 from migrator.formats.checkpoint.snappy import decompress
-from migrator.formats.source import ByteSource
-from migrator.limits import Limits
+from migrator.limits import TRUST_HINT, Limits
+from migrator.places.source import ByteSource
 
 FOOTER = 48
 MAGIC = bytes.fromhex("57fb808b247547db")
@@ -64,7 +64,7 @@ def read_table(source: ByteSource, limits: Limits) -> Iterator[tuple[bytes, byte
                 raise LimitError(
                     f"its keys take more than {limits.skeleton_bytes:,} bytes",
                     where=source.name,
-                    hint="pass Limits(...) to load() if you trust the file",
+                    hint=TRUST_HINT,
                 )
             yield key, item
 

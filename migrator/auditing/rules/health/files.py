@@ -16,7 +16,7 @@ from migrator.auditing.subject import Subject
 from migrator.errors import MigratorError
 from migrator.formats.farmhash import fingerprint64
 from migrator.formats.fingerprint import Fingerprint, deterministic_form, parse_fingerprint
-from migrator.formats.source import ByteSource
+from migrator.places.source import ByteSource
 
 _FINGERPRINT = "fingerprint.pb"
 _LARGEST_FINGERPRINT = 1 << 16

@@ -1,4 +1,4 @@
-"""Positioned reads from a file. Pages that are mapped count as resident memory; these do not."""
+"""Positioned reads of bytes. Pages that are mapped count as resident memory; these do not."""
 
 from __future__ import annotations
 
@@ -6,8 +6,19 @@ import io
 import os
 import stat
 import threading
+from typing import Protocol
 
 from migrator.errors import FormatError, MigratorError
+from migrator.limits import Deadline
+
+
+class Readable(Protocol):
+    """What a source reads from, a file of Python's for one. Nobody else moves its position."""
+
+    def seek(self, position: int, /) -> object: ...
+    def read(self, count: int, /) -> bytes: ...
+    def readinto(self, buffer: memoryview, /) -> int: ...
+    def close(self) -> None: ...
 
 
 class _File:
@@ -43,16 +54,46 @@ class _File:
     __del__ = close
 
 
+class _Part:
+    """A run of another source's bytes."""
+
+    __slots__ = ("_position", "source", "start")
+
+    def __init__(self, source: ByteSource, start: int) -> None:
+        self.source = source
+        self.start = start
+        self._position = 0
+
+    def seek(self, position: int) -> None:
+        self._position = position
+
+    def read(self, count: int) -> bytes:
+        found = self.source.read(self.start + self._position, count)
+        self._position += count
+        return found
+
+    def readinto(self, buffer: memoryview) -> int:
+        self.source.read_into(self.start + self._position, buffer)
+        self._position += len(buffer)
+        return len(buffer)
+
+    def close(self) -> None:
+        pass  # the whole goes when its last part does
+
+
 class ByteSource:
-    """Bytes at positions of one regular file, held open until the last tensor lets go of it."""
+    """Bytes at positions of one file, held open until the last tensor lets go of it."""
 
-    __slots__ = ("_file", "_lock", "name", "size")
+    __slots__ = ("_file", "_lock", "deadline", "name", "size")
 
-    def __init__(self, file: io.BytesIO | _File, *, name: str, size: int) -> None:
+    def __init__(self, file: Readable, *, name: str, size: int) -> None:
         self._file = file
         self._lock = threading.Lock()
         self.name = name
+        """As it is shown: a path, an address, a member's path behind its archive's."""
         self.size = size
+        self.deadline: Deadline | None = None
+        """Set while a model is parsed: a read past it raises LimitError."""
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> ByteSource:
@@ -75,10 +116,27 @@ class ByteSource:
     def of_bytes(cls, data: bytes, *, name: str = "<bytes>") -> ByteSource:
         return cls(io.BytesIO(data), name=name, size=len(data))
 
-    @property
-    def in_file(self) -> bool:
-        """False for bytes in memory, whose ``name`` is no path."""
-        return isinstance(self._file, _File)
+    def part(self, offset: int, length: int, *, name: str) -> ByteSource:
+        """``length`` bytes from ``offset`` on as a source of their own.
+
+        Raises FormatError where they pass the end.
+        """
+        if offset < 0 or length < 0 or offset + length > self.size:
+            raise FormatError(
+                f"{length:,} bytes at byte {offset:,} pass the end of {self.name} "
+                f"({self.size:,} bytes)",
+                where=name,
+            )
+        return ByteSource(_Part(self, offset), name=name, size=length)
+
+    def on_disk(self, offset: int) -> tuple[str, int] | None:
+        """The file on disk that holds the byte at ``offset``, and where in it; None where none
+        does: bytes in memory, decompressed, or at an address."""
+        if isinstance(self._file, _File):
+            return self.name, offset
+        if isinstance(self._file, _Part):
+            return self._file.source.on_disk(self._file.start + offset)
+        return None
 
     def read(self, offset: int, length: int) -> bytes:
         """Exactly ``length`` bytes from ``offset``. Raises FormatError when they are not there."""
@@ -88,6 +146,8 @@ class ByteSource:
                 f"({self.size:,} bytes)",
                 where=self.name,
             )
+        if self.deadline is not None:
+            self.deadline.check(self.name)
         parts: list[bytes] = []
         with self._lock:
             self._file.seek(offset)
