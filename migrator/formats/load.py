@@ -50,8 +50,8 @@ def load(path: str | os.PathLike[str] | Place, *, limits: Limits = DEFAULT_LIMIT
             model = reader(source, limits, place)
     except RecursionError:
         raise FormatError("is nested too deeply to read", where=source.name) from None
-    finally:
-        source.deadline = None
+    # Not in a `finally`: out of memory, CPython 3.11 may never come out of one.
+    source.deadline = None
     model = replace(model, place=place)
     if model.source.format == "saved_model" and _is_hub_module(place):
         return replace(model, source=replace(model.source, format="hub_module"))
