@@ -46,16 +46,24 @@ def load(path: str | os.PathLike[str] | Place, *, limits: Limits = DEFAULT_LIMIT
         reader = _READERS.get(found.format or "")
         if reader is None:
             raise UnsupportedFormat(f"is {found.what}", where=source.name, hint=found.hint)
-        with collector_paused():
-            model = reader(source, limits, place)
+        model = _parsed(reader, source, limits, place)
     except RecursionError:
         raise FormatError("is nested too deeply to read", where=source.name) from None
-    # Not in a `finally`: out of memory, CPython 3.11 may never come out of one.
     source.deadline = None
     model = replace(model, place=place)
     if model.source.format == "saved_model" and _is_hub_module(place):
         return replace(model, source=replace(model.source, format="hub_module"))
     return model
+
+
+def _parsed(reader: Reader, source: ByteSource, limits: Limits, place: Place) -> Model:
+    """What ``reader`` makes of ``source``.
+
+    In a function as short as this one: out of memory, CPython 3.11 spins for ever where it comes
+    out of a `with` that lies past the 256th instruction of its function, for it wants memory there.
+    """
+    with collector_paused():
+        return reader(source, limits, place)
 
 
 def model_file(path: str | os.PathLike[str]) -> Path:
