@@ -40,7 +40,7 @@ _prefer_installed()
 
 _SECONDS = int(os.environ.get("MIGRATOR_TEST_SECONDS", "60"))
 """More than any test without TensorFlow needs on a slow machine, far less than for ever."""
-_UNLIMITED = ("tensorflow", "real_model")
+_UNLIMITED = ("tensorflow", "real_model", "fuzz")
 
 settings.register_profile(
     "same",
