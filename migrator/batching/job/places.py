@@ -11,7 +11,7 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from migrator.batching.storage.addresses import is_remote as is_remote
+from migrator.batching.storage.addresses import is_remote
 from migrator.batching.task import WORKING, Task
 from migrator.errors import DestinationError
 from migrator.files import is_full, open_regular, remove_folder

@@ -18,6 +18,7 @@ from migrator.batching.executors.cluster.flights import Flights, Item, Key
 from migrator.batching.executors.cluster.scheduler import Scheduler
 from migrator.batching.executors.cluster.worker import OUTCOME, UNFIT
 from migrator.batching.executors.cluster.workers import Workers
+from migrator.batching.job.failures import GOES_ON
 from migrator.batching.storage.addresses import shown
 from migrator.batching.task import Json
 from migrator.errors import ExecutorLost
@@ -25,7 +26,6 @@ from migrator.errors import ExecutorLost
 _BATCH = 500
 """Tasks in one message."""
 _TICK = 0.5
-_GOES_ON = "run the same command again: it goes on where this run stopped"
 
 
 class Dispatcher:
@@ -135,7 +135,7 @@ class Dispatcher:
             raise ExecutorLost(
                 f"none of its workers is fit for these tasks: {self._workers.why}",
                 where=self._scheduler.cluster,
-                hint=f"give workers what they lack, then {_GOES_ON}",
+                hint=f"give workers what they lack, then {GOES_ON}",
             )
         flying = len(self.flights)
         room = self._workers.room(flying, self.flights.sent + len(self._waiting))
@@ -165,7 +165,7 @@ class Dispatcher:
                 raise ExecutorLost(
                     f"its scheduler did not come back within {self._patience:g} s",
                     where=self._scheduler.cluster,
-                    hint=f"start it, then {_GOES_ON}",
+                    hint=f"start it, then {GOES_ON}",
                 )
             time.sleep(0.2)
         self._scheduler.look()

@@ -11,7 +11,7 @@ from migrator.batching.executors.cluster.dispatcher import Dispatcher
 from migrator.batching.executors.cluster.fitness import Fitness
 from migrator.batching.executors.cluster.flights import Item
 from migrator.batching.executors.cluster.scheduler import Scheduler
-from migrator.batching.job.places import is_remote
+from migrator.batching.storage.addresses import is_remote
 from migrator.batching.task import Json
 
 PATIENCE = 600.0
