@@ -17,6 +17,7 @@ from typing import BinaryIO
 
 import pytest
 
+from migrator import interrupts
 from migrator.batching.job.notes import empty_outcome
 from migrator.batching.job.places import OUTCOME
 from migrator.batching.ledger.before import check_sources
@@ -75,6 +76,23 @@ def test_an_outcome_is_read_back_as_it_was_written(task: Task, tmp_path: Path) -
     with Ledger(tmp_path) as ledger:
         assert ledger.outcome("ok") == told
         assert ledger.outcome("other") is None
+
+
+def test_a_signal_in_the_midst_of_a_line_is_heard_when_the_ledger_knows_of_it(
+    task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    signal.signal(signal.SIGTERM, interrupts._on_signal)
+    monkeypatch.setattr(interrupts, "_raised", None)
+    try:
+        with Ledger(tmp_path) as ledger:
+            monkeypatch.setattr(os, "fsync", lambda _: os.kill(os.getpid(), signal.SIGTERM))
+            with pytest.raises(SystemExit):
+                ledger.add(outcome(task))
+            ledger.check()
+            assert ledger.outcome("ok") == outcome(task)
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def test_the_last_line_of_a_name_counts_and_none_is_lost(task: Task, tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ from migrator.batching.task import (
 )
 from migrator.errors import DestinationError, UsageError
 from migrator.files import open_regular
+from migrator.interrupts import held_back
 
 ALL = "all"
 RETRIES = (*OUTCOMES, ALL)
@@ -131,7 +132,8 @@ class Ledger:
         """Append one line and see it to the disk. Raises DestinationError, as ``check`` does."""
         self.check()
         try:
-            self._add(outcome)
+            with held_back():  # between a line and our knowing of it, it would look like others'
+                self._add(outcome)
         except OSError as error:
             raise unwritable(error, self.path) from None
 
