@@ -63,7 +63,8 @@ _MESSAGES: dict[str, str] = {
     "FloatList": "1 value float*",
     "AnyList": "1 value Any*",
     "Any": "1 type_url string | 2 value bytes",
-    "SignatureDef": "1 inputs TensorInfo{} | 2 outputs TensorInfo{} | 3 method_name string",
+    "SignatureDef": "1 inputs TensorInfo{} | 2 outputs TensorInfo{} | 3 method_name string"
+    " | 4 defaults TensorProto{}",
     "TensorInfo": "1 name string | 2 dtype int32 | 3 tensor_shape TensorShapeProto"
     " | 4 coo_sparse CooSparse | 5 composite_tensor CompositeTensor",
     "CooSparse": "1 values_tensor_name string | 2 indices_tensor_name string"
@@ -95,6 +96,11 @@ _MESSAGES: dict[str, str] = {
     "BundleHeader": "1 num_shards int32 | 2 endianness int32 | 3 version VersionDef",
     "BundleEntryProto": "1 dtype int32 | 2 shape TensorShapeProto | 3 shard_id int32"
     " | 4 offset int64 | 5 size int64 | 6 crc32c fixed32 | 7 slices TensorSliceProto*",
+    "SavedTensorSlices": "1 meta SavedTensorSliceMeta | 2 data SavedSlice",
+    "SavedTensorSliceMeta": "1 tensor SavedSliceMeta* | 2 versions VersionDef",
+    "SavedSliceMeta": "1 name bytes | 2 shape TensorShapeProto | 3 type int32"
+    " | 4 slice TensorSliceProto*",
+    "SavedSlice": "1 name bytes | 2 slice TensorSliceProto | 3 data TensorProto",
     "TensorSliceProto": "1 extent Extent*",
     "Extent": "1 start int64 | 2 length int64/has_length",
     "TrackableObjectGraph": "1 nodes TrackableObject*",

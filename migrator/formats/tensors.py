@@ -151,11 +151,12 @@ def decode_tensor(tensor: LazyTensor, limits: Limits, *, where: str) -> Any:
         little = numpy_type.newbyteorder("<") if numpy_type.byteorder != "|" else numpy_type
         array = np.frombuffer(content, dtype=little).astype(numpy_type, copy=False)
         return _shaped(array, shape, where).copy()
-    values = _values(message, tensor.dtype, numpy_type)
+    values = listed_values(message, tensor.dtype, numpy_type)
     return _fill(values, count, shape, numpy_type, tensor.dtype, where)
 
 
-def _values(message: Any, dtype: DType, numpy_type: Any) -> Any:
+def listed_values(message: Any, dtype: DType, numpy_type: Any) -> Any:
+    """What a TensorProto lists of a type, as a flat array of ``dtype.numpy()``."""
     import numpy as np
 
     name = dtype.values_field

@@ -14,7 +14,7 @@ from migrator.model.dtypes import DType
 from migrator.places.source import ByteSource
 
 _BIG_ENDIAN = 1
-_OUR_VERSION = 1
+OUR_VERSION = 1
 """Checkpoints that ask for a later reader are refused, as TensorFlow refuses them."""
 _SHARDS = 1 << 20
 """More than any shard's name has digits for; a count of our own against a damaged header."""
@@ -32,6 +32,8 @@ class Entry(NamedTuple):
     crc: int
     """Masked CRC-32C of the values."""
     slices: tuple[Extents, ...]
+    stored: bytes = b""
+    """Version 1: the key of the table that the value lies under."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +41,13 @@ class Index:
     """What an index file says. ``slices`` holds the entries of slices by their encoded key."""
 
     shards: int
+    """How many files hold the values."""
     tensors: dict[str, Entry]
     slices: dict[bytes, Entry]
+
+
+class VersionOne(Exception):
+    """The table is a version 1 checkpoint: ``version1`` reads it."""
 
 
 def key_text(key: bytes) -> str:
@@ -55,8 +62,8 @@ def key_bytes(key: str) -> bytes:
 def read_index(source: ByteSource, limits: Limits) -> Index:
     """Read a ``.index`` file.
 
-    Raises UnsupportedFormat for version 1 and big-endian checkpoints, FormatError for damage,
-    LimitError.
+    Raises VersionOne for a version 1 checkpoint, UnsupportedFormat for big-endian ones,
+    FormatError for damage, LimitError.
     """
     from google.protobuf.message import DecodeError
 
@@ -110,18 +117,14 @@ def _header(value: bytes, where: str) -> int:
     from google.protobuf.message import DecodeError
 
     if value[:1] == b"\x0a":  # SavedTensorSlices, whose field 1 is a message
-        raise UnsupportedFormat(
-            "is a V1 checkpoint (TensorFlow before 1.0, or write_version=V1)",
-            where=where,
-            hint="load it with TensorFlow and save it again: tf.compat.v1.train.Saver() writes V2",
-        )
+        raise VersionOne
     try:
         header = message_class("BundleHeader").FromString(value)
     except DecodeError:
         raise FormatError("the checkpoint's header is not well-formed", where=where) from None
     if header.endianness == _BIG_ENDIAN:
         raise UnsupportedFormat("is a checkpoint of a big-endian machine", where=where)
-    if header.version.min_consumer > _OUR_VERSION:
+    if header.version.min_consumer > OUR_VERSION:
         raise UnsupportedFormat(
             f"is a checkpoint for readers of version {header.version.min_consumer:,} and later",
             where=where,
@@ -143,7 +146,7 @@ def _entry(message: Any) -> Entry:
         raise FormatError(f"lies at byte {message.offset:,}, {message.size:,} bytes long")
     slices: tuple[Extents, ...] = ()
     if message.slices:
-        slices = tuple(_extents(item) for item in message.slices)
+        slices = tuple(read_extents(item) for item in message.slices)
     return Entry(
         DType(message.dtype),
         shape,
@@ -155,7 +158,7 @@ def _entry(message: Any) -> Entry:
     )
 
 
-def _extents(message: Any) -> Extents:
+def read_extents(message: Any) -> Extents:
     return tuple(
         (item.start, item.length if item.HasField("length") else None) for item in message.extent
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from migrator.errors import FormatError
+from migrator.errors import FormatError, MigratorError
 from migrator.model.model import Model
 from migrator.places.place import LocalPlace, Place
 
@@ -17,6 +17,11 @@ _ESCAPE = re.compile(rb"\\([0-7]{1,3}|x[0-9A-Fa-f]{1,2}|.)")
 _PLAIN = {b"n": b"\n", b"r": b"\r", b"t": b"\t"}
 _META = re.compile(r"(.+)\.meta(?:\.pbtxt|\.txt)?", re.DOTALL)
 _SHARD = re.compile(r"(?P<prefix>.+)\.data-\d{5,}-of-\d{5,}\Z", re.DOTALL)
+OLD_SHARD = re.compile(r"(?P<prefix>.+)-(?P<shard>\d{5}|\?{5})-of-(?P<count>\d{5})\Z", re.DOTALL)
+"""A file of a sharded version 1 checkpoint, or the pattern that stands for all of them."""
+_TABLE_END = bytes.fromhex("57fb808b247547db")
+_LOOKED_AT = 64
+"""So many files of a folder are looked into, to find a checkpoint that no name tells of."""
 
 
 def checkpoint_place(model: Model) -> Place | None:
@@ -37,7 +42,10 @@ def checkpoint_place(model: Model) -> Place | None:
         if not name:
             return None
         prefix = place.sibling(name)
-    return prefix if index_of(prefix).is_file() or prefix.is_file() else None
+    if index_of(prefix).is_file() or prefix.is_file():
+        return prefix
+    shard = first_shard(prefix) if form == "meta_graph" else None
+    return None if shard is None else old_prefix(shard)
 
 
 def checkpoint_prefix(model: Model) -> Path | None:
@@ -56,16 +64,64 @@ def index_of(prefix: Place) -> Place:
     return prefix.sibling(f"{prefix.base}.index")
 
 
+def first_file(prefix: Place) -> Place | None:
+    """The file to read first of the checkpoint ``prefix``, of either version; None for none."""
+    index = index_of(prefix)
+    if index.is_file():
+        return index
+    # Version 1 has one file of that name, and one of version 2 may be renamed.
+    return prefix if prefix.is_file() else first_shard(prefix)
+
+
+def first_shard(prefix: Place) -> Place | None:
+    """The first file that is there of a sharded version 1 checkpoint, None where none is.
+
+    ``prefix`` may be the pattern that TensorFlow names it by. Raises FormatError where the files
+    are of several such checkpoints.
+    """
+    pattern = OLD_SHARD.match(prefix.base)
+    if pattern is not None and "?" not in pattern["shard"]:
+        return None
+    name = pattern["prefix"] if pattern else prefix.base
+    folder = prefix.parent
+    if not name or not folder.is_folder():
+        return None
+    found: dict[str, str] = {}
+    for item in folder.names():
+        shard = OLD_SHARD.match(item)
+        if shard is not None and shard["prefix"] == name and "?" not in shard["shard"]:
+            found.setdefault(shard["count"], item)
+    if pattern:
+        item = found.get(pattern["count"], "")
+        return folder.child(item) if item else None
+    if len(found) > 1:
+        raise FormatError(
+            f"is the name of {len(found):,} checkpoints: {', '.join(sorted(found.values())[:5])}",
+            where=str(prefix),
+            hint="name one of their files",
+        )
+    return folder.child(next(iter(found.values()))) if found else None
+
+
+def old_prefix(place: Place) -> Place:
+    """What TensorFlow calls the version 1 checkpoint with the file ``place``: the name of its one
+    file, or a pattern."""
+    found = OLD_SHARD.match(place.base)
+    if found is None:
+        return place
+    return place.sibling(f"{found['prefix']}-?????-of-{found['count']}")
+
+
 def index_for(place: Place) -> Place | None:
-    """The index that ``place`` means as a PREFIX or as the name of a shard; None for others."""
+    """The file that ``place`` means as a PREFIX or as the name of a shard: an index, or the first
+    shard of version 1. None for others."""
     shard = _SHARD.match(place.base)
     if shard is not None:
         index = place.sibling(f"{shard['prefix']}.index")
         return index if index.is_file() else None
     if not place.base or place.base in (".", "..") or place.is_file() or place.is_folder():
         return None
-    index = index_of(place)
-    return index if index.is_file() else None
+    return first_file(place)
 
 
 def latest_in(folder: Place) -> Place | None:
@@ -84,17 +140,39 @@ def latest_in(folder: Place) -> Place | None:
     names = folder.names()
     for suffix in (".meta", ".index"):
         files = [name for name in names if name.endswith(suffix)]
-        if len(files) == 1:
-            return folder.child(files[0])
         if files:
-            shown = ", ".join(ascii(name) for name in files[:5])
-            more = f" and {len(files) - 5} more" if len(files) > 5 else ""
-            raise FormatError(
-                f"is a folder of several checkpoints: {shown}{more}",
-                where=str(folder),
-                hint="name one of them",
-            )
-    return None
+            return _only(folder, files)
+    firsts: dict[tuple[str, str], str] = {}
+    for name in names:
+        if (shard := OLD_SHARD.match(name)) is not None:
+            firsts.setdefault((shard["prefix"], shard["count"]), name)
+    rest = [name for name in names if OLD_SHARD.match(name) is None]
+    files = [name for name in [*firsts.values(), *rest][:_LOOKED_AT] if _is_table(folder, name)]
+    return _only(folder, files) if files else None
+
+
+def _only(folder: Place, files: list[str]) -> Place:
+    """The one file, or FormatError where there are several."""
+    if len(files) == 1:
+        return folder.child(files[0])
+    shown = ", ".join(ascii(name) for name in files[:5])
+    more = f" and {len(files) - 5} more" if len(files) > 5 else ""
+    raise FormatError(
+        f"is a folder of several checkpoints: {shown}{more}",
+        where=str(folder),
+        hint="name one of them",
+    )
+
+
+def _is_table(folder: Place, name: str) -> bool:
+    try:
+        place = folder.child(name)
+        if not place.is_file() or place.size() < len(_TABLE_END):
+            return False
+        source = place.open()
+        return source.read(source.size - len(_TABLE_END), len(_TABLE_END)) == _TABLE_END
+    except MigratorError:
+        return False
 
 
 def _noted(folder: Place, noted: str) -> Place:
@@ -103,11 +181,15 @@ def _noted(folder: Place, noted: str) -> Place:
     Its path is often one of the machine that wrote it, so only its last part counts.
     """
     name = re.split(r"[/\\]", noted)[-1]
-    if name and "\0" not in name:
-        for suffix in (".meta", ".index"):
-            place = folder.child(f"{name}{suffix}")
+    if name and name not in (".", "..") and "\0" not in name:
+        shard = OLD_SHARD.match(name)
+        for base in (f"{shard['prefix'] if shard else name}.meta", f"{name}.index", name):
+            place = folder.child(base)
             if place.is_file():
                 return place
+        first = first_shard(folder.child(name))
+        if first is not None:
+            return first
     raise FormatError(
         f"its file {STATE!r} says that {ascii(name)[:200]} is the latest, and neither its .meta "
         "nor its .index is there",

@@ -15,8 +15,7 @@ from migrator.formats.checkpoint.regions import (
     slice_key,
     whole,
 )
-from migrator.formats.checkpoint.shards import Shards
-from migrator.formats.checkpoint.stored import read_numeric, read_strings, span_of
+from migrator.formats.checkpoint.values import Values
 from migrator.limits import Limits
 from migrator.model.dtypes import DType
 from migrator.model.tensors import FileSpan
@@ -90,7 +89,7 @@ def _split_axis(pieces: list[Piece], region: Region) -> int | None:
     return axis
 
 
-def find_span(shards: Shards, key: str, pieces: list[Piece], region: Region) -> FileSpan | None:
+def find_span(values: Values, key: str, pieces: list[Piece], region: Region) -> FileSpan | None:
     """The one run of bytes that ``region`` is, row by row; None where there is no such run.
 
     Raises MigratorError for a missing or short shard.
@@ -99,7 +98,7 @@ def find_span(shards: Shards, key: str, pieces: list[Piece], region: Region) -> 
         return None
     first = pieces[0]
     if len(pieces) == 1 and first.wanted == first.box:
-        return span_of(shards, key, first.entry)
+        return values.span(key, first.entry)
     if _split_axis(pieces, region) is None:
         return None
     spans: list[FileSpan] = []
@@ -107,7 +106,7 @@ def find_span(shards: Shards, key: str, pieces: list[Piece], region: Region) -> 
         position = run(piece.wanted, piece.box)
         if position is None or (len(pieces) > 1 and run(piece.wanted, region) is None):
             return None
-        stored = span_of(shards, key, piece.entry)
+        stored = values.span(key, piece.entry)
         if stored is None:
             return None
         itemsize = piece.entry.dtype.itemsize
@@ -126,7 +125,7 @@ def find_span(shards: Shards, key: str, pieces: list[Piece], region: Region) -> 
 
 
 def assemble(
-    shards: Shards,
+    values: Values,
     key: str,
     dtype: DType,
     pieces: list[Piece],
@@ -138,7 +137,7 @@ def assemble(
     import numpy as np
 
     if len(pieces) == 1:
-        return _read(shards, key, pieces[0], limits)
+        return _read(values, key, pieces[0])
     shape = tuple(length for _, length in region)
     size = elements(region) * (dtype.itemsize or 8)
     if size > limits.tensor_bytes:
@@ -160,21 +159,19 @@ def assemble(
                     where=where,
                 )
             seen[place] = True
-        array[place] = _read(shards, key, piece, limits)
+        array[place] = _read(values, key, piece)
     return array
 
 
-def _read(shards: Shards, key: str, piece: Piece, limits: Limits) -> Any:
+def _read(values: Values, key: str, piece: Piece) -> Any:
     """The wanted part of a piece; of a numeric one no more rows are read than it spans."""
     entry, box, wanted = piece
-    if entry.dtype.kind == "s":
-        array = read_strings(shards, key, entry, limits)
+    if entry.dtype.kind == "s" or not box:
+        array = values.read(key, entry)
         rest = box
-    elif not box:
-        return read_numeric(shards, key, entry, limits)
     else:
         first, rows = wanted[0][0] - box[0][0], wanted[0][1]
-        array = read_numeric(shards, key, entry, limits, first, rows)
+        array = values.read(key, entry, first, rows if rows != box[0][1] else None)
         rest = (wanted[0], *box[1:])
     if rest == wanted:
         return array

@@ -9,8 +9,9 @@ from itertools import islice
 from typing import Any
 
 from migrator.errors import FormatError, MigratorError, NoSuchTensor
-from migrator.formats.checkpoint.entries import Entry, Index, key_bytes, read_index
-from migrator.formats.checkpoint.locate import index_of
+from migrator.formats.checkpoint.entries import Entry, Index, VersionOne, key_bytes, read_index
+from migrator.formats.checkpoint.locate import first_file, index_of, old_prefix
+from migrator.formats.checkpoint.lookup import Table
 from migrator.formats.checkpoint.object_graph import (
     OBJECT_GRAPH_KEY,
     CheckpointObjects,
@@ -26,7 +27,14 @@ from migrator.formats.checkpoint.regions import (
     whole,
 )
 from migrator.formats.checkpoint.shards import Shards
-from migrator.formats.checkpoint.stored import span_of, verify_entry
+from migrator.formats.checkpoint.stored import ShardValues
+from migrator.formats.checkpoint.table_values import TableValues
+from migrator.formats.checkpoint.values import Values
+from migrator.formats.checkpoint.version1 import (
+    read_version_1,
+    shard_places,
+    starts_as_version_1,
+)
 from migrator.formats.wire import bytes_field, number_field
 from migrator.limits import DEFAULT_LIMITS, Limits
 from migrator.model.dtypes import DType
@@ -43,21 +51,19 @@ def open_checkpoint(
 ) -> Checkpoint:
     """Open the checkpoint ``PREFIX.index`` (or name that file itself); no shard is touched.
 
-    Raises MigratorError where there is no index, UnsupportedFormat for version 1 and big-endian
-    ones, FormatError for damage (every block of the index is checksummed), LimitError.
+    Of version 1 ``PREFIX`` is the file itself, or of the files ``PREFIX-?????-of-00002``. Raises
+    MigratorError where there is none, UnsupportedFormat for big-endian ones, FormatError for
+    damage (every block of the index is checksummed), LimitError.
     """
     place = prefix if isinstance(prefix, Place) else LocalPlace(prefix)
-    if not place.base.endswith(".index"):
-        index = index_of(place)
-        if index.is_file():
-            place = index
-        elif not place.is_file():  # version 1 has one file of that name, and one may be renamed
-            raise MigratorError(
-                "there is no such checkpoint: its .index file is missing",
-                where=str(index),
-                hint="name it without .index, .meta or .data-00000-of-00001",
-            )
-    return Checkpoint(place.open(), limits, place)
+    found = place if place.base.endswith(".index") else first_file(place)
+    if found is None:
+        raise MigratorError(
+            "there is no such checkpoint: its .index file is missing",
+            where=str(index_of(place)),
+            hint="name it without .index, .meta or .data-00000-of-00001",
+        )
+    return Checkpoint(found.open(), limits, found)
 
 
 class Checkpoint:
@@ -74,12 +80,25 @@ class Checkpoint:
     def __init__(self, source: ByteSource, limits: Limits, place: Place | None = None) -> None:
         place = place or LocalPlace(source.name)
         self._limits = limits
-        self._index: Index = read_index(source, limits)
         self.path = source.name
-        """The index file."""
-        self.index_bytes = source.size
-        self.prefix = place.sibling(place.base.removesuffix(".index") or place.base)
-        self._shards = Shards(self.prefix, self._index.shards)
+        """The index file; of version 1 the file, or its first shard."""
+        self.version = 1
+        self.problems: tuple[MigratorError, ...] = ()
+        """What is wrong with single files of it, or entries: they are left out of ``tensors``."""
+        self._index: Index
+        self._values: Values
+        if starts_as_version_1(source, limits):
+            self._read_version_1(source, place)
+        else:
+            try:
+                self._index = read_index(source, limits)
+            except VersionOne:
+                self._read_version_1(source, place)
+            else:
+                self.version = 2
+                self.prefix = place.sibling(place.base.removesuffix(".index") or place.base)
+                shards = Shards(self.prefix, self._index.shards)
+                self._values = ShardValues(shards, self._index, limits)
         entries = self._index.tensors
         self.skipped: tuple[str, ...] = tuple(
             key for key, entry in entries.items() if entry.dtype.kind == "h"
@@ -88,6 +107,33 @@ class Checkpoint:
         self.tensors: Mapping[str, LazyTensor] = CheckpointTensors(
             self, {key: None for key in entries if key in left}
         )
+
+    def _read_version_1(self, source: ByteSource, place: Place) -> None:
+        self.prefix = old_prefix(place)
+        places = shard_places(place)
+        values = TableValues(places, self._limits)
+        tables: list[Table | None] = []
+        problems = []
+        for shard, item in enumerate(places):
+            table = None
+            if str(item) == str(place) or item.is_file():
+                try:
+                    own = source if str(item) == str(place) else item.open()
+                    own.deadline = source.deadline
+                    table = Table(own, self._limits)
+                    values.adopt(shard, table)
+                except MigratorError as error:
+                    if len(places) == 1:
+                        raise
+                    problems.append(error)
+            tables.append(table)
+        if problems and not any(tables):
+            raise problems[0]
+        self._index, more = read_version_1(tables, self._limits)
+        for table in filter(None, tables):
+            table.source.deadline = source.deadline if table.source is source else None
+        self.problems = (*problems, *more)
+        self._values = values
 
     @property
     def shards(self) -> int:
@@ -154,19 +200,24 @@ class Checkpoint:
         if stored is not None and entry.slices:  # one that was saved: no need to look for it
             box = whole(stored.shape)
             piece = Piece(stored, box, box)
-            return self._lazy(key, entry.dtype, box, lambda: [piece], stored.size)
+            size = self._values.stored_bytes(key, stored)
+            return self._lazy(key, entry.dtype, box, lambda: [piece], size)
         return self._lazy_region(key, entry, region)
 
     def warnings(self) -> tuple[str, ...]:
         """What is odd about it, without reading a shard: missing ones, entries left out."""
         found = []
-        missing = [shard for shard in self._used_shards() if not self._has_shard(shard)]
+        missing = self._values.missing()
         if missing:
-            first = ", ".join(self._shards.place(n).base for n in missing[:_NAMED])
+            first = ", ".join(missing[:_NAMED])
             found.append(
                 f"{len(missing):,} of {self.shards:,} shards missing: {first}"
                 + (" ..." if len(missing) > _NAMED else "")
             )
+        found += self._values.faults()
+        found += [str(problem) for problem in self.problems[:_NAMED]]
+        if len(self.problems) > _NAMED:
+            found.append(f"and {len(self.problems) - _NAMED:,} more such problems")
         if self.skipped:
             kinds = sorted({self._index.tensors[key].dtype.name for key in self.skipped})
             first = ", ".join(ascii(key)[:100] for key in self.skipped[:_NAMED])
@@ -182,12 +233,17 @@ class Checkpoint:
         Raises MigratorError for the first that has not: a missing or short shard, a size that
         does not fit the shape, slices that do not add up. NoSuchTensor for an unknown key.
         """
+        if keys is None and self.problems:
+            raise self.problems[0]
+        if keys is None and self.version == 1 and (missing := self._values.missing()):
+            raise MigratorError(  # what it holds, no other file says
+                f"{len(missing):,} of {self.shards:,} shards missing",
+                where=str(self.prefix.sibling(missing[0])),
+                hint="copy every file of the checkpoint",
+            )
         for key in self.tensors if keys is None else keys:
             for entry in self._stored(key):
-                if entry.dtype.kind == "s":
-                    self._shards.check(key, entry)
-                else:
-                    span_of(self._shards, key, entry)
+                self._values.check(key, entry)
 
     def verify(self, keys: Iterable[str] | None = None) -> int:
         """Read every tensor (or those of ``keys``) and compare its CRC-32C; bytes read.
@@ -197,16 +253,17 @@ class Checkpoint:
         done = 0
         for key in self.tensors if keys is None else keys:
             for entry in self._stored(key):
-                done += verify_entry(self._shards, key, entry, self._limits)
+                done += self._values.verify(key, entry)
         return done
 
     def checksums(self, key: str) -> tuple[int, ...]:
-        """The masked CRC-32C of each stored part of a tensor, from the index alone.
+        """The masked CRC-32C of each stored part of a tensor, from the index alone; those of
+        version 1 are worked out from the values.
 
         Equal ones of equal type and shape mean equal values, but for one chance in 2**32. Raises
         NoSuchTensor, and FormatError for slices that do not add up.
         """
-        return tuple([entry.crc for entry in self._stored(key)])
+        return tuple([self._values.checksum(key, entry) for entry in self._stored(key)])
 
     def _entry(self, key: str) -> Entry:
         entry = self._index.tensors.get(key)
@@ -229,21 +286,10 @@ class Checkpoint:
         pieces = find_pieces(self._index, key, whole(entry.shape), where)
         return [piece.entry for piece in pieces]
 
-    def _used_shards(self) -> list[int]:
-        entries = [entry for entry in self._index.tensors.values() if not entry.slices]
-        return sorted({entry.shard for entry in (*entries, *self._index.slices.values())})
-
-    def _has_shard(self, shard: int) -> bool:
-        try:
-            self._shards.size(shard)
-        except MigratorError:
-            return False
-        return True
-
     def _lazy_region(self, key: str, entry: Entry, region: Region) -> LazyTensor:
         index = self._index
         where = f"{self.path}: {ascii(key)[:300]}"
-        size = entry.size
+        size = 0 if entry.slices else self._values.stored_bytes(key, entry)
         if entry.slices:
             name = key_bytes(key)
             size = sum(index.slices[slice_key(name, item)].size for item in entry.slices)
@@ -261,11 +307,11 @@ class Checkpoint:
         find: Callable[[], list[Piece]],
         stored_bytes: int,
     ) -> LazyTensor:
-        shards, limits = self._shards, self._limits
+        held, limits, prefix = self._values, self._limits, self.prefix
 
         def values() -> Any:
-            where = f"{shards.prefix}: {ascii(key)[:300]}"
-            return assemble(shards, key, dtype, find(), region, limits, where)
+            where = f"{prefix}: {ascii(key)[:300]}"
+            return assemble(held, key, dtype, find(), region, limits, where)
 
         return LazyTensor(
             dtype=dtype,
@@ -273,7 +319,7 @@ class Checkpoint:
             stored_bytes=stored_bytes,
             read=lambda: _tensor_proto(dtype, values()),
             decode=lambda _: values(),
-            place=lambda: find_span(shards, key, find(), region),
+            place=lambda: find_span(held, key, find(), region),
         )
 
 

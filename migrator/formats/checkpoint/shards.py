@@ -48,6 +48,13 @@ class Shards:
             size = self._sizes[shard] = place.size()
         return size
 
+    def is_there(self, shard: int) -> bool:
+        try:
+            self.size(shard)
+        except MigratorError:
+            return False
+        return True
+
     def check(self, key: str, entry: Entry) -> None:
         """See that the bytes of ``entry`` are there. Raises MigratorError where they are not."""
         size = self.size(entry.shard)

@@ -18,7 +18,7 @@ from migrator.places.source import ByteSource
 
 FOOTER = 48
 MAGIC = bytes.fromhex("57fb808b247547db")
-_TRAILER = 5
+TRAILER = 5
 """After each block: a byte that names its compression, and its checksum."""
 
 
@@ -37,14 +37,14 @@ def read_table(source: ByteSource, limits: Limits) -> Iterator[tuple[bytes, byte
             hint="is the file truncated?",
         )
     place = f"{source.name}: footer"
-    _, _, index = _handle(footer, 0, place)
-    offset, length, _ = _handle(footer, index, place)
-    blocks = _block(source, offset, length, "the checkpoint's block of handles", limits)
+    _, _, index = read_handle(footer, 0, place)
+    offset, length, _ = read_handle(footer, index, place)
+    blocks = read_block(source, offset, length, "the checkpoint's block of handles", limits)
     behind = spent = 0
     last: bytes | None = None
     place = f"{source.name}: the checkpoint's block of handles"
-    for _, value in _entries(blocks, place):
-        start, length, _ = _handle(value, 0, place)
+    for _, value in entries(blocks, place):
+        start, length, _ = read_handle(value, 0, place)
         if start < behind:
             raise FormatError(
                 f"the block at byte {start:,} starts before byte {behind:,}, where the one in "
@@ -52,10 +52,10 @@ def read_table(source: ByteSource, limits: Limits) -> Iterator[tuple[bytes, byte
                 where=source.name,
                 hint="is the file damaged?",
             )
-        behind = start + length + _TRAILER
+        behind = start + length + TRAILER
         where = f"{source.name}: the checkpoint's block at byte {start:,}"
-        block = _block(source, start, length, "the checkpoint's block", limits)
-        for key, item in _entries(block, where):
+        block = read_block(source, start, length, "the checkpoint's block", limits)
+        for key, item in entries(block, where):
             if last is not None and key <= last:
                 raise FormatError(f"its keys are out of order at {ascii(key)[:200]}", where=where)
             last = key
@@ -69,17 +69,22 @@ def read_table(source: ByteSource, limits: Limits) -> Iterator[tuple[bytes, byte
             yield key, item
 
 
-def _block(source: ByteSource, offset: int, length: int, what: str, limits: Limits) -> bytes:
+def block_place(source: ByteSource, offset: int, what: str) -> str:
+    """How errors name a block."""
+    return f"{source.name}: {what} at byte {offset:,}"
+
+
+def read_block(source: ByteSource, offset: int, length: int, what: str, limits: Limits) -> bytes:
     """One block, checked and decompressed."""
-    where = f"{source.name}: {what} at byte {offset:,}"
+    where = block_place(source, offset, what)
     limits.check("skeleton_bytes", length, where=where)
-    if offset + length + _TRAILER > source.size - FOOTER:
+    if offset + length + TRAILER > source.size - FOOTER:
         raise FormatError(
             f"its {length:,} bytes pass the end of the table (byte {source.size - FOOTER:,})",
             where=where,
             hint="is the file truncated?",
         )
-    data = source.read(offset, length + _TRAILER)
+    data = source.read(offset, length + TRAILER)
     stored = int.from_bytes(data[length + 1 :], "little")
     found = masked(crc32c(memoryview(data)[: length + 1]))
     if stored != found:
@@ -101,7 +106,7 @@ def _block(source: ByteSource, offset: int, length: int, what: str, limits: Limi
     return plain
 
 
-def _entries(block: bytes, where: str) -> Iterator[tuple[bytes, bytes]]:
+def entries(block: bytes, where: str) -> Iterator[tuple[bytes, bytes]]:
     """The keys and values of a block."""
     end = len(block) - 4
     restarts = int.from_bytes(block[-4:], "little") if end >= 0 else 0
@@ -117,12 +122,12 @@ def _entries(block: bytes, where: str) -> Iterator[tuple[bytes, bytes]]:
         shared = block[index]
         index += 1
         if shared > 127:
-            shared, index = _varint(block, index - 1, end, where)
-        fresh, index = _varint(block, index, end, where)
+            shared, index = read_varint(block, index - 1, end, where)
+        fresh, index = read_varint(block, index, end, where)
         length = block[index]
         index += 1
         if length > 127:
-            length, index = _varint(block, index - 1, end, where)
+            length, index = read_varint(block, index - 1, end, where)
         behind = index + fresh
         if shared > len(key) or behind + length > end:
             raise FormatError(f"the entry that ends at its byte {index:,} is broken", where=where)
@@ -131,14 +136,14 @@ def _entries(block: bytes, where: str) -> Iterator[tuple[bytes, bytes]]:
         yield key, block[behind:index]
 
 
-def _handle(data: bytes, index: int, where: str) -> tuple[int, int, int]:
+def read_handle(data: bytes, index: int, where: str) -> tuple[int, int, int]:
     """Offset and size of a block, and the index behind them."""
-    offset, index = _varint(data, index, len(data), where)
-    size, index = _varint(data, index, len(data), where)
+    offset, index = read_varint(data, index, len(data), where)
+    size, index = read_varint(data, index, len(data), where)
     return offset, size, index
 
 
-def _varint(data: bytes, index: int, end: int, where: str) -> tuple[int, int]:
+def read_varint(data: bytes, index: int, end: int, where: str) -> tuple[int, int]:
     value = 0
     for shift, after in enumerate(range(index, min(index + 10, end))):
         value |= (data[after] & 127) << 7 * shift
