@@ -15,7 +15,7 @@ from migrator.auditing.discovery.globs import PathGlobs
 from migrator.auditing.discovery.shapes import Shape, look_at
 from migrator.auditing.finding import Skipped
 from migrator.errors import MigratorError, UsageError
-from migrator.formats.checkpoint.locate import index_for
+from migrator.formats.checkpoint.locate import OLD_SHARD, index_for
 from migrator.limits import DEFAULT_LIMITS, Limits
 from migrator.places.place import LocalPlace
 
@@ -97,6 +97,10 @@ def _whole(path: str, limits: Limits) -> str:
     saved = os.path.join(folder, _SAVED_MODEL)
     if name in _PARTS and os.path.isfile(saved) and _shape(file, limits) is Shape.NONE:
         return saved
+    old = OLD_SHARD.match(file)
+    meta = f"{old['prefix'] if old else file}.meta"
+    if os.path.isfile(meta) and _shape(file, limits) is Shape.CHECKPOINT:
+        return meta
     if name.endswith(".index"):
         above, own = os.path.split(folder)
         saved = os.path.join(above, _SAVED_MODEL)
@@ -197,8 +201,15 @@ def _file(path: str, name: str, level: _Level, limits: Limits) -> Found | Skippe
 
 
 def _belongs(name: str, level: _Level) -> bool:
-    """True for the checkpoint of a SavedModel or of a .meta beside it."""
-    if f"{name.removesuffix('.index')}.meta" in level.entries:
+    """True for the checkpoint of a SavedModel or of a .meta beside it, and for all but the first
+    shard of version 1."""
+    old = OLD_SHARD.match(name)
+    if f"{old['prefix'] if old else name.removesuffix('.index')}.meta" in level.entries:
+        return True
+    if old is not None and any(
+        f"{old['prefix']}-{shard:05d}-of-{old['count']}" in level.entries
+        for shard in range(int(old["shard"]))
+    ):
         return True
     return os.path.basename(level.folder) == _VARIABLES and _SAVED_MODEL in level.beside
 

@@ -19,7 +19,7 @@ from migrator.batching.manifest.toml_tables import read_toml
 from migrator.batching.manifest.yaml_tables import read_yaml
 from migrator.batching.storage.addresses import is_remote
 from migrator.errors import MigratorError, UsageError, did_you_mean
-from migrator.formats.checkpoint.locate import index_for
+from migrator.formats.checkpoint.locate import first_file, index_for
 from migrator.formats.load import model_file
 from migrator.places.place import LocalPlace
 
@@ -138,7 +138,7 @@ def path_fault(key: str, path: str, *, hints: bool = True) -> str:
         return ""
     try:
         if key == "checkpoint":
-            is_there = os.path.exists(path) or os.path.exists(f"{path}.index")
+            is_there = os.path.exists(path) or first_file(LocalPlace(path)) is not None
         elif key == "source":
             if os.path.isdir(path):
                 model_file(path)

@@ -26,10 +26,12 @@ from migrator.batching.names import ancestors, folded, safe_name, unique_names
 from migrator.batching.storage.addresses import is_remote, local_path, pattern_base, shown
 from migrator.batching.storage.trees import OTHER_MESSAGE
 from migrator.errors import FormatError, MigratorError
+from migrator.formats.checkpoint.locate import first_file
 from migrator.formats.keras_weights import holds_weights_alone
 from migrator.formats.load import model_file
 from migrator.formats.sniff import sniff
 from migrator.limits import DEFAULT_LIMITS, Limits
+from migrator.places.place import LocalPlace
 from migrator.places.source import ByteSource
 
 Expand = Callable[[str], Iterable[str]]
@@ -269,7 +271,7 @@ def _is_spoilt(path: str, limits: Limits) -> bool:
     """Whether a file that is no model was to be one: so it is called, and it is nothing else."""
     name = path.lower()
     if name.endswith(".meta"):
-        return os.path.exists(f"{path[: -len('.meta')]}.index")
+        return first_file(LocalPlace(path[: -len(".meta")])) is not None
     if not name.endswith(_NAMED) or os.path.isdir(path):
         return False
     try:

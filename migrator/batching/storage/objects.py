@@ -12,6 +12,7 @@ from migrator.batching.storage.addresses import last_part, shown
 from migrator.batching.storage.faults import MISSING, REFUSED
 from migrator.batching.storage.stores import Store
 from migrator.errors import FormatError, LimitError, StorageError
+from migrator.formats.checkpoint.locate import OLD_SHARD, is_shard_of
 
 SAVED_MODEL = "saved_model.pb"
 SINGLE = (".pb", ".pbtxt", ".h5", ".hdf5", ".keras", ".tflite")
@@ -185,7 +186,9 @@ def _folder(store: Store, below: Mapping[str, dict[str, Any]]) -> RemoteModel:
         return _selected(store, listed, saved_model_parts(listed), "")
     names = [name for name in listed if "/" not in name]
     main = _latest(store, names, listed)
-    wanted = _beside(names, main.removesuffix(".index").removesuffix(".meta"))
+    shard = OLD_SHARD.match(main)
+    prefix = shard["prefix"] if shard else main.removesuffix(".index").removesuffix(".meta")
+    wanted = _beside(names, prefix)
     return _selected(store, listed, wanted, main)
 
 
@@ -234,6 +237,9 @@ def _checkpoint(store: Store, prefix: str, *, main: str) -> RemoteModel:
         wanted = list(listed)
     if main not in wanted and f"{main}.index" in wanted:
         main = f"{main}.index"
+    elif main not in wanted:  # version 1 has no index
+        first = (item for item in wanted if item == name or OLD_SHARD.match(item))
+        main = next(first, main)
     if main not in wanted:
         raise _missing(store)
     return _selected(store, listed, wanted, main)
@@ -241,7 +247,7 @@ def _checkpoint(store: Store, prefix: str, *, main: str) -> RemoteModel:
 
 def _beside(names: Iterable[str], prefix: str) -> list[str]:
     suffixes = (f"{prefix}.meta", f"{prefix}.index", prefix)
-    return sorted(name for name in names if name in suffixes or name.startswith(f"{prefix}.data-"))
+    return sorted(name for name in names if name in suffixes or is_shard_of(name, prefix))
 
 
 def _relative(

@@ -15,6 +15,7 @@ from migrator.batching.storage.addresses import is_remote
 from migrator.batching.task import Task
 from migrator.errors import StorageError
 from migrator.files import open_regular
+from migrator.formats.checkpoint.locate import is_shard_of
 
 if TYPE_CHECKING:
     from migrator.batching.storage.objects import RemoteModel
@@ -145,13 +146,17 @@ def _source_files(source: str) -> Iterator[str]:
 
 
 def _beside(prefix: str) -> list[str]:
-    """The files ``PREFIX.*`` of a checkpoint, in order."""
+    """The files ``PREFIX.*`` of a checkpoint, in order; of version 1 ``PREFIX`` or its shards."""
     folder, name = os.path.split(prefix)
     try:
         names = sorted(os.listdir(folder or "."))
     except (OSError, ValueError):
         return []
-    return [os.path.join(folder, item) for item in names if name and item.startswith(f"{name}.")]
+    return [
+        os.path.join(folder, item)
+        for item in names
+        if name and (item == name or item.startswith(f"{name}.") or is_shard_of(item, name))
+    ]
 
 
 def _walk(folder: str) -> Iterator[str]:

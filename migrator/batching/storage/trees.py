@@ -28,6 +28,7 @@ from migrator.batching.storage.stamps import Stamp, digest_of
 from migrator.batching.storage.stores import Patience, Store, each
 from migrator.batching.task import LEDGER
 from migrator.errors import FormatError, MigratorError, StorageError, UsageError
+from migrator.formats.checkpoint.locate import is_shard_of
 from migrator.formats.sniff import sniff
 from migrator.limits import DEFAULT_LIMITS, Limits
 from migrator.places.source import ByteSource
@@ -195,7 +196,7 @@ def _in_folder(names: Mapping[str, RemoteFile], *, is_saved_model: bool) -> Iter
 
 
 def _checkpoint_files(names: Mapping[str, RemoteFile], prefix: str) -> list[RemoteFile]:
-    own = [f"{prefix}.index", prefix, *(n for n in names if n.startswith(f"{prefix}.data-"))]
+    own = [f"{prefix}.index", prefix, *(name for name in names if is_shard_of(name, prefix))]
     return [names[name] for name in sorted(own) if name in names]
 
 

@@ -17,7 +17,9 @@ _ESCAPE = re.compile(rb"\\([0-7]{1,3}|x[0-9A-Fa-f]{1,2}|.)")
 _PLAIN = {b"n": b"\n", b"r": b"\r", b"t": b"\t"}
 _META = re.compile(r"(.+)\.meta(?:\.pbtxt|\.txt)?", re.DOTALL)
 _SHARD = re.compile(r"(?P<prefix>.+)\.data-\d{5,}-of-\d{5,}\Z", re.DOTALL)
-OLD_SHARD = re.compile(r"(?P<prefix>.+)-(?P<shard>\d{5}|\?{5})-of-(?P<count>\d{5})\Z", re.DOTALL)
+OLD_SHARD = re.compile(
+    r"(?P<prefix>.+(?<!\.data))-(?P<shard>\d{5}|\?{5})-of-(?P<count>\d{5})\Z", re.DOTALL
+)
 """A file of a sharded version 1 checkpoint, or the pattern that stands for all of them."""
 _TABLE_END = bytes.fromhex("57fb808b247547db")
 _LOOKED_AT = 64
@@ -62,6 +64,12 @@ def _before_meta(name: str) -> str:
 
 def index_of(prefix: Place) -> Place:
     return prefix.sibling(f"{prefix.base}.index")
+
+
+def is_shard_of(name: str, prefix: str) -> bool:
+    """Whether ``name`` is a shard, of either version, of the checkpoint called ``prefix``."""
+    found = OLD_SHARD.match(name) or _SHARD.match(name)
+    return found is not None and found["prefix"] == prefix
 
 
 def first_file(prefix: Place) -> Place | None:

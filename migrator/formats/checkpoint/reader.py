@@ -141,6 +141,12 @@ class Checkpoint:
         return self._index.shards
 
     @property
+    def missing_files(self) -> tuple[str, ...]:
+        """Names of data files that are not there. What such a file of version 1 holds, nothing
+        tells; of version 2 the index does."""
+        return tuple(self._values.missing())
+
+    @property
     def variables(self) -> Mapping[str, LazyTensor]:
         """``tensors`` without the object graph, which is no variable's value."""
         return CheckpointTensors(

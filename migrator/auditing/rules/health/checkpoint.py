@@ -99,6 +99,21 @@ def damaged_checkpoint(subject: Subject) -> Iterator[Issue]:
         )
     if found.checkpoint is None:
         return
+    for problem in found.checkpoint.problems:  # a file of version 1
+        yield Issue(
+            message=f"a part of its checkpoint cannot be read: {problem.what}",
+            detail={"argument": _file(subject, problem.where)},
+            fix=problem.hint,
+            key=_file(subject, problem.where),
+        )
+    missing = found.checkpoint.missing_files if found.checkpoint.version == 1 else ()
+    if missing:
+        yield Issue(
+            message=f"{len(missing):,} of {found.checkpoint.shards:,} files of its checkpoint are "
+            f"missing: {first_names(list(missing))}",
+            detail={"argument": missing[0], "count": len(missing)},
+            key="files",
+        )
     bad: dict[str, tuple[str, list[str]]] = {}
     for key in found.checkpoint.tensors:
         try:
