@@ -141,13 +141,13 @@ def meta_graph_alone(base: Path) -> Case:
     return [str(meta), *TRAIN], ["has no value: no checkpoint lies beside the graph"]
 
 
-def version_1_checkpoint(base: Path) -> Case:
+def version_1_of_the_future(base: Path) -> Case:
     meta = copied("tf1.15.5/mg_train", base)
     for file in [*meta.parent.glob("*.index"), *meta.parent.glob("*.data-*")]:
         file.unlink()
-    first = tables.table([(b"", wire.block(1, wire.block(1, b"\x0a\x01w")))])
+    first = tables.table([(b"", wire.block(1, wire.block(2, b"\x08\x09\x10\x09")))])
     meta.with_suffix("").write_bytes(first)
-    return [str(meta), *TRAIN], [str(meta.with_suffix("")), "is a V1 checkpoint", "save it again"]
+    return [str(meta), *TRAIN], [str(meta.with_suffix("")), "for readers of version 9 and later"]
 
 
 def checkpoint_for_a_model(base: Path) -> Case:
@@ -226,7 +226,7 @@ CASES: list[Callable[[Path], Case]] = [
     output_name, input_name, output_port, feed_name, signature_name, signature_of_a_graph, tag_set,
     shape_name, shape_rank, shape_text, picture_name, no_checkpoint_folder, shard_missing,
     shard_short, index_short, other_checkpoint, other_shape, named_checkpoint_missing,
-    meta_graph_alone, version_1_checkpoint, checkpoint_for_a_model, vocabulary_missing,
+    meta_graph_alone, version_1_of_the_future, checkpoint_for_a_model, vocabulary_missing,
     vocabulary_of_a_hub_module_missing, asset_missing, table_frozen_without_contents,
     python_function, removed_op, op_library_missing, spec_key, spec_word, spec_syntax,
     spec_missing, spec_tensor,

@@ -134,10 +134,10 @@ REFUSED = {
         UnsupportedFormat,
         "version 9",
     ),
-    "version 1": (
-        tables.table([(b"", wire.block(1, wire.block(1, b"\x0a\x01w")))]),
+    "version 1 of the future": (
+        tables.table([(b"", wire.block(1, wire.block(2, b"\x08\x09\x10\x09")))]),
         UnsupportedFormat,
-        "is a V1 checkpoint",
+        "version 9",
     ),
     "header of noise": (index(header=b"\x08"), FormatError, "header is not well-formed"),
     "entry of noise": (index((b"w", b"\xff\xff")), FormatError, "not a well-formed"),

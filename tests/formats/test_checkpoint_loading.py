@@ -18,7 +18,7 @@ from migrator.inspection.summary import summarize
 from migrator.model.tensors import LazyTensor
 from migrator.report import json_v1
 from migrator.report.text import inspect_text
-from tests import handmade, tables, wire
+from tests import handmade, tables, tables_v1, wire
 from tests.corpus import sample
 from tests.schemas import parsed, validate
 
@@ -144,15 +144,15 @@ def test_a_meta_graph_is_read_with_its_constants_left_in_the_file(tmp_path: Path
     assert checkpoint_prefix(model) is None
 
 
-def test_a_version_1_checkpoint_beside_a_meta_graph_is_called_that(tmp_path: Path) -> None:
+def test_a_version_1_checkpoint_beside_a_meta_graph_is_found(tmp_path: Path) -> None:
     prefix = save(tmp_path, "model.ckpt-7")
     Path(f"{prefix}.index").unlink()
-    prefix.write_bytes(tables.table([(b"", wire.block(1, wire.block(1, b"\x0a\x01w")))]))
+    prefix.write_bytes(tables_v1.checkpoint({"w": ramp(4, 3)}))
     found = checkpoint_prefix(load(f"{prefix}.meta"))
     assert found == prefix
-    with pytest.raises(UnsupportedFormat, match="is a V1 checkpoint") as caught:
-        open_checkpoint(found)
-    assert caught.value.where == str(prefix)
+    checkpoint = open_checkpoint(found)
+    assert checkpoint.version == 1
+    assert checkpoint.tensors["w"].numpy().tolist() == ramp(4, 3).tolist()
 
 
 def test_an_error_in_a_meta_graph_names_the_node(tmp_path: Path) -> None:

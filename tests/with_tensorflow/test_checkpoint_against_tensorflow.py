@@ -12,7 +12,7 @@ import pytest
 from migrator.errors import MigratorError
 from migrator.formats.checkpoint import Checkpoint, open_checkpoint
 from migrator.formats.load import load
-from tests.corpus import FIXTURES
+from tests.corpus import FIXTURES, META, Sample
 
 Array = np.ndarray[Any, Any]
 INDEXES = sorted(FIXTURES.rglob("*.index"))
@@ -170,6 +170,102 @@ def test_partitioned_variables_and_their_slices(axis: int, sharded: bool, tmp_pa
     for part in specs:
         assert checkpoint.slice("net/table", part).place() is not None
     assert (checkpoint.tensors["net/table"].place() is not None) == (axis == 0)
+
+
+V1_TYPES = (
+    "float32 float64 float16 int8 int16 int32 int64 uint8 uint16 bool complex64 complex128 "
+    "qint8 quint8 qint32 string"
+).split()
+
+
+def agree_v1(prefix: Path | str) -> Checkpoint:
+    """Compare every tensor with what the Restore op gives: a reader reads fewer types, and none
+    that is in slices."""
+    import tensorflow as tf
+
+    ours = open_checkpoint(prefix)
+    theirs = tf.train.load_checkpoint(str(ours.prefix))
+    types = theirs.get_variable_to_dtype_map()
+    assert ours.version == 1 and set(ours.tensors) == set(types)
+    for key, tensor in ours.tensors.items():
+        assert int(tensor.dtype) == types[key].as_datatype_enum
+        assert tensor.shape.as_list() == theirs.get_variable_to_shape_map()[key]
+        expected = np.asarray(
+            tf.raw_ops.Restore(
+                file_pattern=str(ours.prefix), tensor_name=key, dt=types[key]
+            ).numpy()
+        )
+        found = tensor.numpy()
+        if types[key] == tf.string:
+            assert found.tolist() == expected.tolist(), key
+            continue
+        assert found.shape == expected.shape and found.itemsize == expected.itemsize, key
+        assert found.tobytes() == expected.tobytes(), key
+        span = tensor.place()
+        if span is not None:
+            with open(span.path, "rb") as file:
+                file.seek(span.offset)
+                assert file.read(span.length) == expected.tobytes(), key
+    ours.check()
+    ours.verify()
+    return ours
+
+
+@pytest.mark.parametrize("name", V1_TYPES)
+def test_every_type_of_version_1(name: str, tmp_path: Path) -> None:
+    import tensorflow as tf
+
+    dtype = getattr(tf.dtypes, name)
+    names, tensors = [], []
+    for shape in ((), (3,), (2, 0), (2, 3, 4)):
+        count = int(np.prod(shape))
+        if name == "string":
+            array: Any = np.array([b"%d\0\xff" % n * n for n in range(count)], object)
+            tensors.append(tf.constant(array.reshape(shape), tf.string, shape))
+        else:
+            kind = dtype.as_numpy_dtype
+            raw = np.random.RandomState(count).bytes(count * np.dtype(kind).itemsize)
+            array = np.frombuffer(raw, kind).reshape(shape)
+            if name == "bool":
+                array = (np.arange(count) % 2).astype(bool).reshape(shape)
+            base = tf.constant(array.view(kind[0]) if dtype.is_quantized else array)
+            tensors.append(tf.bitcast(base, dtype) if dtype.is_quantized else base)
+        names.append("x".join(map(str, shape)) or "scalar")
+    tf.raw_ops.Save(filename=str(tmp_path / "m"), tensor_names=names, data=tensors)
+    assert len(agree_v1(tmp_path / "m").tensors) == 4
+
+
+@pytest.mark.parametrize("sharded", [False, True])
+def test_a_saver_of_version_1_with_slices(sharded: bool, tmp_path: Path) -> None:
+    import tensorflow as tf
+
+    def build(v1: Any) -> None:
+        partitioner = v1.fixed_size_partitioner(3, axis=1)
+        with v1.variable_scope("net", partitioner=partitioner, use_resource=True):
+            v1.get_variable("table", (10, 8), initializer=v1.random_normal_initializer(seed=1))
+        v1.get_variable("large", initializer=random(700, 600))  # past the size of a block
+        v1.get_variable("step", initializer=7, trainable=False)
+
+    version = tf.compat.v1.train.SaverDef.V1
+    prefix = saved_v1(tmp_path, build, sharded=sharded, write_version=version)
+    checkpoint = agree_v1(prefix)
+    assert checkpoint.tensors["large"].place() is not None
+    for spec in ("10 8 2,5:-", "10 8 -:3,2", "10 8 1,8:1,6", "10 8 -:0,3"):
+        (expected,) = tf.raw_ops.RestoreV2(
+            prefix=str(checkpoint.prefix),
+            tensor_names=["net/table"],
+            shape_and_slices=[spec],
+            dtypes=[tf.float32],
+        )
+        found = checkpoint.slice("net/table", spec).numpy()
+        assert found.tobytes() == expected.numpy().tobytes(), spec
+
+
+@pytest.mark.parametrize(
+    "item", [item for item in META if "version_1" in item.name], ids=lambda item: item.name
+)
+def test_fixtures_of_version_1(item: Sample) -> None:
+    agree_v1(item.path.with_suffix(""))
 
 
 def test_slices_of_strings_and_of_whole_tensors(tmp_path: Path) -> None:

@@ -59,6 +59,8 @@ class TableValues:
         return str(self._places[shard])
 
     def missing(self) -> list[str]:
+        if self.count == 1:  # it is open
+            return []
         return [place.base for place in self._places if not place.is_file()]
 
     def faults(self) -> list[str]:
@@ -119,12 +121,12 @@ class TableValues:
         fits its type and shape."""
         with self._lock:
             table, found = self._found(key, entry)
-            done = table.check_block(found.block)
+            table.check_block(found.block)
             if self._run(table, found, key, entry) is None:
                 where = self._where(key, entry)
                 check_size(max(found.length, entry.size), self._limits, where)
                 decoded(table.read(found), entry, where)
-            return done
+            return found.length
 
     def checksum(self, key: str, entry: Entry) -> int:
         with self._lock:
