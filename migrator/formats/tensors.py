@@ -155,6 +155,34 @@ def decode_tensor(tensor: LazyTensor, limits: Limits, *, where: str) -> Any:
     return _fill(values, count, shape, numpy_type, tensor.dtype, where)
 
 
+def string_values(tensor: LazyTensor, limits: Limits, *, where: str) -> list[bytes]:
+    """The elements of a string tensor row by row, as ``decode_tensor`` gives them, without numpy.
+
+    Raises what ``decode_tensor`` raises.
+    """
+    from google.protobuf.message import DecodeError
+
+    count = tensor.shape.elements
+    if count is None or tensor.dtype.kind != "s":
+        raise FormatError(f"{tensor.dtype} of shape {tensor.shape} is no strings", where=where)
+    if count > max(tensor.stored_bytes, _FEW_STRINGS):
+        raise LimitError(
+            f"a tensor of {count:,} strings claims to lie in {tensor.stored_bytes:,} bytes",
+            where=where,
+        )
+    limits.check("tensor_bytes", count * 8, where=where)
+    try:
+        message = message_class("TensorProto").FromString(tensor.read())
+    except DecodeError:
+        raise FormatError("its tensor is not well-formed", where=where) from None
+    values = list(message.string_val)
+    if len(values) > count:
+        raise FormatError(
+            f"holds {len(values):,} values, shape {tensor.shape} takes {count:,}", where=where
+        )
+    return values + [values[-1] if values else b""] * (count - len(values))
+
+
 def listed_values(message: Any, dtype: DType, numpy_type: Any) -> Any:
     """What a TensorProto lists of a type, as a flat array of ``dtype.numpy()``."""
     import numpy as np

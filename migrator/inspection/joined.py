@@ -2,20 +2,91 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
-from migrator.formats.checkpoint import checkpoint_place, open_checkpoint
-from migrator.inspection.held import VARIABLES
+from migrator.errors import MigratorError
+from migrator.formats.checkpoint import Checkpoint, checkpoint_place, open_checkpoint
+from migrator.inspection.restores import Entry, Restored, find_restored
+from migrator.inspection.tracing import Tracer
 from migrator.limits import DEFAULT_LIMITS, Limits
-from migrator.model.model import Model
+from migrator.model.graph import Node
+from migrator.model.model import MetaGraph, Model
 from migrator.model.tensors import LazyTensor
+
+_VARIABLES = frozenset(("Variable", "VariableV2", "VarHandleOp", "AutoReloadVariable"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Join:
+    """A variable and the entry with its value; ``key`` is None where there is none.
+
+    ``name`` is the variable's own name (``shared_name``, or the node's), ``part`` a slice of the
+    entry as RestoreV2 writes it, empty for all of it.
+    """
+
+    node: str
+    name: str
+    key: str | None
+    part: str = ""
+
+
+def restored_by(meta: MetaGraph, tracer: Tracer | None = None) -> Restored:
+    """What the meta graph's own restore ops say of its variables and tables."""
+    restore_op = meta.saver.restore_op if meta.saver is not None else ""
+    return find_restored(meta.graph, tracer or Tracer(meta.graph), restore_op)
+
+
+def key_for(checkpoint: Checkpoint, entry: Entry | None, names: Iterable[str]) -> str | None:
+    """The key of a variable's value: the one that is restored, else by its names in turn.
+
+    Raises MigratorError where the checkpoint's object graph cannot be read.
+    """
+    wanted = list(filter(None, names if entry is None else (entry.key,)))
+    for name in wanted:
+        if name in checkpoint.tensors:
+            return name
+    for name in wanted:
+        key = checkpoint.names.get(name)
+        if key is not None and key in checkpoint.tensors:
+            return key
+    return None
+
+
+def joined_variables(
+    meta: MetaGraph, checkpoint: Checkpoint, restored: Restored | None = None
+) -> tuple[Join, ...]:
+    """The variables of a meta graph, each with its key; of several nodes for one variable the
+    first. Linear. Raises MigratorError where the checkpoint's object graph, or a table of keys in
+    the graph, cannot be read."""
+    restored = restored or restored_by(meta)
+    found: dict[str, Join] = {}
+    for node in meta.graph.nodes:
+        if node.op not in _VARIABLES:
+            continue
+        entry = restored.variables.get(node.name)
+        shared = shared_name(node)
+        name = shared or node.name
+        key = key_for(checkpoint, entry, (shared, node.name))
+        if name in found and (key is None or found[name].key is not None):
+            continue
+        part = entry.part if entry is not None and key is not None else ""
+        found[name] = Join(node=node.name, name=name, key=key, part=part)
+    return tuple(found.values())
+
+
+def shared_name(node: Node) -> str:
+    """What the resource of a variable's node is called; empty where that is the node's name."""
+    shared = node.attrs.get("shared_name")
+    return shared.decode("utf-8", "replace") if isinstance(shared, bytes) else ""
 
 
 def variable_values(model: Model, limits: Limits = DEFAULT_LIMITS) -> Mapping[str, LazyTensor]:
     """Name of each variable of a SavedModel, MetaGraph or hub module -> its value, not yet read.
 
     Of a model that brings its weights along (``Model.variables``) those; empty where no
-    checkpoint lies where it should. Raises MigratorError where the checkpoint cannot be read.
+    checkpoint lies where it should. Of several meta graphs the first that has the variable
+    counts. Raises MigratorError where the checkpoint cannot be read.
     """
     if model.variables:
         return model.variables
@@ -25,14 +96,12 @@ def variable_values(model: Model, limits: Limits = DEFAULT_LIMITS) -> Mapping[st
     checkpoint = open_checkpoint(place, limits)
     found: dict[str, LazyTensor] = {}
     for meta in model.meta_graphs:
-        for node in meta.graph.nodes:
-            if node.op not in VARIABLES:
+        for item in joined_variables(meta, checkpoint):
+            if item.key is None or item.name in found:
                 continue
-            shared = node.attrs.get("shared_name")
-            name = shared.decode("utf-8", "replace") if isinstance(shared, bytes) else ""
-            for item in (name, node.name):
-                key = checkpoint.key_of(item) if item else None
-                if key is not None:
-                    found.setdefault(name or node.name, checkpoint.tensors[key])
-                    break
+            try:
+                value = checkpoint.slice(item.key, item.part)
+            except MigratorError:  # a slice that does not fit: no value of this variable
+                continue
+            found[item.name] = value
     return found

@@ -13,6 +13,8 @@ from migrator.formats.keras import keras_model_facts
 from migrator.formats.load import load, model_file
 from migrator.formats.sniff import sniff
 from migrator.inspection.notable import notable_ops
+from migrator.inspection.restores import find_restored
+from migrator.inspection.tracing import Tracer
 from migrator.limits import DEFAULT_LIMITS, Limits
 from migrator.migration.choosing import choose_meta_graph
 from migrator.migration.obstacles import find_blockers
@@ -30,10 +32,8 @@ from migrator.migration.resolve import OpenEndpoints
 from migrator.migration.rewriting import Rewritten, optimize_graph, rewrite_graph
 from migrator.migration.signatures import Asked, image_inputs, settle_signatures
 from migrator.migration.storage.creators import inline_creators
-from migrator.migration.storage.restore import find_restored
 from migrator.migration.storage.store import Storage
 from migrator.migration.storage.tables import TableStore
-from migrator.migration.storage.tracing import Tracer
 from migrator.migration.storage.variables import VariableStore
 from migrator.migration.storage.weights import choose_weights, constants_too_large
 from migrator.migration.subgraph import as_subgraph, constant_bytes, cut_subgraph

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import cached_property
 
 from migrator.errors import MigratorError
+from migrator.inspection.tracing import Tracer
 from migrator.migration.storage.initial import Initial, init_ops
-from migrator.migration.storage.tracing import Tracer
 from migrator.model.model import MetaGraph
 from migrator.model.tensors import LazyTensor
 

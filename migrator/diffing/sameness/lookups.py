@@ -12,10 +12,10 @@ from migrator.diffing.changes.attributes import is_same
 from migrator.diffing.side import Side
 from migrator.errors import MigratorError
 from migrator.formats.checkpoint import Checkpoint
+from migrator.inspection.restores import find_restored
+from migrator.inspection.tracing import Tracer
 from migrator.migration.plan import Table
-from migrator.migration.storage.restore import find_restored
 from migrator.migration.storage.tables import TableStore
-from migrator.migration.storage.tracing import Tracer
 from migrator.model.model import MetaGraph, Model
 
 _FILLS = re.compile(r"(?:InitializeTable|LookupTableImport)\w*\Z")

@@ -10,8 +10,8 @@ from migrator.diffing.side import Side
 from migrator.errors import MigratorError
 from migrator.formats.checkpoint import Checkpoint
 from migrator.inspection.held import VARIABLES
-from migrator.migration.storage.restore import Entry, find_restored
-from migrator.migration.storage.tracing import Tracer
+from migrator.inspection.restores import Entry, find_restored
+from migrator.inspection.tracing import Tracer
 from migrator.model.tensors import FileSpan, LazyTensor
 from migrator.places.source import ByteSource
 

@@ -161,11 +161,12 @@ class Checkpoint:
         """
         if OBJECT_GRAPH_KEY not in self.tensors:
             return None
-        value = self.tensors[OBJECT_GRAPH_KEY].numpy()
+        entry = self._index.tensors[OBJECT_GRAPH_KEY]
         where = f"{self.path}: {OBJECT_GRAPH_KEY}"
-        if value.shape != () or value.dtype != object:
+        if entry.shape or entry.slices or entry.dtype.kind != "s":
             raise FormatError("its object graph is not one string", where=where)
-        return read_object_graph(value.item(), where)
+        (text,) = self._values.texts(OBJECT_GRAPH_KEY, entry)
+        return read_object_graph(text, where)
 
     @cached_property
     def names(self) -> Mapping[str, str]:

@@ -136,12 +136,18 @@ class ShardValues:
         """An object array of bytes: the lengths, their checksum, then all strings in one run."""
         import numpy as np
 
-        raw, lengths, index = self._string_lengths(key, entry)
-        array = np.empty(len(lengths), dtype=object)
-        for slot, length in enumerate(lengths):
-            array[slot] = raw[index : index + length]
-            index += length
+        texts = self.texts(key, entry)
+        array = np.empty(len(texts), dtype=object)
+        array[:] = texts
         return shaped(array, entry.shape, self._where(key, entry))
+
+    def texts(self, key: str, entry: Entry) -> list[bytes]:
+        raw, lengths, index = self._string_lengths(key, entry)
+        found = []
+        for length in lengths:
+            found.append(raw[index : index + length])
+            index += length
+        return found
 
     def _string_lengths(self, key: str, entry: Entry) -> tuple[bytes, list[int], int]:
         """The raw bytes of a string entry, the length of each string, and where the first is."""

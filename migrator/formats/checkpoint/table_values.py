@@ -111,6 +111,9 @@ class TableValues:
             table.read_into(found, offset, raw.data, check=rows is None)
         return shaped(little(raw, entry, where), shape, where)
 
+    def texts(self, key: str, entry: Entry) -> list[bytes]:
+        return [bytes(item) for item in self.read(key, entry).ravel()]
+
     def check(self, key: str, entry: Entry) -> None:
         with self._lock:
             table, found = self._found(key, entry)

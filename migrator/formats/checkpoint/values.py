@@ -37,6 +37,9 @@ class Values(Protocol):
     def read(self, key: str, entry: Entry, first: int = 0, rows: int | None = None) -> Any:
         """The array of an entry; of a numeric one ``rows`` rows from ``first`` on."""
 
+    def texts(self, key: str, entry: Entry) -> list[bytes]:
+        """The strings of an entry, row by row; needs no numpy."""
+
     def check(self, key: str, entry: Entry) -> None:
         """See that the value is there, without reading it."""
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from migrator.errors import MigratorError
 from migrator.graph.wiring import Wiring
-from migrator.migration.storage.tracing import Tracer
+from migrator.inspection.tracing import Tracer
 from migrator.model.graph import Function, Graph
 from migrator.model.model import MetaGraph
 from migrator.model.tensors import LazyTensor, TensorRef

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from migrator.errors import MigratorError
 from migrator.formats.checkpoint import Checkpoint
+from migrator.inspection.restores import Restored
+from migrator.inspection.tracing import Tracer
 from migrator.migration.plan import Blocker, Table
-from migrator.migration.storage.restore import Restored
-from migrator.migration.storage.tracing import Tracer
 from migrator.migration.subgraph import with_nodes
 from migrator.model.dtypes import DType
 from migrator.model.graph import Function, Graph, Node

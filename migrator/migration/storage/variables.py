@@ -12,10 +12,11 @@ from migrator.errors import MigratorError
 from migrator.formats.checkpoint import Checkpoint
 from migrator.formats.messages import message_class
 from migrator.formats.tensors import constant_tensor
+from migrator.inspection.joined import key_for
+from migrator.inspection.restores import Restored
+from migrator.inspection.tracing import Tracer
 from migrator.migration.plan import Blocker, Weight
 from migrator.migration.storage.initial import Initial
-from migrator.migration.storage.restore import Restored
-from migrator.migration.storage.tracing import Tracer
 from migrator.migration.storage.weights import Taken
 from migrator.migration.subgraph import with_nodes
 from migrator.model.dtypes import INT32, DType
@@ -103,17 +104,15 @@ class VariableStore:
         reason = "no checkpoint lies beside the graph, and none is named (--checkpoint)"
         entry = self._restored.variables.get(source)
         if checkpoint is not None:
-            keys = [shared, source] if entry is None else [entry.key]
-            keys += [checkpoint.names[key] for key in keys if key in checkpoint.names]
-            for key in filter(None, keys):
-                if key in checkpoint.tensors:
-                    self.keys.add(key)
-                    try:
-                        part = entry.part if entry is not None else ""
-                        return checkpoint.slice(key, part) if part else checkpoint.tensors[key]
-                    except MigratorError as error:
-                        return _missing(node, str(error))
-            reason = f"the checkpoint does not hold {keys[0] or source!r}"
+            key = key_for(checkpoint, entry, (shared, source))
+            if key is not None:
+                self.keys.add(key)
+                try:
+                    return checkpoint.slice(key, entry.part if entry is not None else "")
+                except MigratorError as error:
+                    return _missing(node, str(error))
+            wanted = shared or source if entry is None else entry.key
+            reason = f"the checkpoint does not hold {wanted!r}"
         initial = self._initial.ever(source)
         if checkpoint is None and initial is not None:
             reason += "; what its initializer assigns is what training began with"

@@ -5,11 +5,19 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from migrator.formats.tensors import string_values
+from migrator.limits import DEFAULT_LIMITS
 from migrator.model.graph import Function, FunctionRef, Graph, Node, index_nodes
 from migrator.model.tensors import LazyTensor, TensorRef
 
 _PASSING = frozenset(("Identity", "StopGradient", "PreventGradient", "Snapshot", "RefIdentity"))
 _CALLS = frozenset(("PartitionedCall", "StatefulPartitionedCall"))
+
+
+def _texts(value: LazyTensor) -> list[object]:
+    if value.dtype.kind == "s":
+        return list(string_values(value, DEFAULT_LIMITS, where="a table of names"))
+    return list(value.numpy().reshape(-1))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +101,7 @@ class Tracer:
         if value is None:
             return ()
         if id(value) not in self._texts:  # held, so that no other gets its id
-            self._texts[id(value)] = (value, list(value.numpy().reshape(-1)))
+            self._texts[id(value)] = (value, _texts(value))
         return self._texts[id(value)][1]
 
     def _nodes(self, function: Function | None) -> Mapping[str, Node]:

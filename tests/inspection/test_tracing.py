@@ -6,8 +6,8 @@ import time
 
 import numpy as np
 
-from migrator.migration.storage.restore import Entry, find_restored
-from migrator.migration.storage.tracing import Tracer
+from migrator.inspection.restores import Entry, find_restored
+from migrator.inspection.tracing import Tracer
 from migrator.model.graph import Graph
 from migrator.model.tensors import TensorRef
 from tests import wire

@@ -10,7 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from migrator.graph.wiring import Wiring
-from migrator.migration.storage.tracing import Tracer
+from migrator.inspection.tracing import Tracer
 from migrator.model.graph import Function, Graph, Node
 from migrator.model.tensors import TensorRef
 
