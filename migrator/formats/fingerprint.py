@@ -30,6 +30,10 @@ class Fingerprint:
     saved_model: int
     checkpoint: int
     version: int
+    graph: int = 0
+    signatures: int = 0
+    objects: int = 0
+    uuid: str = ""
 
     @property
     def known(self) -> bool:
@@ -47,10 +51,15 @@ def parse_fingerprint(data: bytes, where: str) -> Fingerprint:
             inner = {field: value for field, value, _ in _fields(version)}
     except ValueError as error:
         raise FormatError(f"is no fingerprint: {error}", where=where) from None
+    uuid = fields.get(7)
     return Fingerprint(
         saved_model=_number(fields.get(1)),
         checkpoint=_number(fields.get(5)),
         version=_number(inner.get(_PRODUCER)),
+        graph=_number(fields.get(2)),
+        signatures=_number(fields.get(3)),
+        objects=_number(fields.get(4)),
+        uuid=bytes(uuid).decode("utf-8", "replace") if isinstance(uuid, memoryview) else "",
     )
 
 

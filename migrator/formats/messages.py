@@ -87,7 +87,8 @@ _MESSAGES: dict[str, str] = {
     "ObjectReference": "1 node_id int32 | 2 local_name string",
     "SavedUserObject": "1 identifier string | 3 metadata bytes",
     "SavedMetadata": "1 nodes SavedMetadataObject*",
-    "SavedMetadataObject": "4 identifier string | 5 metadata bytes",
+    "SavedMetadataObject": "3 node_path string | 4 identifier string | 5 metadata bytes",
+    "ModuleAttachment": "1 key string | 2 value bytes",
     "SavedFunction": "1 concrete_functions string*",
     "SavedBareConcreteFunction": "1 concrete_function_name string"
     " | 2 argument_keywords string* | 3 allowed_positional_arguments int64",

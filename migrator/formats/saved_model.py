@@ -9,7 +9,7 @@ from migrator.errors import FormatError
 from migrator.formats.messages import message_class
 from migrator.formats.nodes import read_graph
 from migrator.formats.skeleton import Spans, read_skeleton
-from migrator.formats.tensors import read_shape
+from migrator.formats.tensors import lazy_tensor, read_shape
 from migrator.limits import Limits
 from migrator.model.checks import graph_warnings
 from migrator.model.dtypes import DType
@@ -71,7 +71,8 @@ def read_meta_graph(
         tags=tuple(info.tags),
         tensorflow_version=info.tensorflow_version or None,
         signatures={
-            key: _signature(message.signature_def[key]) for key in sorted(message.signature_def)
+            key: _signature(message.signature_def[key], spans, limits, f"{where}signature_def")
+            for key in sorted(message.signature_def)
         },
         graph=graph,
         collections={
@@ -106,11 +107,17 @@ def _assets(message: Any) -> tuple[Asset, ...]:
     return tuple(Asset(tensor=item.tensor_info.name, filename=item.filename) for item in found)
 
 
-def _signature(message: Any) -> Signature:
+def _signature(message: Any, spans: Spans, limits: Limits, where: str) -> Signature:
     return Signature(
         method_name=message.method_name,
         inputs={name: _tensor_info(message.inputs[name]) for name in sorted(message.inputs)},
         outputs={name: _tensor_info(message.outputs[name]) for name in sorted(message.outputs)},
+        defaults={
+            name: lazy_tensor(
+                message.defaults[name], spans, limits, where=lambda: f"{where}.defaults"
+            )
+            for name in sorted(message.defaults)
+        },
     )
 
 

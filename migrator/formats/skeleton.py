@@ -41,7 +41,7 @@ _LAZY = {"TensorProto"}
 """Messages that stay in the file as a whole when they are large."""
 _LAZY_BYTES = {("AttrValue", 2)}
 """Byte fields that do."""
-_ONE_FIELD = {"AttrValue": None, "map:AttrValue": 2}
+_ONE_FIELD = {"AttrValue": None, "map:AttrValue": 2, "map:TensorProto": 2}
 """Messages whose parts a parser merges where they come twice: the one field that has to come once
 (None: that may come at all) for anything in there to be left in the file."""
 _HEADER = {1, 2}

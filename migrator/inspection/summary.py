@@ -10,6 +10,7 @@ from migrator.collector import collector_paused
 from migrator.formats.checkpoint import checkpoint_place
 from migrator.graph.wiring import Wiring
 from migrator.inspection.endpoints import Endpoints, find_endpoints
+from migrator.inspection.folder import Folder, describe_folder
 from migrator.inspection.stored import StoredVariable, stored_variables
 from migrator.model.dtypes import DType
 from migrator.model.graph import Graph, Node
@@ -87,6 +88,8 @@ class Summary:
     meta_graphs: tuple[MetaGraphSummary, ...]
     warnings: tuple[str, ...]
     variables: tuple[StoredVariable, ...] = ()
+    folder: Folder | None = None
+    """What lies beside the graph: its checkpoint, assets, what says where it came from."""
     checkpoint: str | None = None
     """PREFIX of the checkpoint with the weights, where one is where it should be."""
 
@@ -105,11 +108,13 @@ def summarize(model: Model) -> Summary:
     with collector_paused():
         metas = tuple(_meta_graph(meta) for meta in model.meta_graphs)
         variables = stored_variables(model)
+        folder = describe_folder(model)
     prefix = checkpoint_place(model)
     return Summary(
         source=model.source,
         meta_graphs=metas,
-        warnings=model.warnings,
+        warnings=(*model.warnings, *(folder.problems if folder is not None else ())),
+        folder=folder,
         variables=variables,
         checkpoint=str(prefix) if prefix is not None else None,
     )

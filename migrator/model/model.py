@@ -36,6 +36,8 @@ class Signature:
     method_name: str
     inputs: Mapping[str, TensorSpec]
     outputs: Mapping[str, TensorSpec]
+    defaults: Mapping[str, LazyTensor] = field(default_factory=dict)
+    """Values of inputs that a caller may leave out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from migrator._version import __version__
+from migrator.report.folder_parts import defaults_json, folder_json
 
 if TYPE_CHECKING:
     from migrator.inspection.candidates import Candidate, Control, Endpoints
@@ -59,6 +60,8 @@ def _summary(summary: Summary) -> Json:
         }
     elif summary.source.format == "meta_graph":
         found["checkpoint"] = summary.checkpoint
+    if summary.folder is not None and (folder := folder_json(summary.folder)):
+        found["folder"] = folder
     return {**found, "warnings": list(summary.warnings)}
 
 
@@ -86,11 +89,12 @@ def _meta_graph(meta: MetaGraphSummary) -> Json:
 
 
 def signature(item: Signature) -> Json:
-    return {
+    found: Json = {
         "method_name": item.method_name,
         "inputs": {name: tensor(spec) for name, spec in item.inputs.items()},
         "outputs": {name: tensor(spec) for name, spec in item.outputs.items()},
     }
+    return {**found, "defaults": defaults_json(item)} if item.defaults else found
 
 
 def tensor(spec: TensorSpec) -> Json:

@@ -9,6 +9,7 @@ from migrator.inspection.notable import notable
 from migrator.inspection.summary import GraphSummary, MetaGraphSummary, Summary
 from migrator.model.tensors import TensorSpec
 from migrator.report.escape import shown, size
+from migrator.report.folder_parts import default_lines, folder_sections
 
 _FORMATS = {
     "checkpoint": "checkpoint",
@@ -33,8 +34,12 @@ def inspect_text(summary: Summary) -> str:
             tags = ", ".join(map(shown, meta.tags)) or "none"
             parts.append(f"Meta graph {index + 1} of {len(summary.meta_graphs)}, tags: {tags}")
         parts += _meta_graph(meta)
+        if meta.assets and not (summary.folder is not None and summary.folder.assets):
+            parts.append(bullets("Assets", map(shown, meta.assets)))
     if summary.source.format == "checkpoint":
         parts += _checkpoint(summary)
+    if summary.folder is not None:
+        parts += folder_sections(summary.folder)
     if summary.warnings:
         parts.append(bullets("Warnings", map(shown, summary.warnings)))
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -110,8 +115,6 @@ def _meta_graph(meta: MetaGraphSummary) -> list[str]:
     parts.append(bullets("Stands out", notable(meta)))
     parts.append(_ops(graph.ops))
     parts.append(_weights(graph))
-    if meta.assets:
-        parts.append(bullets("Assets", map(shown, meta.assets)))
     return parts
 
 
@@ -126,7 +129,9 @@ def _signature(key: str, meta: MetaGraphSummary) -> str:
     text = f"Signature {shown(key)}{method}\n" + table(
         rows[:_SIGNATURE_TENSORS], ("", "name", "tensor", "dtype", "shape")
     )
-    return f"{text}\n  and {more} more" if more > 0 else text
+    text = f"{text}\n  and {more} more" if more > 0 else text
+    defaults = default_lines(signature)
+    return f"{text}\n  by default: {', '.join(defaults)}" if defaults else text
 
 
 def _specs(side: str, specs: Mapping[str, TensorSpec]) -> list[tuple[str, ...]]:

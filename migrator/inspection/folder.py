@@ -1,0 +1,174 @@
+"""What lies in a SavedModel's or hub module's folder, and how it belongs together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from migrator.errors import MigratorError
+from migrator.formats.checkpoint import Checkpoint, checkpoint_place, open_checkpoint
+from migrator.inspection.folder_files import (
+    Attachment,
+    FingerprintFacts,
+    FolderFile,
+    KerasFacts,
+    list_assets,
+    list_attachments,
+    list_extra,
+    read_fingerprint,
+    read_keras,
+)
+from migrator.inspection.joined import joined_variables, restored_by, shared_name
+from migrator.inspection.restores import Restored
+from migrator.limits import DEFAULT_LIMITS, Limits
+from migrator.model.model import MetaGraph, Model
+from migrator.places.place import Place
+
+_IN_FOLDERS = ("saved_model", "hub_module")
+_WITH_CHECKPOINT = (*_IN_FOLDERS, "meta_graph")
+_HANDLES = frozenset(("Variable", "VariableV2", "VarHandleOp", "AutoReloadVariable"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckpointFacts:
+    """The checkpoint that belongs to the graph, read as far as its index."""
+
+    prefix: str
+    version: int
+    shards: int
+    entries: int
+    """Tensors, the object graph of TensorFlow 2 apart."""
+    joined: int
+    """Variables of the graph that have their value in it."""
+    without_value: tuple[str, ...]
+    """Variables of the graph that have none in it: loading may compute them."""
+    without_variable: tuple[str, ...]
+    """Keys that no variable and no table of the graph takes: an optimizer's, another graph's."""
+    by_node: dict[str, str] = field(default_factory=dict)
+    """Node of a variable -> key."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Folder:
+    """What belongs to a graph beside it. ``problems`` are told as warnings."""
+
+    checkpoint: CheckpointFacts | None = None
+    assets: tuple[FolderFile, ...] = ()
+    extra: tuple[FolderFile, ...] = ()
+    fingerprint: FingerprintFacts | None = None
+    keras: KerasFacts | None = None
+    attachments: tuple[Attachment, ...] = ()
+    """Of all meta graphs of a hub module, each name once."""
+    problems: tuple[str, ...] = ()
+
+
+def describe_folder(model: Model, limits: Limits = DEFAULT_LIMITS) -> Folder | None:
+    """What lies beside a SavedModel, a hub module or a MetaGraph; None for other models.
+
+    Reads the checkpoint's index and small files, no weights. What cannot be read is a problem,
+    never an error.
+    """
+    form = model.source.format.removesuffix("_text")
+    if form not in _WITH_CHECKPOINT or model.place is None:
+        return None
+    problems: list[str] = []
+    place = checkpoint_place(model)
+    checkpoint = None
+    if place is not None:
+        try:
+            checkpoint = _checkpoint_facts(model, open_checkpoint(place, limits), problems)
+        except MigratorError as error:
+            problems.append(f"its checkpoint cannot be read: {error}")
+    if form not in _IN_FOLDERS:
+        return Folder(checkpoint=checkpoint, problems=tuple(problems))
+    folder = model.place.parent
+    if place is None:
+        problems += _no_checkpoint(model, folder)
+    listed = [asset for meta in model.meta_graphs for asset in meta.assets]
+    assets, more = list_assets(folder, listed)
+    problems += more
+    fingerprint, keras = None, None
+    try:
+        index = folder.child("variables", "variables.index")
+        fingerprint = read_fingerprint(folder, index if index.is_file() else None)
+    except MigratorError as error:
+        problems.append(f"fingerprint.pb cannot be read: {error.what}")
+    try:
+        keras = read_keras(folder, model.meta_graphs)
+    except MigratorError as error:
+        problems.append(f"keras_metadata.pb cannot be read: {error.what}")
+    if fingerprint is not None and fingerprint.saved_model_matches is False:
+        problems.append("saved_model.pb is not the file that fingerprint.pb was made of")
+    if fingerprint is not None and fingerprint.checkpoint_matches is False:
+        problems.append("variables/variables.index is not the file that fingerprint.pb was made of")
+    attachments = {item.key: item for meta in model.meta_graphs for item in list_attachments(meta)}
+    return Folder(
+        checkpoint=checkpoint,
+        assets=assets,
+        extra=list_extra(folder),
+        fingerprint=fingerprint,
+        keras=keras,
+        attachments=tuple(attachments.values()),
+        problems=tuple(problems),
+    )
+
+
+def _checkpoint_facts(model: Model, checkpoint: Checkpoint, problems: list[str]) -> CheckpointFacts:
+    problems += checkpoint.warnings()
+    taken: set[str] = set()
+    by_node: dict[str, str] = {}
+    lacking: dict[str, None] = {}
+    held: dict[str, None] = {}
+    for meta in model.meta_graphs:
+        restored = _restored(meta, problems)
+        for item in joined_variables(meta, checkpoint, restored):
+            if item.key is None:
+                lacking[item.name] = None
+                continue
+            taken.add(item.key)
+            by_node.setdefault(item.node, item.key)
+            held[item.name] = None
+        for pair in restored.tables.values():
+            taken.update(entry.key for entry in pair)
+        taken.update(entry.key for entry in restored.variables.values())
+    variables = checkpoint.variables
+    return CheckpointFacts(
+        prefix=str(checkpoint.prefix),
+        version=checkpoint.version,
+        shards=checkpoint.shards,
+        entries=len(variables),
+        joined=len(held),
+        without_value=tuple(name for name in lacking if name not in held),
+        without_variable=tuple(key for key in variables if key not in taken),
+        by_node=by_node,
+    )
+
+
+def _restored(meta: MetaGraph, problems: list[str]) -> Restored:
+    try:
+        return restored_by(meta)
+    except MigratorError as error:  # a table of keys that cannot be read
+        problems.append(f"what its restore ops read cannot be told: {error.what}")
+        return Restored(variables={}, tables={})
+
+
+def _no_checkpoint(model: Model, folder: Place) -> list[str]:
+    """What is wrong where a graph has variables and there is no checkpoint."""
+    names = {
+        shared_name(node) or node.name
+        for meta in model.meta_graphs
+        for node in meta.graph.nodes
+        if node.op in _HANDLES
+    }
+    variables = folder.child("variables")
+    try:
+        is_there = "variables" in folder.names()
+        held = variables.names() if variables.is_folder() else []
+    except MigratorError as error:
+        return [str(error)]
+    if is_there and not variables.is_folder():
+        return ["variables is no folder, or a link that leads nowhere"]
+    data = [name for name in held if name.startswith("variables.data-")]
+    if not names and not data:
+        return []
+    count = f"{len(names):,} variable{'' if len(names) == 1 else 's'}"
+    return [f"{count}, and variables/variables.index is missing"]

@@ -1,0 +1,191 @@
+"""What lies in a model's folder, as sections of text and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from migrator.errors import MigratorError
+from migrator.inspection.folder import CheckpointFacts, Folder
+from migrator.inspection.folder_files import FingerprintFacts, FolderFile, KerasFacts
+from migrator.model.model import Signature
+from migrator.model.tensors import LazyTensor
+from migrator.report.escape import shown, size
+
+Json = dict[str, Any]
+_NAMED = 5
+_FILES = 20
+_CLASSES = 8
+_SMALL = 16
+"""Elements of a default that is shown."""
+
+
+def folder_sections(folder: Folder) -> list[str]:
+    """Short sections, the weights first; empty ones are left out."""
+    parts = []
+    if folder.checkpoint is not None:
+        parts.append(_titled("Checkpoint", _checkpoint_lines(folder.checkpoint)))
+    parts.append(_titled("Assets", _file_lines(folder.assets)))
+    parts.append(_titled("assets.extra", _file_lines(folder.extra)))
+    if folder.keras is not None:
+        parts.append(_titled("Keras", _keras_lines(folder.keras)))
+    if folder.fingerprint is not None:
+        parts.append(_titled("Fingerprint", _fingerprint_lines(folder.fingerprint)))
+    attached = [f"{shown(item.key)} ({size(item.bytes)})" for item in folder.attachments]
+    parts.append(_titled("Attached to the module", attached))
+    return [part for part in parts if part]
+
+
+def default_lines(signature: Signature) -> list[str]:
+    """The inputs that may be left out, and what they are then."""
+    return [f"{shown(name)} = {_value(tensor)}" for name, tensor in signature.defaults.items()]
+
+
+def _value(tensor: LazyTensor) -> str:
+    found = default_value(tensor)
+    if found is None:
+        return f"{tensor.dtype.name} {tensor.shape}"
+    return shown(ascii(found))
+
+
+def default_value(tensor: LazyTensor) -> Any:
+    """The value as JSON has it, None for a large one, or one that cannot be read."""
+    if tensor.elements > _SMALL or tensor.dtype.kind == "h":
+        return None
+    try:
+        found = tensor.numpy()
+    except MigratorError:
+        return None
+    if tensor.dtype.kind == "s":
+        texts = [item.decode("utf-8", "backslashreplace") for item in found.ravel()]
+        return texts[0] if found.shape == () else texts
+    if tensor.dtype.kind in "biuf":
+        plain = found.astype(float if tensor.dtype.kind == "f" else int)
+        if tensor.dtype.kind == "b":
+            plain = found
+        return _finite(plain.tolist())
+    return None
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no words for infinities and NaN."""
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and not -1e308 <= value <= 1e308:
+        return str(value)
+    return value
+
+
+def _titled(title: str, lines: Sequence[str]) -> str:
+    return "\n".join([title, *(f"  - {line}" for line in lines)]) if lines else ""
+
+
+def _checkpoint_lines(facts: CheckpointFacts) -> list[str]:
+    files = f"{facts.shards:,} shard{'' if facts.shards == 1 else 's'}"
+    total = facts.joined + len(facts.without_value)
+    lines = [
+        f"version {facts.version}, {facts.entries:,} entries in {files}",
+        f"{facts.joined:,} of the graph's {total:,} variables have their value in it",
+    ]
+    if facts.without_value:
+        lines.append(f"no value in it: {_some(facts.without_value)}")
+    if facts.without_variable:
+        count = len(facts.without_variable)
+        lines.append(f"{count:,} keys that no variable takes: {_some(facts.without_variable)}")
+    return lines
+
+
+def _file_lines(files: Sequence[FolderFile]) -> list[str]:
+    lines = [
+        f"{shown(item.name)}, " + ("not there" if item.bytes is None else size(item.bytes))
+        for item in files[:_FILES]
+    ]
+    if len(files) > _FILES:
+        lines.append(f"and {len(files) - _FILES:,} more")
+    return lines
+
+
+def _keras_lines(facts: KerasFacts) -> list[str]:
+    lines = [shown(facts.root) + (f", Keras {shown(facts.version)}" if facts.version else "")]
+    classes = [f"{shown(name)} {count:,}" for name, count in facts.classes.items()]
+    more = f" and {len(classes) - _CLASSES} more" if len(classes) > _CLASSES else ""
+    return [*filter(None, lines), ", ".join(classes[:_CLASSES]) + more]
+
+
+def _fingerprint_lines(facts: FingerprintFacts) -> list[str]:
+    said = facts.said
+    uuid = f", {shown(said.uuid)}" if said.uuid else ""
+    lines = [f"version {said.version}{uuid}"]
+    for name, matches in (
+        ("saved_model.pb", facts.saved_model_matches),
+        ("variables.index", facts.checkpoint_matches),
+    ):
+        if matches is not None:
+            lines.append(f"{name} {'is' if matches else 'is not'} the file that it was made of")
+    return lines
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+    return ", ".join(map(shown, names[:_NAMED])) + more
+
+
+def folder_json(folder: Folder) -> Json:
+    """The same as a JSON object; what is not there is left out."""
+    found: Json = {}
+    if folder.checkpoint is not None:
+        facts = folder.checkpoint
+        found["checkpoint"] = {
+            "prefix": facts.prefix,
+            "version": facts.version,
+            "shards": facts.shards,
+            "entries": facts.entries,
+            "joined": facts.joined,
+            "keys": dict(facts.by_node),
+            "without_value": list(facts.without_value),
+            "without_variable": list(facts.without_variable),
+        }
+    for key, files in (("assets", folder.assets), ("assets_extra", folder.extra)):
+        if files:
+            found[key] = [_file(item) for item in files]
+    if folder.fingerprint is not None:
+        said = folder.fingerprint.said
+        found["fingerprint"] = {
+            "version": said.version,
+            "uuid": said.uuid,
+            "saved_model_checksum": f"{said.saved_model:016x}",
+            "graph_def_program_hash": f"{said.graph:016x}",
+            "signature_def_hash": f"{said.signatures:016x}",
+            "saved_object_graph_hash": f"{said.objects:016x}",
+            "checkpoint_hash": f"{said.checkpoint:016x}",
+            "saved_model_matches": folder.fingerprint.saved_model_matches,
+            "checkpoint_matches": folder.fingerprint.checkpoint_matches,
+        }
+    if folder.keras is not None:
+        keras = folder.keras
+        found["keras"] = {
+            "version": keras.version,
+            "root": keras.root,
+            "classes": dict(keras.classes),
+        }
+    if folder.attachments:
+        found["attachments"] = [
+            {"key": item.key, "bytes": item.bytes} for item in folder.attachments
+        ]
+    return found
+
+
+def _file(item: FolderFile) -> Json:
+    return {"name": item.name, "bytes": item.bytes, "tensors": list(item.tensors)}
+
+
+def defaults_json(signature: Signature) -> Json:
+    """Input -> its type and shape, and its value where it is small."""
+    return {
+        name: {
+            "dtype": tensor.dtype.name,
+            "shape": tensor.shape.as_list(),
+            "value": default_value(tensor),
+        }
+        for name, tensor in signature.defaults.items()
+    }
