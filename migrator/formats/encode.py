@@ -187,14 +187,14 @@ def _restore(value: Any, spans: Spans) -> None:
     if kind == "tensor" and value.tensor.span:
         found = spans.find(value.tensor.span)
         if found is not None:
-            value.tensor.ParseFromString(spans.source.read(*found))
+            value.tensor.ParseFromString(found.read())
     elif kind == "s" and value.span:
         found = spans.find(value.span)
         if found is not None:
-            value.s = spans.source.read(*found)
+            value.s = found.read()
             value.span = b""
     elif kind == "list":
         for tensor in value.list.tensor:
             found = spans.find(tensor.span) if tensor.span else None
             if found is not None:
-                tensor.ParseFromString(spans.source.read(*found))
+                tensor.ParseFromString(found.read())

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from migrator.errors import FormatError
 from migrator.formats.nodes import read_graph
-from migrator.formats.skeleton import read_skeleton
+from migrator.formats.reading import format_name, read_message
 from migrator.limits import Limits
 from migrator.model.checks import graph_warnings
 from migrator.model.model import MetaGraph, Model, Source
 from migrator.places.source import ByteSource
 
 
-def read(source: ByteSource, limits: Limits) -> Model:
-    """Read a binary GraphDef of any size. Raises FormatError, LimitError."""
-    message, spans = read_skeleton(source, "GraphDef", limits)
+def read(source: ByteSource, limits: Limits, *, text: bool = False) -> Model:
+    """Read a binary or a ``text`` GraphDef of any size. Raises FormatError, LimitError."""
+    message, spans = read_message(source, "GraphDef", limits, text=text)
     for index, node in enumerate(message.node):
         if not node.name or not node.op:
             raise FormatError(
@@ -23,7 +23,7 @@ def read(source: ByteSource, limits: Limits) -> Model:
             )
     graph, warnings = read_graph(message, spans, limits)
     return Model(
-        source=Source(path=source.name, bytes=source.size, format="graph_def"),
+        source=Source(path=source.name, bytes=source.size, format=format_name("graph_def", text=text)),
         meta_graphs=(MetaGraph(graph=graph),),
         warnings=(*warnings, *graph_warnings(graph)),
     )

@@ -24,8 +24,11 @@ Reader = Callable[[ByteSource, Limits, Place], Model]
 _READERS: dict[str, Reader] = {
     "checkpoint": checkpoint.read,
     "graph_def": lambda source, limits, _: graph_def.read(source, limits),
+    "graph_def_text": lambda source, limits, _: graph_def.read(source, limits, text=True),
     "meta_graph": lambda source, limits, _: meta_graph.read(source, limits),
+    "meta_graph_text": lambda source, limits, _: meta_graph.read(source, limits, text=True),
     "saved_model": lambda source, limits, _: saved_model.read(source, limits),
+    "saved_model_text": lambda source, limits, _: saved_model.read(source, limits, text=True),
 }
 _HUB_MARKER = "tfhub_module.pb"
 _SAVED_MODELS = ("saved_model.pb",)

@@ -7,7 +7,7 @@ TensorFlow's in a process that has both. A field of the original that is missing
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 PACKAGE = "migrator.wire"
 
@@ -15,20 +15,21 @@ SPAN_FIELD = 536870911
 """Highest field number there is; no message of TensorFlow's uses it. In a skeleton it marks a
 payload that was left in the file (see ``skeleton.Spans``)."""
 
-# One line a field: number, name, type; "*" repeated, "{}" map from string.
+# One line a field: number, name, type; "*" repeated, "{}" map from string, "/NAME" in that oneof.
+# A DataType is a number here; in text it has a name.
 _MESSAGES: dict[str, str] = {
     "GraphDef": "1 node NodeDef* | 2 library FunctionDefLibrary | 3 version int32"
     " | 4 versions VersionDef",
     "NodeDef": "1 name string | 2 op string | 3 input string* | 4 device string"
     " | 5 attr AttrValue{}",
     "AttrValue": "1 list ListValue/value | 2 s bytes/value | 3 i int64/value | 4 f float/value"
-    " | 5 b bool/value | 6 type int32/value | 7 shape TensorShapeProto/value"
+    " | 5 b bool/value | 6 type DataType/value | 7 shape TensorShapeProto/value"
     " | 8 tensor TensorProto/value | 9 placeholder string/value | 10 func NameAttrList/value"
     f" | {SPAN_FIELD} span bytes",
-    "ListValue": "2 s bytes* | 3 i int64* | 4 f float* | 5 b bool* | 6 type int32*"
+    "ListValue": "2 s bytes* | 3 i int64* | 4 f float* | 5 b bool* | 6 type DataType*"
     " | 7 shape TensorShapeProto* | 8 tensor TensorProto* | 9 func NameAttrList*",
     "NameAttrList": "1 name string | 2 attr AttrValue{}",
-    "TensorProto": "1 dtype int32 | 2 tensor_shape TensorShapeProto | 3 version_number int32"
+    "TensorProto": "1 dtype DataType | 2 tensor_shape TensorShapeProto | 3 version_number int32"
     " | 4 tensor_content bytes | 5 float_val float* | 6 double_val double* | 7 int_val int32*"
     " | 8 string_val bytes* | 9 scomplex_val float* | 10 int64_val int64* | 11 bool_val bool*"
     " | 12 dcomplex_val double* | 13 half_val int32* | 16 uint32_val uint32*"
@@ -44,7 +45,7 @@ _MESSAGES: dict[str, str] = {
     " | 6 control_ret string{}",
     "OpDef": "1 name string | 2 input_arg ArgDef* | 3 output_arg ArgDef* | 4 attr AttrDef*"
     " | 17 is_stateful bool | 20 control_output string*",
-    "ArgDef": "1 name string | 3 type int32 | 4 type_attr string | 5 number_attr string"
+    "ArgDef": "1 name string | 3 type DataType | 4 type_attr string | 5 number_attr string"
     " | 6 type_list_attr string | 16 is_ref bool",
     "AttrDef": "1 name string | 2 type string",
     "SavedModel": "1 saved_model_schema_version int64 | 2 meta_graphs MetaGraphDef*",
@@ -65,7 +66,7 @@ _MESSAGES: dict[str, str] = {
     "Any": "1 type_url string | 2 value bytes",
     "SignatureDef": "1 inputs TensorInfo{} | 2 outputs TensorInfo{} | 3 method_name string"
     " | 4 defaults TensorProto{}",
-    "TensorInfo": "1 name string | 2 dtype int32 | 3 tensor_shape TensorShapeProto"
+    "TensorInfo": "1 name string | 2 dtype DataType | 3 tensor_shape TensorShapeProto"
     " | 4 coo_sparse CooSparse | 5 composite_tensor CompositeTensor",
     "CooSparse": "1 values_tensor_name string | 2 indices_tensor_name string"
     " | 3 dense_shape_tensor_name string",
@@ -92,14 +93,14 @@ _MESSAGES: dict[str, str] = {
     "SavedFunction": "1 concrete_functions string*",
     "SavedBareConcreteFunction": "1 concrete_function_name string"
     " | 2 argument_keywords string* | 3 allowed_positional_arguments int64",
-    "SavedVariable": "1 dtype int32 | 2 shape TensorShapeProto | 3 trainable bool | 6 name string",
+    "SavedVariable": "1 dtype DataType | 2 shape TensorShapeProto | 3 trainable bool | 6 name string",
     "Opaque": "",
     "BundleHeader": "1 num_shards int32 | 2 endianness int32 | 3 version VersionDef",
-    "BundleEntryProto": "1 dtype int32 | 2 shape TensorShapeProto | 3 shard_id int32"
+    "BundleEntryProto": "1 dtype DataType | 2 shape TensorShapeProto | 3 shard_id int32"
     " | 4 offset int64 | 5 size int64 | 6 crc32c fixed32 | 7 slices TensorSliceProto*",
     "SavedTensorSlices": "1 meta SavedTensorSliceMeta | 2 data SavedSlice",
     "SavedTensorSliceMeta": "1 tensor SavedSliceMeta* | 2 versions VersionDef",
-    "SavedSliceMeta": "1 name bytes | 2 shape TensorShapeProto | 3 type int32"
+    "SavedSliceMeta": "1 name bytes | 2 shape TensorShapeProto | 3 type DataType"
     " | 4 slice TensorSliceProto*",
     "SavedSlice": "1 name bytes | 2 slice TensorSliceProto | 3 data TensorProto",
     "TensorSliceProto": "1 extent Extent*",
@@ -123,6 +124,7 @@ _SCALARS = {
     "string": 9,
     "bytes": 12,
     "uint32": 13,
+    "DataType": 5,
 }
 
 
@@ -175,6 +177,42 @@ def _type(field: Any, kind: str) -> None:
     else:
         field.type = 11
         field.type_name = f".{PACKAGE}.{kind}"
+
+
+class Field(NamedTuple):
+    """One field of a message, as the table has it."""
+
+    number: int
+    name: str
+    kind: str
+    """A scalar's name, a message's, or ``map:KIND`` for an entry of a map from string."""
+    repeated: bool
+    oneof: str
+
+    @property
+    def scalar(self) -> bool:
+        return self.kind in _SCALARS
+
+
+@cache
+def fields(name: str) -> tuple[Field, ...]:
+    """The fields of a message, or of an entry of a map as ``map:KIND``."""
+    if name.startswith("map:"):
+        return (Field(1, "key", "string", False, ""), Field(2, "value", name[4:], False, ""))
+    found = []
+    for line in filter(None, (part.strip() for part in _MESSAGES[name].split("|"))):
+        number, field, kind = line.split()
+        kind, _, oneof = kind.partition("/")
+        whole = kind.rstrip("*")
+        if kind.endswith("{}"):
+            whole = f"map:{kind[:-2]}"
+        found.append(Field(int(number), field, whole, kind != whole, oneof))
+    return tuple(found)
+
+
+def is_message(name: str) -> bool:
+    """True for a message that the table has."""
+    return name in _MESSAGES
 
 
 @cache

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from migrator.formats.saved_model import read_meta_graph
-from migrator.formats.skeleton import read_skeleton
+from migrator.formats.reading import format_name, read_message
 from migrator.limits import Limits
 from migrator.model.model import Model, Source
 from migrator.places.source import ByteSource
 
 
-def read(source: ByteSource, limits: Limits) -> Model:
-    """Read a binary MetaGraphDef of any size. Raises FormatError, LimitError.
+def read(source: ByteSource, limits: Limits, *, text: bool = False) -> Model:
+    """Read a binary or a ``text`` MetaGraphDef of any size. Raises FormatError, LimitError.
 
     Where its weights lie, ``checkpoint.checkpoint_prefix`` tells.
     """
-    message, spans = read_skeleton(source, "MetaGraphDef", limits)
+    message, spans = read_message(source, "MetaGraphDef", limits, text=text)
     meta, warnings = read_meta_graph(message, spans, limits)
     return Model(
-        source=Source(path=source.name, bytes=source.size, format="meta_graph"),
+        source=Source(path=source.name, bytes=source.size, format=format_name("meta_graph", text=text)),
         meta_graphs=(meta,),
         warnings=tuple(warnings),
     )

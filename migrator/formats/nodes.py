@@ -102,8 +102,7 @@ def _attr(message: Any, spans: Spans, limits: Limits, where: str) -> AttrValue:
     if kind == "s":
         found = spans.find(message.span) if message.span else None
         if found is not None:
-            offset, size = found
-            return LazyBytes(size=size, read=lambda: spans.source.read(offset, size))
+            return LazyBytes(size=found.size, read=found.read)
     return _scalar(kind, getattr(message, kind), spans, limits, where)
 
 

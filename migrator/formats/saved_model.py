@@ -8,7 +8,8 @@ from typing import Any
 from migrator.errors import FormatError
 from migrator.formats.messages import message_class
 from migrator.formats.nodes import read_graph
-from migrator.formats.skeleton import Spans, read_skeleton
+from migrator.formats.reading import format_name, read_message
+from migrator.formats.skeleton import Spans
 from migrator.formats.tensors import lazy_tensor, read_shape
 from migrator.limits import Limits
 from migrator.model.checks import graph_warnings
@@ -29,9 +30,9 @@ from migrator.places.source import ByteSource
 _ASSETS = "saved_model_assets"
 
 
-def read(source: ByteSource, limits: Limits) -> Model:
-    """Read a binary SavedModel. Raises FormatError, LimitError."""
-    message, spans = read_skeleton(source, "SavedModel", limits)
+def read(source: ByteSource, limits: Limits, *, text: bool = False) -> Model:
+    """Read a binary or a ``text`` SavedModel. Raises FormatError, LimitError."""
+    message, spans = read_message(source, "SavedModel", limits, text=text)
     if not message.meta_graphs:
         raise FormatError(
             "a SavedModel without meta graphs", where=source.name, hint="is the file truncated?"
@@ -43,7 +44,7 @@ def read(source: ByteSource, limits: Limits) -> Model:
         metas.append(found)
         warnings += more
     return Model(
-        source=Source(path=source.name, bytes=source.size, format="saved_model"),
+        source=Source(path=source.name, bytes=source.size, format=format_name("saved_model", text=text)),
         meta_graphs=tuple(metas),
         warnings=tuple(warnings),
     )

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from migrator.errors import FormatError, LimitError
@@ -49,6 +50,18 @@ _HEADER = {1, 2}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Payload:
+    """What was left in the file: its encoding, as it would stand on the wire, is read when asked
+    for."""
+
+    size: int
+    """Bytes of it: of a tensor as the file has it, of a string as it reads."""
+    read: Callable[[], bytes]
+    wire: tuple[int, int] | None = None
+    """Offset and length of the encoding itself, None where the file has it in another form."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Spans:
     """Tells the marks that we left in a skeleton from look-alikes in a hostile file.
 
@@ -61,12 +74,16 @@ class Spans:
     def mark(self, offset: int, length: int) -> bytes:
         return self.key + struct.pack("<QQ", offset, length)
 
-    def find(self, mark: bytes) -> tuple[int, int] | None:
-        """Offset and length of the payload, None where ``mark`` is not one of ours."""
+    def find(self, mark: bytes) -> Payload | None:
+        """What ``mark`` stands for, None where it is not one of ours."""
         if len(mark) != len(self.key) + 16 or not mark.startswith(self.key):
             return None
         offset, length = struct.unpack("<QQ", mark[len(self.key) :])
-        return offset, length
+        return Payload(
+            size=length,
+            read=partial(self.source.read, offset, length),
+            wire=(offset, length),
+        )
 
 
 class Window:

@@ -38,13 +38,10 @@ def lazy_tensor(
         def place() -> FileSpan | None:
             return None
     else:
-        offset, stored = found
-
-        def read() -> bytes:
-            return spans.source.read(offset, stored)
+        stored, read, wire = found.size, found.read, found.wire
 
         def place() -> FileSpan | None:
-            return _content(spans.source, offset, stored)
+            return None if wire is None else _content(spans.source, *wire)
 
     def decode(tensor: LazyTensor) -> Any:
         return decode_tensor(tensor, limits, where=f"{spans.source.name}: {where()}")

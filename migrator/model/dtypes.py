@@ -5,6 +5,7 @@ Numbers and names are facts of TensorFlow's ``types.proto``.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, NamedTuple
 
 _REF_OFFSET = 100
@@ -53,6 +54,23 @@ _ROWS: dict[int, _Row] = {
     32: _Row("uint2", "ml_dtypes.uint2", 1, "int_val", "u"),
     33: _Row("float4_e2m1fn", "ml_dtypes.float4_e2m1fn", 1, "float8_val", "f"),
 }
+
+_OWN_NAMES = {"float32": "FLOAT", "float64": "DOUBLE", "float16": "HALF"}
+
+
+def data_type_number(name: str) -> int | None:
+    """The number of ``DT_FLOAT`` or ``DT_FLOAT_REF``, None for names that are none."""
+    return _numbers().get(name)
+
+
+@cache
+def _numbers() -> dict[str, int]:
+    numbers = {"DT_INVALID": 0}
+    for number, row in _ROWS.items():
+        name = f"DT_{_OWN_NAMES.get(row.name, row.name.upper())}"
+        numbers[name] = number
+        numbers[f"{name}_REF"] = number + _REF_OFFSET
+    return numbers
 
 
 class DType(int):

@@ -1,0 +1,467 @@
+"""Messages from text to the wire's encoding, large values left where they are.
+
+Most of a text is settled by one look at a field (``_FIELD``); what that does not match, comments,
+lists, strings with escapes, goes through ``Scanner.head``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from migrator.errors import FormatError, LimitError
+from migrator.formats.skeleton import INLINE
+from migrator.formats.messages import SPAN_FIELD
+from migrator.formats.textual.numbers import packed
+from migrator.formats.textual.scan import (
+    CLOSE,
+    END,
+    LIST,
+    OPEN,
+    STRING,
+    WORD,
+    Fault,
+    Scanner,
+    line_and_column,
+)
+from migrator.formats.textual.tables import (
+    ANYTHING,
+    BYTES,
+    MESSAGE,
+    NUMBER,
+    TEXT,
+    UNKNOWN,
+    Entry,
+    Table,
+    named_type,
+)
+from migrator.formats.wire import FIXED32, FIXED64, LENGTH, VARINT, bytes_field, read_varint, varint
+from migrator.limits import TRUST_HINT, Limits
+from migrator.places.source import ByteSource
+
+_WS = rb"[ \t\n\r\f\v]{0,256}"
+# Each part is bounded and begins with what the one before it cannot hold, so a look takes a time
+# that does not grow. The groups are: 1 name, 2 string, 3 word, 4 and 5 opening, 6 closing.
+_FIELD = re.compile(
+    rb"(?:([A-Za-z_]\w{0,63})WS(?::WS(?:"
+    rb'"([^"\\\n]{0,1000})"WS(?!["\'#\s])|(-?[.\w][-+.\w]{0,62})(?![-+.\w])WS|([{<])WS)|([{<])WS)'
+    rb"|([}>])WS)[,;]?WS".replace(b"WS", _WS)
+)
+_RUN = re.compile(
+    rb"([a-z]\w{0,23}):[ \t]{1,8}[-.\w][-+.\w]{0,62}[ \t\r\n]{1,64}"
+    rb"(?:\1:[ \t]{1,8}[-.\w][-+.\w]{0,62}[ \t\r\n]{1,64}){3,4096}"
+)
+_ITEMS = re.compile(rb"[-+.\w, \t\r\n]*")
+_CLOSING = {b"{": b"}", b"<": b">"}
+_HEADER = {1, 2}
+"""What is kept of a tensor that is left in the file: dtype and shape."""
+
+Mark = Callable[[int, int, int], bytes]
+"""A mark for what lies at (offset, length) and, where it is a string, its size; -1 for messages."""
+
+
+class Reader:
+    """Reads one message's text.
+
+    Without ``mark`` nothing is left in the file. ``room`` is how many bytes may be kept, None for
+    any number.
+    """
+
+    def __init__(
+        self, scanner: Scanner, limits: Limits, mark: Mark | None, room: int | None
+    ) -> None:
+        self._scan = scanner
+        self._limits = limits
+        self._mark = mark
+        self._room = room
+        self._kept = 0
+        self._singly = 0
+        """Up to here in the file, numbers are read one by one: a run of them holds an odd one."""
+
+    def read(self, message: Table, close: bytes = b"") -> bytearray:
+        """The encoding of ``message``, whose text begins where the scanner is and goes to
+        ``close``, or to the end of it all.
+
+        Raises FormatError with path, line and column where the text breaks; LimitError.
+        """
+        out = bytearray()
+        try:
+            if not close and self._scan.source.read(0, min(3, self._scan.source.size)) == _BOM:
+                self._scan.base = len(_BOM)
+            self._message(message, out, close, 0)
+        except Fault as fault:
+            raise self._told(fault) from None
+        return out
+
+    def _told(self, fault: Fault) -> FormatError | LimitError:
+        source = self._scan.source
+        line, column = line_and_column(source, fault.position)
+        path = ".".join(reversed(fault.path))
+        where = f"{source.name}: {path}: " if path else f"{source.name}: "
+        where += f"line {line:,}, column {column:,}"
+        if fault.limit:
+            return LimitError(fault.what, where=where, hint=fault.hint)
+        return FormatError(fault.what, where=where, hint=fault.hint or "is the file damaged?")
+
+    def _message(self, table: Table, out: bytearray, close: bytes, depth: int) -> None:
+        """Append the fields of a message to ``out``, up to and past its closing bracket."""
+        scan = self._scan
+        if depth > self._limits.depth:
+            what = f"messages nested deeper than {self._limits.depth}"
+            raise Fault(scan.base + scan.pos, what, TRUST_HINT, limit=True)
+        entries = table.entries
+        match = _FIELD.match
+        data, pos, safe = scan.data, scan.pos, scan.safe
+        begin = scan.base + pos
+        runs = table.lazy  # of tensors: values in long runs
+        dropped = False  # some of a tensor's values were left in the file
+        seen = counted = 0
+        counts: dict[Entry, int] = {}
+        while True:
+            if pos > safe:
+                scan.pos = pos
+                scan.refill()
+                data, pos, safe = scan.data, 0, scan.safe
+                self._keep(len(out) - counted)
+                counted = len(out)
+            if runs:
+                if self._mark is not None and scan.base + pos - begin > INLINE:
+                    dropped = True
+                    if len(out) > INLINE:
+                        _keep_header(out)
+                        counted = min(counted, len(out))
+                if dropped or self._mark is None:
+                    found = self._run(entries, data, pos, None if dropped else out)
+                    if found != pos:
+                        pos = found
+                        continue
+            look = match(data, pos)
+            if look is not None:
+                kind = look.lastindex or 0
+                name, value = look.group(1, kind)
+                start = pos
+                pos = look.end()
+            else:
+                scan.pos = pos
+                kind, name, value, colon = scan.head()
+                data, pos, safe = scan.data, scan.pos, scan.safe
+                start = -1
+                if kind == LIST and not colon and entries.get(name, UNKNOWN).what < MESSAGE:
+                    scan.fault("':'")
+            if kind == CLOSE or kind == END:
+                if value != close:
+                    self._unclosed(value, close, data, pos, start)
+                break
+            entry = entries.get(name)
+            if entry is None:
+                entry = self._unknown(table, name, kind, out, depth)
+                if entry is None:  # a type in brackets, taken as a whole
+                    data, pos, safe = scan.data, scan.pos, scan.safe
+                    continue
+            elif entry.bit:
+                if seen & entry.bit:
+                    raise self._twice(entry, data, pos, start)
+                seen |= entry.bit
+            what = entry.what
+            if kind == WORD:
+                known = entry.known.get(value)
+                if known is None:
+                    if what == ANYTHING:
+                        known = b""
+                    else:
+                        try:
+                            known = entry.word(value)
+                        except ValueError as error:
+                            at = scan.base + (pos if look is None else look.start(WORD))
+                            raise _misfit(at, value, f"{error}", entry) from None
+                out += known
+                if look is None:
+                    scan.behind()
+                    data, pos, safe = scan.data, scan.pos, scan.safe
+            elif kind == 2:
+                if what == TEXT:
+                    if not value.isascii():
+                        self._check_text(value, scan.base + pos, entry)
+                elif what != BYTES:
+                    if what == ANYTHING:
+                        continue
+                    assert look is not None
+                    raise _misfit(scan.base + look.start(2) - 1, b'"', _wanted(entry), entry)
+                out += entry.tag
+                if len(value) < 128:
+                    out.append(len(value))
+                else:
+                    out += varint(len(value))
+                out += value
+            elif kind == STRING:
+                kept = self._string(entry, out, dropped or what == ANYTHING, runs)
+                dropped = dropped or (runs and not kept)
+                scan.behind()
+                data, pos, safe = scan.data, scan.pos, scan.safe
+            elif kind == LIST:
+                scan.pos = pos
+                kept = self._list(entry, name, out, depth, dropped, runs)
+                dropped = dropped or not kept
+                data, pos, safe = scan.data, scan.pos, scan.safe
+            else:
+                if what < MESSAGE:
+                    at = scan.base + (pos - 1 if look is None else look.start(kind))
+                    raise _misfit(at, value, _wanted(entry), entry)
+                index = -1
+                if entry.repeated:
+                    index = counts[entry] = counts.get(entry, -1) + 1
+                scan.pos = pos
+                before = len(out)
+                self._inner(entry, out, value, depth, index, name)
+                data, pos, safe = scan.data, scan.pos, scan.safe
+                counted += len(out) - before
+        if dropped and self._mark is not None:
+            bracket = pos - 1 if look is None else look.start(CLOSE)
+            _keep_header(out)
+            out += bytes_field(SPAN_FIELD, self._mark(begin, scan.base + bracket + 1 - begin, -1))
+        scan.pos = pos
+        if look is None and kind == CLOSE:
+            scan.behind()
+        self._keep(max(0, len(out) - counted))
+
+    def _inner(
+        self, entry: Entry, out: bytearray, bracket: bytes, depth: int, index: int, name: bytes
+    ) -> None:
+        """Append a message that begins behind ``bracket``."""
+        inner = bytearray()
+        try:
+            self._message(entry.table, inner, _CLOSING[bracket], depth + 1)
+        except Fault as fault:
+            step = ascii(name.decode("latin-1"))[1:-1] if entry is UNKNOWN else entry.name
+            fault.path.append(step if index < 0 or entry is UNKNOWN else f"{step}[{index}]")
+            raise
+        if entry.what == MESSAGE:
+            out += entry.tag
+            out += varint(len(inner))
+            out += inner
+
+    def _unknown(
+        self, table: Table, name: bytes, kind: int, out: bytearray, depth: int
+    ) -> Entry | None:
+        """What to do with a field that the table does not have; None where it is done.
+
+        ``[type.googleapis.com/tensorflow.X] { }`` in an Any stands for its two fields.
+        """
+        if table.name != "Any" or not name.startswith(b"[") or b"/" not in name or kind != OPEN:
+            return UNKNOWN
+        scan = self._scan
+        close = _CLOSING[scan.data[scan.pos - 1 : scan.pos]]
+        room = None if self._room is None else self._room - self._kept
+        reader = Reader(scan, self._limits, None, room)
+        inner = bytearray()
+        try:
+            reader._message(named_type(name), inner, close, depth + 1)
+        except Fault as fault:
+            fault.path.append(ascii(name.decode("latin-1"))[1:-1])
+            raise
+        out += bytes_field(1, name[1:-1]) + bytes_field(2, bytes(inner))
+        return None
+
+    def _string(self, entry: Entry, out: bytearray, dropped: bool, tensor: bool) -> bool:
+        """Append the string that the scanner is before; False where it was left in the file."""
+        scan = self._scan
+        begin = scan.base + scan.pos
+        if entry.what not in (BYTES, TEXT, ANYTHING):
+            scan.fault(_wanted(entry))
+        if dropped:
+            scan.string(-1)
+            return entry.what == ANYTHING
+        leaves = self._mark is not None and (tensor or entry.lazy)
+        room = None if self._room is None else self._room - self._kept
+        value, size, end = scan.string(INLINE if leaves else room, measured=entry.lazy)
+        if value is None:
+            if not leaves:
+                self._keep(size)
+            if entry.lazy and self._mark is not None:
+                # An empty value keeps the oneof set; the mark says where the bytes are.
+                mark = self._mark(begin, end - begin, size)
+                out += entry.tag + b"\0" + bytes_field(SPAN_FIELD, mark)
+            return False
+        if entry.what == TEXT and not value.isascii():
+            self._check_text(value, begin, entry)
+        out += entry.tag
+        out += varint(len(value))
+        out += value
+        return True
+
+    def _list(
+        self, entry: Entry, name: bytes, out: bytearray, depth: int, dropped: bool, tensor: bool
+    ) -> bool:
+        """Append what is in ``[a, b]``; False where something was left in the file."""
+        scan = self._scan
+        begin = scan.base + scan.pos
+        if not entry.repeated:
+            scan.fault(_wanted(entry))
+        scan.pos += 1
+        if scan.skip() == 93:
+            scan.pos += 1
+            scan.behind()
+            return not dropped
+        index = 0
+        counted = len(out)
+        while True:
+            dropped = dropped or (
+                tensor and self._mark is not None and scan.base + scan.pos - begin > INLINE
+            )
+            if dropped and len(out) > INLINE:
+                _keep_header(out)
+            self._keep(max(0, len(out) - counted))
+            counted = len(out)
+            byte = scan.skip()
+            if byte >= 0 and byte in b"{<":
+                if entry.what < MESSAGE:
+                    scan.fault(_wanted(entry))
+                scan.pos += 1
+                before = len(out)
+                self._inner(entry, out, bytes((byte,)), depth, index, name)
+                counted += len(out) - before
+            elif byte in (34, 39):
+                dropped = not self._string(entry, out, dropped, tensor) or dropped
+            else:
+                if byte == 91 and entry is UNKNOWN:
+                    scan.fault("a value")
+                self._items(entry, out, dropped)
+                at = scan.base + scan.pos
+                word = scan.word()
+                if entry.what != ANYTHING and not (dropped and entry.what == NUMBER):
+                    try:
+                        out += entry.word(word)
+                    except ValueError as error:
+                        raise _misfit(at, word, f"{error}", entry) from None
+            index += 1
+            byte = scan.skip()
+            if byte == 93:
+                scan.pos += 1
+                break
+            if byte != 44:
+                scan.fault("',' or ']'")
+            scan.pos += 1
+        scan.behind()
+        return not dropped
+
+    def _items(self, entry: Entry, out: bytearray, dropped: bool) -> None:
+        """Append as many plain numbers of a list as the window has, up to behind a comma."""
+        scan = self._scan
+        if not (dropped or entry.packs) or scan.base + scan.pos < self._singly:
+            return
+        found = _ITEMS.match(scan.data, scan.pos)
+        assert found is not None
+        cut = scan.data.rfind(b",", scan.pos, found.end())
+        if cut < 0:
+            return
+        text = scan.data[scan.pos : cut]
+        words = text.split(b",")
+        try:
+            if any(len(word.split()) != 1 for word in words):
+                raise ValueError
+            if not dropped:
+                payload = packed(entry.kind, [word.strip() for word in words], text)
+                out += entry.packs + varint(len(payload)) + payload
+        except ValueError:
+            self._singly = scan.base + cut
+            return
+        scan.pos = cut + 1
+        scan.skip()
+
+    def _run(
+        self, entries: dict[bytes, Entry], data: bytes, pos: int, out: bytearray | None
+    ) -> int:
+        """Take a run of ``NAME: NUMBER`` of one name; where it ends. They are left out without
+        ``out``."""
+        if self._scan.base + pos < self._singly:
+            return pos
+        run = _RUN.match(data, pos)
+        if run is None:
+            return pos
+        entry = entries.get(run[1], UNKNOWN)
+        if not entry.repeated:
+            return pos
+        if out is not None and entry is not UNKNOWN:
+            text = run[0]
+            try:
+                if not entry.packs:
+                    raise ValueError
+                payload = packed(entry.kind, text.split()[1::2], text)
+            except ValueError:
+                self._singly = self._scan.base + run.end()
+                return pos
+            out += entry.packs + varint(len(payload)) + payload
+        return run.end()
+
+    def _keep(self, count: int) -> None:
+        self._kept += count
+        if self._room is not None and self._kept > self._room:
+            more = self._limits.skeleton_bytes - self._room
+            self._limits.check("skeleton_bytes", self._kept + more, where=self._scan.source.name)
+
+    def _check_text(self, value: bytes, position: int, entry: Entry) -> None:
+        try:
+            value.decode()
+        except UnicodeDecodeError:
+            raise _at(Fault(position, "found bytes that are no UTF-8, expected text"), entry) from None
+
+    def _twice(self, entry: Entry, data: bytes, pos: int, start: int) -> Fault:
+        position = self._scan.base + (start if start >= 0 else pos)
+        what = "is given twice"
+        if entry.oneof:
+            what += f" (or another of what {entry.oneof!r} may be)"
+        return _at(Fault(position, what), entry)
+
+    def _unclosed(self, value: bytes, close: bytes, data: bytes, pos: int, start: int) -> None:
+        expected = f"{close.decode()!r} or a field's name" if close else "a field's name"
+        if not value:
+            position = self._scan.base + pos
+            raise Fault(
+                position, f"found the end of the file, expected {expected}", "is the file truncated?"
+            )
+        position = self._scan.base + (start if start >= 0 else pos - 1)
+        raise Fault(position, f"found {value.decode()!r}, expected {expected}")
+
+
+_BOM = b"\xef\xbb\xbf"
+
+
+def _at(fault: Fault, entry: Entry) -> Fault:
+    fault.path.append(entry.name)
+    return fault
+
+
+def _wanted(entry: Entry) -> str:
+    if entry.what == MESSAGE:
+        return "'{'"
+    if entry.what == NUMBER:
+        return {"bool": "true or false", "DataType": "a data type such as DT_FLOAT"}.get(
+            entry.kind, "a number"
+        )
+    return "a string"
+
+
+def _misfit(position: int, found: bytes, expected: str, entry: Entry) -> Fault:
+    shown = ascii(found[:40].decode("utf-8", "replace"))
+    return _at(Fault(position, f"found {shown}, expected {expected}"), entry)
+
+
+def _keep_header(out: bytearray) -> None:
+    """Reduce a tensor's fields to dtype and shape."""
+    kept = bytearray()
+    view = bytes(out)
+    index = 0
+    while index < len(view):
+        key, after = read_varint(view, index)
+        wire = key & 7
+        if wire == VARINT:
+            _, after = read_varint(view, after)
+        elif wire == LENGTH:
+            length, after = read_varint(view, after)
+            after += length
+        else:
+            after += {FIXED32: 4, FIXED64: 8}[wire]
+        if key >> 3 in _HEADER:
+            kept += view[index:after]
+        index = after
+    out[:] = kept
