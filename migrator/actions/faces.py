@@ -76,11 +76,13 @@ def signature_face(
     ``fallback`` is the planned graph, for when TensorFlow does not import the whole one. ``path``
     takes the place of a GraphDef's own file, with ``stand_ins`` for the constants it lacks.
     """
-    kind = _KINDS[model.source.format]
+    kind = _KINDS[model.source.kind]
     file = Path(model.source.path) if path is None else path
     side = GraphSide(
         path=str(file.parent if kind == SAVED_MODEL else file),
         kind=kind,
+        # A file of our own in its place is binary.
+        text=path is None and model.source.format.endswith("_text"),
         tags=plan.tags,
         checkpoint=plan.checkpoint,
         files={item.file_tensor: item.file for item in plan.tables if item.file_tensor},
@@ -151,7 +153,7 @@ def saved_model_face(
     dense, NeedsDecision where several may be meant.
     """
     meta = choose_meta_graph(model, tag_set)
-    if model.source.format == "meta_graph":
+    if model.source.kind == "meta_graph":
         raise UnsupportedFormat("is a MetaGraph, not a SavedModel", where=model.source.path)
     key = choose_signature(model, meta, signature)
     found = meta.signatures[key]

@@ -190,13 +190,13 @@ def _choose(
 ) -> _Chosen:
     model = load(source, limits=limits)
     where = model.source.path
-    if model.source.format == "graph_def":
+    if model.source.kind == "graph_def":
         raise UnsupportedFormat(
             "is a GraphDef already, not a SavedModel or a Keras model",
             where=where,
             hint="migrate brings it to TensorFlow 2",
         )
-    if model.source.format not in ("saved_model", "saved_model_text"):
+    if model.source.kind != "saved_model":
         raise UnsupportedFormat(
             f"is a {model.source.format}; what is frozen is a SavedModel or a Keras model",
             where=where,

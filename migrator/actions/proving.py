@@ -33,7 +33,7 @@ class Proving:
         self._plan = plan
         self._payload = payload
         self._work = work
-        self._is_graph = plan.source.format == GRAPH_DEF
+        self._is_graph = plan.source.kind == GRAPH_DEF
         self._large = constant_bytes(plan.graph) > LARGE
 
     @property

@@ -135,7 +135,7 @@ def _face(original: Original, choice: Choice, planned: Path) -> Face:
     """The one signature that is to be called."""
     model = original.model
     where = original.source.path
-    if original.keras is not None or model.source.format == "saved_model":
+    if original.keras is not None or model.source.kind == "saved_model":
         for option, texts in (("--input", choice.inputs), ("--feed", choice.feeds)):
             if texts:
                 raise UsageError(
@@ -156,7 +156,7 @@ def _face(original: Original, choice: Choice, planned: Path) -> Face:
         choice = replace(choice, signatures=[choose_signature(model, meta, None)])
     plan = original.plan(choice)
     fallback = None
-    if model.source.format == "graph_def":
+    if model.source.kind == "graph_def":
         fallback = write_subgraph(plan.subgraph, planned)
     return graph_face(model, plan, fallback)
 

@@ -71,7 +71,7 @@ def as_saved_model(
         tell("exporting")
         return _from_keras(source, work, choice, child_limits, limits)
     model = load(source, limits=limits)
-    if model.source.format == "saved_model":
+    if model.source.kind == "saved_model":
         meta = choose_meta_graph(model, choice.tag_set)
         if meta.object_graph is not None and not _asks_for_changes(choice):
             return _saved_by_tf2(model, meta.tags, choice)
@@ -111,7 +111,7 @@ def _migrated(
     calls = []
     for number, item in enumerate(plan.signatures):
         fallback = None
-        if model.source.format == "graph_def":
+        if model.source.kind == "graph_def":
             fallback = write(item.unlifted or item.subgraph, work / f"planned-{number}.pb")
         sides = (("inputs", item.inputs), ("outputs", item.outputs))
         calls.append(

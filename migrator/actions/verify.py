@@ -141,7 +141,7 @@ def _recorded(
     left: Original, candidate: str | os.PathLike[str], choice: Choice, work: Path
 ) -> _Pairs | None:
     """What the record inside of ``candidate`` says of ``left``, if it fits; all its signatures."""
-    if left.model.source.format not in GRAPHS or choice.inputs or choice.outputs:
+    if left.model.source.kind not in GRAPHS or choice.inputs or choice.outputs:
         return None
     folder = Path(candidate)
     folder = folder if folder.is_dir() else folder.parent
@@ -155,7 +155,7 @@ def _recorded(
     faces, sides = {}, {}
     for number, item in enumerate(plan.signatures):
         fallback = None
-        if left.source.format == GRAPH_DEF:
+        if left.source.kind == GRAPH_DEF:
             subgraph = item.unlifted or item.subgraph
             fallback = write_subgraph(subgraph, work / f"planned-{number}.pb")
         face = signature_face(left.model, plan, item, fallback=fallback)
@@ -192,7 +192,7 @@ def _face(original: Original, choice: Choice, planned: Path) -> Face:
     signature = choice.signatures[0] if choice.signatures else None
     if original.keras is not None:
         return replace(saved_model_face(model), side=original.keras.side)
-    if model.source.format in ("saved_model", "hub_module"):
+    if model.source.kind in ("saved_model", "hub_module"):
         return saved_model_face(model, signature, choice.tag_set)
     plan = original.plan(replace(choice, signatures=[], tag_set=None))
     return graph_face(model, plan, write_subgraph(plan.subgraph, planned))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from migrator.auditing.contents.readings import readings
@@ -20,12 +21,13 @@ from migrator.places.source import ByteSource
 
 _KERAS = ("keras_h5", "keras_zip")
 _KERAS_NAMES = (".h5", ".hdf5", ".keras")
-_READERS: dict[str, Callable[[ByteSource, Limits], Model]] = {
+_READERS: dict[str, Callable[..., Model]] = {
     "graph_def": graph_def.read,
     "meta_graph": meta_graph.read,
     "saved_model": saved_model.read,
 }
 _CALLED = {"graph_def": "GraphDef", "meta_graph": "MetaGraph", "saved_model": "SavedModel"}
+_TEXTS = {f"{name}_text": partial(read, text=True) for name, read in _READERS.items()}
 
 
 def open_subject(
@@ -82,17 +84,17 @@ def _two_faced(
 ) -> Subject:
     """A subject that has the meta graphs of every reading. Raises what the only one raises."""
     first = "saved_model" if file.name == "saved_model.pb" else kind
-    order = sorted(found, key=lambda item: item != first)
+    order = sorted((*found, *({kind} & _TEXTS.keys())), key=lambda item: item != first)
     models: list[Model] = []
-    faces = [] if kind in found else [f"it {seems}"]
+    faces = [] if kind in order else [f"it {seems}"]
     problem: MigratorError | None = None
     for item in order:
         try:
-            models.append(_READERS[item](source, limits))
-            faces.append(f"TensorFlow can read it as a {_CALLED[item]}")
+            models.append((_READERS | _TEXTS)[item](source, limits))
+            faces.append(f"TensorFlow can read it as a {_called(item)}")
         except MigratorError as error:
             problem = error
-            faces.append(f"as a {_CALLED[item]} it cannot be audited: {error}")
+            faces.append(f"as a {_called(item)} it cannot be audited: {error}")
     if not models:
         assert problem is not None
         raise problem
@@ -104,3 +106,7 @@ def _two_faced(
         limits=limits,
         faces=tuple(faces),
     )
+
+
+def _called(kind: str) -> str:
+    return f"{_CALLED[kind.removesuffix('_text')]}{' as text' if kind in _TEXTS else ''}"

@@ -75,9 +75,14 @@ class Subject:
         return self.keras.format if self.keras is not None else ""
 
     @property
+    def kind(self) -> str:
+        """The same whether the file is binary or text."""
+        return self.format.removesuffix("_text")
+
+    @property
     def folder(self) -> Path | None:
         """The SavedModel folder or hub module that the file lies in, None for a single file."""
-        if self.format in ("saved_model", "hub_module"):
+        if self.kind in ("saved_model", "hub_module"):
             return self.file.parent
         return None
 

@@ -15,6 +15,7 @@ from migrator.cli import options
 from migrator.cli.output import check_output, terminal_style, write_result
 from migrator.cli.progress import Progress
 from migrator.errors import EXIT_CANNOT, EXIT_NO, EXIT_YES, DestinationError, UsageError
+from migrator.formats.names import SAVED_MODEL_FILES
 
 if TYPE_CHECKING:
     from migrator.auditing.finding import Audit
@@ -170,7 +171,8 @@ def _is_refused(found: Audit, paths: Iterable[str]) -> bool:
     if found.models or not found.skipped:
         return False
     return not any(
-        os.path.isdir(path) and not os.path.isfile(os.path.join(path, "saved_model.pb"))
+        os.path.isdir(path)
+        and not any(os.path.isfile(os.path.join(path, name)) for name in SAVED_MODEL_FILES)
         for path in paths
     )
 

@@ -23,7 +23,9 @@ def read(source: ByteSource, limits: Limits, *, text: bool = False) -> Model:
             )
     graph, warnings = read_graph(message, spans, limits)
     return Model(
-        source=Source(path=source.name, bytes=source.size, format=format_name("graph_def", text=text)),
+        source=Source(
+            path=source.name, bytes=source.size, format=format_name("graph_def", text=text)
+        ),
         meta_graphs=(MetaGraph(graph=graph),),
         warnings=(*warnings, *graph_warnings(graph)),
     )

@@ -12,6 +12,7 @@ from migrator.errors import FormatError, UnsupportedFormat
 from migrator.formats import graph_def, meta_graph, saved_model
 from migrator.formats.checkpoint import model as checkpoint
 from migrator.formats.checkpoint.locate import index_for, latest_in
+from migrator.formats.names import SAVED_MODEL_FILES
 from migrator.formats.sniff import sniff
 from migrator.limits import DEFAULT_LIMITS, Deadline, Limits
 from migrator.model.model import Model
@@ -31,7 +32,7 @@ _READERS: dict[str, Reader] = {
     "saved_model_text": lambda source, limits, _: saved_model.read(source, limits, text=True),
 }
 _HUB_MARKER = "tfhub_module.pb"
-_SAVED_MODELS = ("saved_model.pb",)
+_CHUNKED = "saved_model.cpb"
 
 
 def load(path: str | os.PathLike[str] | Place, *, limits: Limits = DEFAULT_LIMITS) -> Model:
@@ -54,7 +55,7 @@ def load(path: str | os.PathLike[str] | Place, *, limits: Limits = DEFAULT_LIMIT
         raise FormatError("is nested too deeply to read", where=source.name) from None
     source.deadline = None
     model = replace(model, place=place)
-    if model.source.format == "saved_model" and _is_hub_module(place):
+    if model.source.kind == "saved_model" and _is_hub_module(place):
         return replace(model, source=replace(model.source, format="hub_module"))
     return model
 
@@ -83,18 +84,20 @@ def model_place(place: Place) -> Place:
     """
     if not place.is_folder():
         return index_for(place) or place
-    for name in _SAVED_MODELS:
+    for name in SAVED_MODEL_FILES:
         if (file := place.child(name)).exists():
             return file
     found = latest_in(place)
     if found is not None:
         return found
     names = place.names()
-    for other in ("saved_model.pbtxt", "saved_model.cpb"):
-        if other in names:
-            raise UnsupportedFormat(
-                f"is a SavedModel folder in a form that is not read: {other}", where=str(place)
-            )
+    if _CHUNKED in names:
+        raise UnsupportedFormat(
+            f"is a SavedModel in chunks ({_CHUNKED}), which is not read",
+            where=str(place),
+            hint="only an option of its exporter (experimental_image_format) writes it so: have "
+            "it saved without, with weights as variables where it passes 2 GB",
+        )
     shown = ", ".join(ascii(name) for name in names[:5]) or "nothing"
     more = f" and {len(names) - 5} more" if len(names) > 5 else ""
     raise FormatError(
@@ -106,4 +109,4 @@ def model_place(place: Place) -> Place:
 
 def _is_hub_module(file: Place) -> bool:
     """True for the SavedModel inside of a TF1 hub module: a marker lies beside it."""
-    return file.base in _SAVED_MODELS and file.sibling(_HUB_MARKER).is_file()
+    return file.base in SAVED_MODEL_FILES and file.sibling(_HUB_MARKER).is_file()

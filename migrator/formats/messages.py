@@ -93,7 +93,8 @@ _MESSAGES: dict[str, str] = {
     "SavedFunction": "1 concrete_functions string*",
     "SavedBareConcreteFunction": "1 concrete_function_name string"
     " | 2 argument_keywords string* | 3 allowed_positional_arguments int64",
-    "SavedVariable": "1 dtype DataType | 2 shape TensorShapeProto | 3 trainable bool | 6 name string",
+    "SavedVariable": "1 dtype DataType | 2 shape TensorShapeProto | 3 trainable bool"
+    " | 6 name string",
     "Opaque": "",
     "BundleHeader": "1 num_shards int32 | 2 endianness int32 | 3 version VersionDef",
     "BundleEntryProto": "1 dtype DataType | 2 shape TensorShapeProto | 3 shard_id int32"

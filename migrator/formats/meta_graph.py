@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from migrator.formats.saved_model import read_meta_graph
 from migrator.formats.reading import format_name, read_message
+from migrator.formats.saved_model import read_meta_graph
 from migrator.limits import Limits
 from migrator.model.model import Model, Source
 from migrator.places.source import ByteSource
@@ -17,7 +17,9 @@ def read(source: ByteSource, limits: Limits, *, text: bool = False) -> Model:
     message, spans = read_message(source, "MetaGraphDef", limits, text=text)
     meta, warnings = read_meta_graph(message, spans, limits)
     return Model(
-        source=Source(path=source.name, bytes=source.size, format=format_name("meta_graph", text=text)),
+        source=Source(
+            path=source.name, bytes=source.size, format=format_name("meta_graph", text=text)
+        ),
         meta_graphs=(meta,),
         warnings=tuple(warnings),
     )

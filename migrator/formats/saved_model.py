@@ -44,7 +44,9 @@ def read(source: ByteSource, limits: Limits, *, text: bool = False) -> Model:
         metas.append(found)
         warnings += more
     return Model(
-        source=Source(path=source.name, bytes=source.size, format=format_name("saved_model", text=text)),
+        source=Source(
+            path=source.name, bytes=source.size, format=format_name("saved_model", text=text)
+        ),
         meta_graphs=tuple(metas),
         warnings=tuple(warnings),
     )

@@ -48,13 +48,8 @@ _MAGIC: tuple[tuple[int, bytes, Sniffed], ...] = (
     (0, b"\x80\x02", Sniffed(format=None, what="a Python pickle (PyTorch?)")),
 )
 _TABLE_FOOTER = bytes.fromhex("57fb808b247547db")
-_TEXT_KEYS = (
-    ("saved_model_text", ("saved_model_schema_version", "meta_graphs"), "a SavedModel as text"),
-    ("meta_graph_text", ("meta_info_def", "graph_def"), "a MetaGraph as text"),
-    ("graph_def_text", ("node {", "node{", "versions", "library"), "a GraphDef as text"),
-)
 _SPACES = dict.fromkeys(map(ord, "\t\r\n\f"), " ")
-_NOT_READ = "this version reads binary GraphDefs, MetaGraphs, SavedModels and checkpoints"
+_NOT_READ = "this version reads GraphDefs, MetaGraphs, SavedModels and checkpoints"
 
 
 def sniff(source: ByteSource, limits: Limits) -> Sniffed:
@@ -102,20 +97,16 @@ def _as_text(head: bytes) -> str | None:
 
 
 def _text(source: ByteSource, text: str) -> Sniffed:
-    lines = [
-        line.strip()
-        for line in text.splitlines()
-        if line.strip() and not line.lstrip().startswith("#")
-    ]
-    for name, keys, what in _TEXT_KEYS:
-        if any(line.startswith(keys) for line in lines[:1]):
-            return _unread(Sniffed(format=name, what=f"{what} (.pbtxt)"))
-    start = ascii(text[:40])
-    raise FormatError(
-        f"is a text file, starting {start}",
-        where=source.name,
-        hint="a model is binary: was a web page or an error message saved in its place?",
-    )
+    from migrator.formats.textual.kinds import text_kind
+
+    kind, names = text_kind(source)
+    if kind is not None:
+        return Sniffed(format=kind.format or None, what=kind.what, hint=kind.hint)
+    hint = "was a web page or an error message saved in a model's place?"
+    if len(names) > 1:
+        shown = ", ".join(map(ascii, names[:5]))
+        hint = f"as protobuf text it would begin with {shown}, as no model does"
+    raise FormatError(f"is a text file, starting {text[:40]!a}", where=source.name, hint=hint)
 
 
 def _binary(source: ByteSource, limits: Limits) -> Sniffed:

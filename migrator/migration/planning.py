@@ -43,7 +43,7 @@ from migrator.model.tensors import TensorRef
 from migrator.places.source import ByteSource
 
 GRAPHS = ("graph_def", "saved_model", "meta_graph", "hub_module")
-"""Formats that hold a graph to plan on."""
+"""Kinds of sources that hold a graph to plan on."""
 
 
 def plan(
@@ -79,7 +79,7 @@ def plan(
         _no_keras(source, limits)
     model = source if isinstance(source, Model) else load(source, limits=limits)
     where = model.source.path
-    if model.source.format not in GRAPHS:
+    if model.source.kind not in GRAPHS:
         raise UnsupportedFormat(
             f"is a {model.source.format}, which holds no graph to migrate",
             where=where,
@@ -249,7 +249,7 @@ def _storage(model: Model, meta: MetaGraph, choice: Choice, limits: Limits) -> S
     folder = Path(model.source.path).parent
     folders = (
         [folder / "assets"]
-        if model.source.format in ("saved_model", "hub_module")
+        if model.source.kind in ("saved_model", "hub_module")
         else [folder, folder / "assets"]
     )
     return Storage(

@@ -28,6 +28,11 @@ class Source:
     format: str
     """One of the contract's names: ``graph_def``, ``saved_model``, ..."""
 
+    @property
+    def kind(self) -> str:
+        """The same whether the file is binary or text: ``graph_def`` of ``graph_def_text``."""
+        return self.format.removesuffix("_text")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signature:

@@ -58,7 +58,7 @@ def _summary(summary: Summary) -> Json:
             "parameters": summary.parameters,
             "weight_bytes": summary.weight_bytes,
         }
-    elif summary.source.format == "meta_graph":
+    elif summary.source.kind == "meta_graph":
         found["checkpoint"] = summary.checkpoint
     if summary.folder is not None and (folder := folder_json(summary.folder)):
         found["folder"] = folder

@@ -48,18 +48,20 @@ def inspect_text(summary: Summary) -> str:
 def _headline(summary: Summary) -> str:
     metas = summary.meta_graphs
     version = metas[0].tensorflow_version if metas else None
-    kind = _FORMATS.get(summary.source.format, summary.source.format)
-    if summary.source.format == "graph_def":
+    kind = _FORMATS.get(summary.source.kind, summary.source.kind)
+    if summary.source.kind == "graph_def":
         has_variables = any(weight.op != "Const" for weight in metas[0].graph.weights)
         kind = "GraphDef with variables (not frozen)" if has_variables else "frozen GraphDef"
-    elif summary.source.format == "saved_model" and metas[0].objects:
+    elif summary.source.kind == "saved_model" and metas[0].objects:
         kind = "TensorFlow 2 SavedModel"
-    elif summary.source.format == "saved_model" and version and version.startswith("1"):
+    elif summary.source.kind == "saved_model" and version and version.startswith("1"):
         kind = "TensorFlow 1 SavedModel"
+    if summary.source.format.endswith("_text"):
+        kind += " as text"
     lines = [f"{shown(summary.source.path)}: {kind}, {size(summary.source.bytes)}"]
     if version:
         lines.append(f"written by TensorFlow {shown(version)}")
-    if summary.source.format == "meta_graph":
+    if summary.source.kind == "meta_graph":
         weights = summary.checkpoint
         lines.append(f"weights in {shown(weights)}" if weights else "no checkpoint beside it")
     return "\n".join(lines)

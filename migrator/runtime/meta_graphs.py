@@ -11,6 +11,7 @@ from typing import Any
 
 from migrator.runtime.messages import short_message
 from migrator.runtime.opened import Opened
+from migrator.runtime.protos import fill
 
 _INIT_OPS = ("saved_model_main_op", "legacy_init_op")
 _TABLES = "table_initializer"
@@ -58,8 +59,7 @@ def meta_graph_session(tf: Any, source: dict[str, Any], fetches: list[str]) -> O
         return Opened(session=session, ran=ran, why="", inputs={})
     except Exception as error:
         why = short_message(error)
-        meta = tf.compat.v1.MetaGraphDef()
-        meta.ParseFromString(Path(source["path"]).read_bytes())
+        meta = fill(tf.compat.v1.MetaGraphDef(), source["path"], text=source.get("text", False))
     return _extracted(tf, meta, source["checkpoint"], source["files"], fetches, why)
 
 
@@ -109,8 +109,11 @@ def _stored_meta_graph(source: dict[str, Any]) -> Any:
     """The MetaGraphDef with these tags in a SavedModel's file."""
     from tensorflow.core.protobuf import saved_model_pb2
 
-    saved = saved_model_pb2.SavedModel()
-    saved.ParseFromString((Path(source["path"]) / "saved_model.pb").read_bytes())
+    file = Path(source["path"]) / "saved_model.pb"
+    text = not file.exists()
+    saved = fill(
+        saved_model_pb2.SavedModel(), file.with_suffix(".pbtxt") if text else file, text=text
+    )
     wanted = sorted(source["tags"] or [])
     found = [m for m in saved.meta_graphs if sorted(m.meta_info_def.tags) == wanted]
     return found[0] if found else None

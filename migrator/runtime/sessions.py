@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from migrator.runtime.messages import short_message
 from migrator.runtime.meta_graphs import meta_graph_session, saved_model_session, strip_devices
 from migrator.runtime.opened import Opened
+from migrator.runtime.protos import fill
 from migrator.runtime.storage import read_array
 
 
@@ -16,7 +16,8 @@ def open_session(
 ) -> Opened:
     """Load ``source`` into a session of its own.
 
-    ``source`` holds ``kind`` (``graph_def``, ``saved_model`` or ``meta_graph``) and ``path``;
+    ``source`` holds ``kind`` (``graph_def``, ``saved_model`` or ``meta_graph``), ``path`` and
+    whether that is ``text``;
     ``tags`` for a SavedModel, ``checkpoint`` and ``files`` (path tensor -> file) for a meta graph,
     ``fallback`` (the planned graph)
     and ``stand_ins`` (variables in the place of large constants) for a GraphDef. ``fetches`` are
@@ -30,7 +31,7 @@ def open_session(
 
 
 def _graph_def(tf: Any, source: dict[str, Any], fetches: list[str], fed: dict[str, str]) -> Opened:
-    graph_def = read_graph_def(tf, source["path"])
+    graph_def = read_graph_def(tf, source["path"], text=source.get("text", False))
     stand_ins = source["stand_ins"]
     try:
         return _imported(tf, graph_def, stand_ins, "whole graph", "")
@@ -94,9 +95,8 @@ def _variable(tf: Any, row: dict[str, Any]) -> tuple[Any, tuple[Any, Any]]:
     return value, (assign, placeholder)
 
 
-def read_graph_def(tf: Any, path: str) -> Any:
+def read_graph_def(tf: Any, path: str, *, text: bool = False) -> Any:
     """The GraphDef in a file, without its devices: a parameter server of 2017 does not answer."""
-    graph_def = tf.compat.v1.GraphDef()
-    graph_def.ParseFromString(Path(path).read_bytes())
+    graph_def = fill(tf.compat.v1.GraphDef(), path, text=text)
     strip_devices(graph_def)
     return graph_def

@@ -27,7 +27,8 @@ class GraphSide:
     """A model in a TensorFlow 1 session, called by tensor names.
 
     ``feeds`` and ``fetches`` are name -> tensor, ``dtypes`` name -> type of what is fed; ``fixed``
-    holds arrays by tensor that are fed in every case. ``kind`` says what ``path`` is: a GraphDef
+    holds arrays by tensor that are fed in every case. ``kind`` says what ``path`` is, and ``text``
+    whether it is in protobuf's text format: a GraphDef
     (``fallback``: the planned graph, for one that TensorFlow does not import; ``stand_ins``:
     constants that are not in the file and come from variables), a SavedModel with ``tags``, or a
     meta graph with its ``checkpoint`` and ``files`` (tensor of a path -> where the file is now).
@@ -40,6 +41,7 @@ class GraphSide:
     fixed: Mapping[str, Any] = field(default_factory=dict)
     fallback: str | None = None
     kind: str = GRAPH_DEF
+    text: bool = False
     tags: tuple[str, ...] = ()
     checkpoint: str = ""
     files: Mapping[str, str] = field(default_factory=dict)
@@ -57,6 +59,7 @@ class GraphSide:
             "run_graph",
             source={
                 "kind": self.kind,
+                "text": self.text,
                 "path": self.path,
                 "tags": list(self.tags),
                 "checkpoint": self.checkpoint,

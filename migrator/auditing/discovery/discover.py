@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from migrator.auditing.discovery.globs import PathGlobs
@@ -16,12 +16,12 @@ from migrator.auditing.discovery.shapes import Shape, look_at
 from migrator.auditing.finding import Skipped
 from migrator.errors import MigratorError, UsageError
 from migrator.formats.checkpoint.locate import OLD_SHARD, index_for
+from migrator.formats.names import SAVED_MODEL_FILES
 from migrator.limits import DEFAULT_LIMITS, Limits
 from migrator.places.place import LocalPlace
 
-_SAVED_MODEL = "saved_model.pb"
 _PARTS = frozenset(("fingerprint.pb", "keras_metadata.pb", "tfhub_module.pb"))
-"""Files beside a saved_model.pb that belong to it."""
+"""Files beside a SavedModel's own that belong to it."""
 _VARIABLES = "variables"
 _SUFFIXES = (".pb", ".pbtxt", ".meta", ".h5", ".hdf5", ".keras", ".tflite")
 _WHOLE = ("saved_model.cpb",)
@@ -94,8 +94,8 @@ def _whole(path: str, limits: Limits) -> str:
     """The model that a named file is a part of; itself where it is none."""
     file = index_for_text(path) or path
     folder, name = os.path.split(file)
-    saved = os.path.join(folder, _SAVED_MODEL)
-    if name in _PARTS and os.path.isfile(saved) and _shape(file, limits) is Shape.NONE:
+    saved = _saved_in(folder)
+    if name in _PARTS and saved and _shape(file, limits) is Shape.NONE:
         return saved
     old = OLD_SHARD.match(file)
     meta = f"{old['prefix'] if old else file}.meta"
@@ -103,13 +103,19 @@ def _whole(path: str, limits: Limits) -> str:
         return meta
     if name.endswith(".index"):
         above, own = os.path.split(folder)
-        saved = os.path.join(above, _SAVED_MODEL)
+        saved = _saved_in(above)
         meta = f"{file.removesuffix('.index')}.meta"
-        if own == _VARIABLES and os.path.isfile(saved):
+        if own == _VARIABLES and saved:
             return saved
         if os.path.isfile(meta):
             return meta
     return file
+
+
+def _saved_in(folder: str) -> str:
+    """The file of the SavedModel whose folder it is; empty for none."""
+    paths = (os.path.join(folder, name) for name in SAVED_MODEL_FILES)
+    return next(filter(os.path.isfile, paths), "")
 
 
 def _shape(path: str, limits: Limits) -> Shape:
@@ -121,7 +127,7 @@ def _shape(path: str, limits: Limits) -> Shape:
 
 def _walk(root: str, exclude: PathGlobs, limits: Limits) -> Iterator[Found | Skipped]:
     inside = os.path.realpath(root)
-    stack = [_Level(root, ())]
+    stack = [_Level(root, frozenset())]
     while stack:
         level = stack[-1]
         name = next(level.names, None)
@@ -161,11 +167,11 @@ class _Level:
 
     __slots__ = ("beside", "entries", "failure", "folder", "names")
 
-    def __init__(self, folder: str, beside: Collection[str]) -> None:
+    def __init__(self, folder: str, beside: frozenset[str]) -> None:
         self.folder = folder
         self.beside = beside
         self.failure: Skipped | None = None
-        self.entries: Collection[str] = ()
+        self.entries: frozenset[str] = frozenset()
         try:
             self.entries = frozenset(os.listdir(folder))
         except OSError as error:
@@ -190,7 +196,7 @@ def _file(path: str, name: str, level: _Level, limits: Limits) -> Found | Skippe
         look = look_at(path, limits)
     except MigratorError as error:
         return Skipped(source=path, reason=reason_of(error, path))
-    is_part = name in _PARTS and _SAVED_MODEL in level.entries
+    is_part = name in _PARTS and not level.entries.isdisjoint(SAVED_MODEL_FILES)
     if look.shape is Shape.NONE:
         if is_part or not _is_named(name):
             return None
@@ -211,7 +217,8 @@ def _belongs(name: str, level: _Level) -> bool:
         for shard in range(int(old["shard"]))
     ):
         return True
-    return os.path.basename(level.folder) == _VARIABLES and _SAVED_MODEL in level.beside
+    saved = not level.beside.isdisjoint(SAVED_MODEL_FILES)
+    return os.path.basename(level.folder) == _VARIABLES and saved
 
 
 def reason_of(error: MigratorError, path: str) -> str:

@@ -15,8 +15,9 @@ from migrator.places.source import ByteSource
 
 _TEXT = re.compile(
     rb"(?:\xef\xbb\xbf)?(?:\s+|#[^\n]*\n)*"
-    rb"(?:(?:node|library|versions|meta_graphs|meta_info_def|graph_def)\s*:?\s*[{<]"
-    rb"|saved_model_schema_version\s*:)"
+    rb"(?:(?:node|library|versions|meta_graphs|meta_info_def|graph_def|saver_def|collection_def"
+    rb"|signature_def|asset_file_def|object_graph_def|debug_info)\s*:?\s*[{<\[]"
+    rb"|(?:saved_model_schema_version|version)\s*:)"
 )
 """How a model as protobuf text begins. A program may begin with ``library`` too."""
 _HEAD = 4096

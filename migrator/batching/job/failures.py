@@ -31,6 +31,7 @@ from migrator.errors import (
     WorkerError,
 )
 from migrator.files import is_full
+from migrator.formats.names import SAVED_MODEL_FILES
 
 if TYPE_CHECKING:
     from migrator.migration.plan import Plan
@@ -183,7 +184,7 @@ def kind_of(options: Iterable[str]) -> str:
 def _told(error: MigratorError, path: str) -> str:
     """The error without the source that stands beside it anyway."""
     text = str(error)
-    for file in (f"{path}/saved_model.pb", path):
+    for file in (*(f"{path}/{name}" for name in SAVED_MODEL_FILES), path):
         text = text.removeprefix(f"{file}: ").replace(f" {file}: ", ": ", 1)
     return one_line(text)
 

@@ -14,6 +14,7 @@ from migrator.batching.manifest.fields import KEYS, Where, Wrong, canonical, nea
 from migrator.batching.manifest.tables import MOST_MODELS, Items, Table
 from migrator.batching.names import name_fault, safe_name
 from migrator.errors import did_you_mean
+from migrator.formats.names import SAVED_MODEL_FILES
 
 _VERSION = 1
 _TOP = ("manifest", "defaults", "models")
@@ -240,7 +241,7 @@ def name_of(source: str, folder: str) -> str:
 def stem(path: str) -> str:
     """``path`` without the suffix of a model, and as its folder for a SavedModel's file."""
     folder, _, name = path.rpartition("/")
-    if name == "saved_model.pb" and folder:
+    if name in SAVED_MODEL_FILES and folder:
         return folder
     for suffix in _SUFFIXES:
         if name.lower().endswith(suffix) and len(name) > len(suffix):

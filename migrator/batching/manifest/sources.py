@@ -24,11 +24,12 @@ from migrator.batching.manifest.reading import (
 from migrator.batching.manifest.settle import Draft, stem
 from migrator.batching.names import ancestors, folded, safe_name, unique_names
 from migrator.batching.storage.addresses import is_remote, local_path, pattern_base, shown
-from migrator.batching.storage.trees import OTHER_MESSAGE
+from migrator.batching.storage.trees import OTHER_MESSAGE, twin_reason
 from migrator.errors import FormatError, MigratorError
 from migrator.formats.checkpoint.locate import first_file
 from migrator.formats.keras_weights import holds_weights_alone
 from migrator.formats.load import model_file
+from migrator.formats.names import SAVED_MODEL_FILES
 from migrator.formats.sniff import sniff
 from migrator.limits import DEFAULT_LIMITS, Limits
 from migrator.places.place import LocalPlace
@@ -36,7 +37,6 @@ from migrator.places.source import ByteSource
 
 Expand = Callable[[str], Iterable[str]]
 """From an address to those of the models below it."""
-_SAVED_MODEL = "saved_model.pb"
 _NAMED = (".pb", ".h5", ".hdf5", ".keras")
 _LOOK = 60.0
 """Seconds to see whether a file is a model, where neither its name nor its first bytes say."""
@@ -246,7 +246,8 @@ class _Search:
         if found == "keras_h5" and holds_weights_alone(path):
             return "is weights without a model"
         if found.endswith("_text"):
-            return "is a graph as text, which is not read"
+            folder, name = os.path.split(path)
+            return twin_reason(name, os.listdir(folder or "."))
         return None
 
     def _confirmed(self, vague: Sequence[Found]) -> frozenset[str]:
@@ -286,10 +287,10 @@ def _is_spoilt(path: str, limits: Limits) -> bool:
 def _draft(path: str, base: str) -> Draft:
     """A model that was found at ``path``, below ``base`` (a file or a folder; "" is here)."""
     folder, name = os.path.split(path)
-    source = (folder or ".") if name == _SAVED_MODEL else path
+    source = (folder or ".") if name in SAVED_MODEL_FILES else path
     top = base if os.path.isdir(base or ".") else os.path.dirname(base)
     below = os.path.relpath(path, top or ".")
-    if below in (_SAVED_MODEL, os.curdir) or below.startswith(os.pardir):
+    if below in (*SAVED_MODEL_FILES, os.curdir) or below.startswith(os.pardir):
         below = os.path.basename(os.path.abspath(source))
     return Draft(
         entry=Entry(name="", source=source), wanted=safe_name(stem(below.replace(os.sep, "/")))
@@ -306,7 +307,8 @@ def _fixed(pattern: str) -> str:
 def _key(source: str) -> str:
     """The same for all ways to name one model."""
     if is_remote(source):
-        return source.rstrip("/").removesuffix(f"/{_SAVED_MODEL}")
+        folder, _, name = source.rstrip("/").rpartition("/")
+        return folder if name in SAVED_MODEL_FILES else source.rstrip("/")
     try:
         return os.path.realpath(model_file(source))
     except (MigratorError, OSError, ValueError):

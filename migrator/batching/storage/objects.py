@@ -13,16 +13,16 @@ from migrator.batching.storage.faults import MISSING, REFUSED
 from migrator.batching.storage.stores import Store
 from migrator.errors import FormatError, LimitError, StorageError
 from migrator.formats.checkpoint.locate import OLD_SHARD, is_shard_of
+from migrator.formats.names import SAVED_MODEL_FILES
 
-SAVED_MODEL = "saved_model.pb"
+SAVED_MODELS = SAVED_MODEL_FILES
 SINGLE = (".pb", ".pbtxt", ".h5", ".hdf5", ".keras", ".tflite")
 """Suffixes of models that are one file."""
 MOST_OBJECTS = 100_000
 """Of one model."""
 _TOP = frozenset(
     (
-        SAVED_MODEL,
-        "saved_model.pbtxt",
+        *SAVED_MODELS,
         "saved_model.cpb",
         "fingerprint.pb",
         "keras_metadata.pb",
@@ -87,9 +87,8 @@ def objects_of(store: Store) -> RemoteModel:
     lead out of their folder, LimitError for more than ``MOST_OBJECTS``.
     """
     name = last_part(store.address)
-    if name == SAVED_MODEL:
-        folder = store.path.removesuffix(SAVED_MODEL)
-        return _saved_model(store, folder.rstrip("/"), main=SAVED_MODEL)
+    if name in SAVED_MODELS:
+        return _saved_model(store, store.path.removesuffix(name).rstrip("/"), main=name)
     if name.endswith(".meta"):
         return _checkpoint(store, store.path.removesuffix(".meta"), main=name)
     if name.lower().endswith(SINGLE):
@@ -166,14 +165,14 @@ def _single(store: Store, info: Mapping[str, Any]) -> RemoteModel:
 def _saved_model(store: Store, folder: str, *, main: str) -> RemoteModel:
     """One whose file was named. A web server may list no folders; then what is mostly there is."""
     listed = _relative(store.files_below(folder), folder)
-    if SAVED_MODEL in listed:
+    if main in listed:
         return _selected(store, listed, saved_model_parts(listed), main)
     found = {}
-    for name in (SAVED_MODEL, *_GUESSES):
+    for name in (main, *_GUESSES):
         path = f"{folder}/{name}"
         info = store.info(path)
         if info is None:
-            if name == SAVED_MODEL:
+            if name == main:
                 raise _missing(store)
             break
         found[name] = (path, info)

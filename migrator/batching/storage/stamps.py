@@ -16,12 +16,12 @@ from migrator.batching.task import Task
 from migrator.errors import StorageError
 from migrator.files import open_regular
 from migrator.formats.checkpoint.locate import is_shard_of
+from migrator.formats.names import SAVED_MODEL_FILES
 
 if TYPE_CHECKING:
     from migrator.batching.storage.objects import RemoteModel
 
 _MOST_FILES = 100_000
-_SAVED_MODEL = "saved_model.pb"
 _PART = re.compile(r"\.(?:meta|index|data-\d{5,}-of-\d{5,})\Z")
 """By any of its files a checkpoint is named, and all of them are read."""
 
@@ -135,7 +135,7 @@ def _source_files(source: str) -> Iterator[str]:
     """The files of a model: a SavedModel's folder, a checkpoint's shards, or the file itself."""
     if os.path.isdir(source):
         yield from _walk(source)
-    elif os.path.basename(source) == _SAVED_MODEL:
+    elif os.path.basename(source) in SAVED_MODEL_FILES:
         yield from _walk(os.path.dirname(source) or ".")
     elif (part := _PART.search(source)) is not None:
         yield from _beside(source[: part.start()])

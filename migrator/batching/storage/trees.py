@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from migrator.auditing.finding import Skipped
@@ -17,7 +17,7 @@ from migrator.batching.storage.addresses import (
 )
 from migrator.batching.storage.faults import MISSING
 from migrator.batching.storage.objects import (
-    SAVED_MODEL,
+    SAVED_MODELS,
     SINGLE,
     RemoteFile,
     RemoteModel,
@@ -40,6 +40,15 @@ OTHER_MESSAGE = "its first bytes are"
 """How sniffing ends on sound protobuf of another kind, such as statistics or a vocabulary."""
 _PARTS = frozenset(("fingerprint.pb", "keras_metadata.pb", "tfhub_module.pb"))
 _HTTP = ("http", "https")
+
+
+def twin_reason(name: str, beside: Collection[str]) -> str | None:
+    """Why a graph as text is none to migrate, by the files ``beside`` it; None where it may be."""
+    if name == "saved_model.pbtxt" and "saved_model.pb" in beside:
+        return "is as text what lies beside it as saved_model.pb"
+    if name == "graph.pbtxt" and any(other.endswith(".meta") for other in beside):
+        return "is the graph of the checkpoints beside it, as text"
+    return None
 
 
 class RemoteTrees:
@@ -141,6 +150,8 @@ def _results_in(objects: Iterable[str], top: str) -> tuple[str, ...]:
 class _Candidate:
     address: str
     files: tuple[RemoteFile, ...]
+    beside: Collection[str] = ()
+    """Names in the same folder."""
     is_unsure: bool = False
     reason: str | None = None
     """Why it is none; "" where nobody needs to know."""
@@ -151,7 +162,9 @@ def _candidates(files: Iterable[RemoteFile]) -> Iterator[_Candidate]:
     for file in files:
         folder, _, name = file.name.rpartition("/")
         folders[folder][name] = file
-    saved = {folder for folder, names in folders.items() if SAVED_MODEL in names}
+    saved = {
+        folder for folder, names in folders.items() if not names.keys().isdisjoint(SAVED_MODELS)
+    }
     inner: dict[str, list[RemoteFile]] = defaultdict(list)
     for folder in list(folders):
         if (owner := _owner(folder, saved)) is not None:
@@ -180,7 +193,7 @@ def _owner(folder: str, saved: set[str]) -> str | None:
 def _in_folder(names: Mapping[str, RemoteFile], *, is_saved_model: bool) -> Iterator[_Candidate]:
     for name, file in names.items():
         folded = name.lower()
-        if name == SAVED_MODEL or (is_saved_model and name in _PARTS):
+        if name in SAVED_MODELS or (is_saved_model and name in _PARTS):
             continue
         if folded.endswith(".meta"):
             prefix = name.removesuffix(".meta")
@@ -192,7 +205,7 @@ def _in_folder(names: Mapping[str, RemoteFile], *, is_saved_model: bool) -> Iter
                 reason = "is weights without a graph"
                 yield _Candidate(address=file.name, files=(file,), reason=reason)
         elif folded.endswith(SINGLE):
-            yield _Candidate(address=file.name, files=(file,), is_unsure=True)
+            yield _Candidate(address=file.name, files=(file,), is_unsure=True, beside=names.keys())
 
 
 def _checkpoint_files(names: Mapping[str, RemoteFile], prefix: str) -> list[RemoteFile]:
@@ -250,7 +263,7 @@ class _Look:
         if found.format == "tflite":
             return "is a TFLite model already"
         if found.format is not None and found.format.endswith("_text"):
-            return "is a graph as text, which is not read"
+            return twin_reason(last_part(item.address), item.beside)
         if found.format in (None, "checkpoint", "hub_module"):
             return f"is {found.what}"
         return None
@@ -288,7 +301,7 @@ class _Ranges(io.BytesIO):
 
 def _is_one(address: str) -> bool:
     name = last_part(address).lower()
-    return name == SAVED_MODEL or name.endswith((*SINGLE, ".meta", ".index"))
+    return name in SAVED_MODELS or name.endswith((*SINGLE, ".meta", ".index"))
 
 
 def _is_checkpoint(store: Store) -> bool:

@@ -38,7 +38,7 @@ class Tables:
         restored = find_restored(self._meta.graph, tracer, saver.restore_op if saver else "")
         folder = Path(self._model.source.path).parent
         folders = [folder / "assets"]
-        if self._model.source.format not in ("saved_model", "hub_module"):
+        if self._model.source.kind not in ("saved_model", "hub_module"):
             folders.insert(0, folder)
         return TableStore(tracer, restored, self._checkpoint, self._meta.assets, folders)
 

@@ -66,7 +66,7 @@ def find_record(left: Model, right: Model) -> Record | None:
 
 
 def _read(model: Model) -> Any:
-    if model.source.format != "saved_model":
+    if model.source.kind != "saved_model":
         return None
     try:
         path = Path(model.source.path).parent / RECORD_PATH

@@ -32,7 +32,7 @@ def checkpoint_place(model: Model) -> Place | None:
     A SavedModel's and a hub module's lies in its folder, a MetaGraph's beside it under its name.
     """
     place = model.place or LocalPlace(model.source.path)
-    form = model.source.format.removesuffix("_text")
+    form = model.source.kind
     if form in ("saved_model", "hub_module"):
         prefix = place.parent.child("variables", "variables")
     else:

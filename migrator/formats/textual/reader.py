@@ -10,8 +10,8 @@ import re
 from collections.abc import Callable
 
 from migrator.errors import FormatError, LimitError
-from migrator.formats.skeleton import INLINE
 from migrator.formats.messages import SPAN_FIELD
+from migrator.formats.skeleton import INLINE
 from migrator.formats.textual.numbers import packed
 from migrator.formats.textual.scan import (
     CLOSE,
@@ -37,7 +37,6 @@ from migrator.formats.textual.tables import (
 )
 from migrator.formats.wire import FIXED32, FIXED64, LENGTH, VARINT, bytes_field, read_varint, varint
 from migrator.limits import TRUST_HINT, Limits
-from migrator.places.source import ByteSource
 
 _WS = rb"[ \t\n\r\f\v]{0,256}"
 # Each part is bounded and begins with what the one before it cannot hold, so a look takes a time
@@ -52,7 +51,16 @@ _RUN = re.compile(
     rb"(?:\1:[ \t]{1,8}[-.\w][-+.\w]{0,62}[ \t\r\n]{1,64}){3,4096}"
 )
 _ITEMS = re.compile(rb"[-+.\w, \t\r\n]*")
+_PART = rb"[^{}<>\[\]\"'#]{0,120}(?:\"[^\"\\\n]{0,64}\"[^{}<>\[\]\"'#]{0,64})?"
+_BLOCK = _PART
+for _times in (b"{0,6}", b"{0,2}", b"?"):
+    _BLOCK = _PART + rb"(?:\{" + _BLOCK + rb"\}" + _PART + rb")" + _times
+_WHOLE = re.compile(_BLOCK + rb"\}WS[,;]?WS".replace(b"WS", _WS))
+"""The rest of a small message, with those in it: most attributes are word for word alike."""
+_BLOCKS = 4096
+_BLOCK_BYTES = 512
 _CLOSING = {b"{": b"}", b"<": b">"}
+_ENDS = (CLOSE, END)
 _HEADER = {1, 2}
 """What is kept of a tensor that is left in the file: dtype and shape."""
 
@@ -75,6 +83,7 @@ class Reader:
         self._mark = mark
         self._room = room
         self._kept = 0
+        self._blocks: dict[tuple[Entry, bytes], bytes] = {}
         self._singly = 0
         """Up to here in the file, numbers are read one by one: a run of them holds an odd one."""
 
@@ -107,8 +116,8 @@ class Reader:
         """Append the fields of a message to ``out``, up to and past its closing bracket."""
         scan = self._scan
         if depth > self._limits.depth:
-            what = f"messages nested deeper than {self._limits.depth}"
-            raise Fault(scan.base + scan.pos, what, TRUST_HINT, limit=True)
+            deep = f"messages nested deeper than {self._limits.depth}"
+            raise Fault(scan.base + scan.pos, deep, TRUST_HINT, limit=True)
         entries = table.entries
         match = _FIELD.match
         data, pos, safe = scan.data, scan.pos, scan.safe
@@ -148,7 +157,7 @@ class Reader:
                 start = -1
                 if kind == LIST and not colon and entries.get(name, UNKNOWN).what < MESSAGE:
                     scan.fault("':'")
-            if kind == CLOSE or kind == END:
+            if kind in _ENDS:
                 if value != close:
                     self._unclosed(value, close, data, pos, start)
                 break
@@ -210,11 +219,23 @@ class Reader:
                 index = -1
                 if entry.repeated:
                     index = counts[entry] = counts.get(entry, -1) + 1
-                scan.pos = pos
                 before = len(out)
+                block = None
+                if entry.alike and value == b"{":
+                    whole = _WHOLE.match(data, pos)
+                    if whole is not None:
+                        block = (entry, whole[0])
+                        encoded = self._blocks.get(block)
+                        if encoded is not None:
+                            out += encoded
+                            pos = whole.end()
+                            continue
+                scan.pos = pos
                 self._inner(entry, out, value, depth, index, name)
                 data, pos, safe = scan.data, scan.pos, scan.safe
                 counted += len(out) - before
+                if block and len(block[1]) < _BLOCK_BYTES and len(self._blocks) < _BLOCKS:
+                    self._blocks[block] = bytes(out[before:])
         if dropped and self._mark is not None:
             bracket = pos - 1 if look is None else look.start(CLOSE)
             _keep_header(out)
@@ -403,7 +424,9 @@ class Reader:
         try:
             value.decode()
         except UnicodeDecodeError:
-            raise _at(Fault(position, "found bytes that are no UTF-8, expected text"), entry) from None
+            raise _at(
+                Fault(position, "found bytes that are no UTF-8, expected text"), entry
+            ) from None
 
     def _twice(self, entry: Entry, data: bytes, pos: int, start: int) -> Fault:
         position = self._scan.base + (start if start >= 0 else pos)
@@ -417,7 +440,9 @@ class Reader:
         if not value:
             position = self._scan.base + pos
             raise Fault(
-                position, f"found the end of the file, expected {expected}", "is the file truncated?"
+                position,
+                f"found the end of the file, expected {expected}",
+                "is the file truncated?",
             )
         position = self._scan.base + (start if start >= 0 else pos - 1)
         raise Fault(position, f"found {value.decode()!r}, expected {expected}")

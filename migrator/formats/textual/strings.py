@@ -36,7 +36,7 @@ def unescape(text: bytes) -> bytes:
     # First the doubled ones: then each backslash that is left begins an escape.
     text = text.replace(b"\\\\", b"\\134")
     if _UNUSUAL.search(text) is None:
-        plain: bytes = codecs.escape_decode(text)[0]  # type: ignore[attr-defined]
+        plain: bytes = codecs.escape_decode(text)[0]
         return plain
     return _ESCAPE.sub(_one, text)
 
@@ -50,7 +50,7 @@ def _one(match: re.Match[bytes]) -> bytes:
     if other is not None or (short is None and long is None):
         if other in _PLAIN:
             return _PLAIN[other]
-        raise ValueError(f"an escape that is none: {ascii(match[0].decode('latin-1'))}")
+        raise ValueError(f"an escape that is none: {match[0].decode('latin-1')!a}")
     code = int(short or long, 16)
     if low is not None:
         if 0xD800 <= code < 0xDC00:
@@ -58,7 +58,7 @@ def _one(match: re.Match[bytes]) -> bytes:
         else:
             raise ValueError("half of a surrogate pair")
     if 0xD800 <= code < 0xE000 or code > 0x10FFFF:
-        raise ValueError(f"a character that is none: {ascii(match[0].decode('latin-1'))}")
+        raise ValueError(f"a character that is none: {match[0].decode('latin-1')!a}")
     return chr(code).encode()
 
 

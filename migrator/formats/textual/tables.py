@@ -14,6 +14,8 @@ _REMEMBERED = 512
 _SHORT = 64
 _LAZY = {"TensorProto"}
 _LAZY_BYTES = {("AttrValue", "s")}
+_ALIKE = {"map:AttrValue", "TensorShapeProto", "Dim"}
+"""Messages that are often small and often the same."""
 _OURS = "tensorflow."
 
 NUMBER, BYTES, TEXT, MESSAGE, ANYTHING = range(5)
@@ -24,9 +26,20 @@ class Entry:
     """One field: how what stands for it in text becomes what stands for it on the wire."""
 
     __slots__ = (
-        "_encode", "_table", "bit", "kind", "lazy", "known", "name", "oneof", "packs", "repeated",
-        "tag", "what",
-    )  # fmt: skip
+        "_encode",
+        "_table",
+        "alike",
+        "bit",
+        "kind",
+        "known",
+        "lazy",
+        "name",
+        "oneof",
+        "packs",
+        "repeated",
+        "tag",
+        "what",
+    )
 
     def __init__(self, message: str, field: Field, bit: int) -> None:
         self.name = field.name
@@ -38,6 +51,7 @@ class Entry:
         self.tag = tag(field.number, wire_type(field.kind) if self.what == NUMBER else LENGTH)
         self.packs = tag(field.number) if field.repeated and field.kind in PACKED else b""
         self.lazy = (message, field.name) in _LAZY_BYTES
+        self.alike = field.kind in _ALIKE
         self.known: dict[bytes, bytes] = {}
         self._encode: Callable[[bytes], bytes] | None = (
             encoder(field.kind) if self.what == NUMBER else None
@@ -115,7 +129,7 @@ UNKNOWN = _Unknown()
 
 
 def named_type(name: bytes) -> Table:
-    """The message that ``[type.googleapis.com/tensorflow.NAME]`` calls for, as far as we know it."""
+    """The message that ``[type.googleapis.com/tensorflow.NAME]`` calls for, if we know it."""
     _, slash, kind = name.strip(b"[]").decode("latin-1").rpartition("/")
     short = kind.removeprefix(_OURS)
     return table(short) if slash and kind.startswith(_OURS) and is_message(short) else NOTHING

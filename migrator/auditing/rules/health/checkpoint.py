@@ -43,7 +43,7 @@ def missing_checkpoint(subject: Subject) -> Iterator[Issue]:
     """
     if subject.model is None or stored(subject).prefix is not None:
         return
-    if subject.format == "meta_graph":
+    if subject.kind == "meta_graph":
         count = sum(1 for place in subject.places(VARIABLE_OPS) if not place.body.depth)
         if count and subject.file.name.endswith(".meta"):
             name = subject.file.name.removesuffix(".meta")

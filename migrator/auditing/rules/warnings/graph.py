@@ -161,7 +161,7 @@ def reference_variables(subject: Subject) -> Iterator[Issue]:
 
     Limits: a frozen graph that still holds variables is a blocker with a rule of its own.
     """
-    if subject.format == "graph_def":
+    if subject.kind == "graph_def":
         return
     for graph in subject.served.graphs:
         places = graph.places(_REFERENCES)
