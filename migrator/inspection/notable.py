@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from migrator.inspection.summary import V1_CONTROL_FLOW, VARIABLE_OPS, MetaGraphSummary
+from migrator.inspection.summary import V1_CONTROL_FLOW, VARIABLE_OPS, MetaGraphSummary, Summary
 from migrator.inspection.vocabulary import LOSS_OPS
 from migrator.ops.registry import covered_releases, op_facts
 
@@ -14,7 +14,7 @@ _MOST = 5
 _LONGEST = 80
 
 
-def notable(meta: MetaGraphSummary) -> list[str]:
+def notable(meta: MetaGraphSummary, form: str = "") -> list[str]:
     """Sentences, the gravest first. Facts of the op registry, not a security audit."""
     graph = meta.graph
     found = []
@@ -41,6 +41,11 @@ def notable(meta: MetaGraphSummary) -> list[str]:
     if random and not VARIABLE_OPS & graph.ops.keys():  # else they initialise variables
         found.append(f"draws random numbers ({_some(random)}): dropout left on, or a sampler")
     return found
+
+
+def notable_summary(summary: Summary) -> list[str]:
+    """The same of weights without a graph."""
+    return [*(["more than 1 GB of weights"] if summary.weight_bytes > _LARGE else [])]
 
 
 def notable_ops(ops: Collection[str]) -> list[str]:

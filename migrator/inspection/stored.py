@@ -1,4 +1,4 @@
-"""What a bare checkpoint holds: its variables, one by one."""
+"""What lies beside a graph, or without one: the variables of a file, one by one."""
 
 from __future__ import annotations
 
@@ -6,16 +6,15 @@ import os
 from dataclasses import dataclass
 
 from migrator.errors import MigratorError
+from migrator.inspection.weights import VARIABLE, Weight, is_carried_weight
 from migrator.model.dtypes import DType
 from migrator.model.model import Model
 from migrator.model.tensors import LazyTensor, Shape
 
-_PARAMETER_KINDS = frozenset("fcq")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredVariable:
-    """A tensor of a checkpoint. ``bytes`` is its decoded size, the stored one for strings."""
+    """A tensor beside a graph. ``bytes`` is its decoded size, the stored one for strings."""
 
     name: str
     """Its key."""
@@ -23,27 +22,37 @@ class StoredVariable:
     shape: Shape
     bytes: int
     shard: str | None
-    """Name of the file that it lies in; None for strings, several files, a missing one."""
+    """Name of a checkpoint's file that it lies in; None for strings, several, a missing one."""
+    is_parameter: bool
+    """Whether it counts as a weight: see ``is_carried_weight``."""
 
     @property
     def elements(self) -> int:
         return self.shape.elements or 0
 
     @property
-    def is_parameter(self) -> bool:
-        """True for what counts as weights: floating, complex or quantised, of rank one and up."""
-        return self.dtype.kind in _PARAMETER_KINDS and bool(self.shape.rank)
+    def weight(self) -> Weight:
+        return Weight(
+            name=self.name,
+            op=VARIABLE,
+            dtype=self.dtype,
+            shape=self.shape,
+            elements=self.elements,
+            bytes=self.bytes,
+        )
 
 
 def stored_variables(model: Model) -> tuple[StoredVariable, ...]:
-    """The variables of a bare checkpoint in the order of their keys; of other models none."""
+    """What ``Model.variables`` holds, in its order; of most models that is nothing."""
+    form = model.source.format
     return tuple(
         StoredVariable(
             name=name,
             dtype=tensor.dtype,
             shape=tensor.shape,
             bytes=tensor.nbytes,
-            shard=_shard(tensor),
+            shard=_shard(tensor) if form == "checkpoint" else None,
+            is_parameter=is_carried_weight(tensor, form),
         )
         for name, tensor in model.variables.items()
     )

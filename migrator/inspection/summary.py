@@ -12,10 +12,15 @@ from migrator.graph.wiring import Wiring
 from migrator.inspection.endpoints import Endpoints, find_endpoints
 from migrator.inspection.folder import Folder, describe_folder
 from migrator.inspection.stored import StoredVariable, stored_variables
-from migrator.model.dtypes import DType
-from migrator.model.graph import Graph, Node
+from migrator.inspection.weights import VARIABLE_OPS as VARIABLE_OPS
+from migrator.inspection.weights import (
+    Weight,
+    WeightTotal,
+    find_weights,
+    largest_first,
+    totals_by_dtype,
+)
 from migrator.model.model import MetaGraph, Model, Signature, Source
-from migrator.model.tensors import LazyTensor, Shape
 
 V1_CONTROL_FLOW = frozenset(
     prefix + op
@@ -25,22 +30,7 @@ V1_CONTROL_FLOW = frozenset(
 FUNCTIONAL_CONTROL_FLOW = frozenset(
     ("While", "StatelessWhile", "If", "StatelessIf", "Case", "StatelessCase", "For")
 )
-VARIABLE_OPS = frozenset(("Variable", "VariableV2", "VarHandleOp", "AutoReloadVariable"))
-_WEIGHT_KINDS = frozenset("fcq")
-_LARGE_TABLE = 1024
-"""Bytes from which on an integer constant counts as a weight (a table) and not as a shape."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Weight:
-    """A constant or a variable that holds parameters. ``bytes`` is its decoded size."""
-
-    name: str
-    op: str
-    dtype: DType
-    shape: Shape
-    elements: int
-    bytes: int
+_TFLITE_CONTROL_FLOW = frozenset(("WHILE", "IF", "STABLEHLO_WHILE", "STABLEHLO_CASE"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +48,8 @@ class GraphSummary:
     parameters: int
     """Elements in weights."""
     weight_bytes: int
+    weights_by_dtype: Mapping[str, WeightTotal]
+    """TensorFlow's name of a type -> what the weights of it come to, most bytes first."""
     producer: int
     min_consumer: int
     control_flow: str
@@ -81,7 +73,8 @@ class MetaGraphSummary:
 class Summary:
     """What a model holds. Pure data; ``report`` draws it.
 
-    A bare checkpoint has ``variables`` and no meta graph, everything else the other way round.
+    A bare checkpoint has ``variables`` and no meta graph. Keras and TFLite files have both: their
+    graph's counts of weights are then of these variables.
     """
 
     source: Source
@@ -95,20 +88,29 @@ class Summary:
 
     @property
     def parameters(self) -> int:
-        """Elements in the weights of a bare checkpoint, optimizer slots included."""
+        """Elements in ``variables`` that count as weights, optimizer slots included."""
         return sum(item.elements for item in self.variables if item.is_parameter)
 
     @property
     def weight_bytes(self) -> int:
         return sum(item.bytes for item in self.variables if item.is_parameter)
 
+    @property
+    def weights_by_dtype(self) -> Mapping[str, WeightTotal]:
+        """As of a graph, of ``variables``."""
+        return totals_by_dtype(item.weight for item in self.variables if item.is_parameter)
+
 
 def summarize(model: Model) -> Summary:
     """Summarise every meta graph of ``model``. Linear; reads no weights."""
     with collector_paused():
-        metas = tuple(_meta_graph(meta) for meta in model.meta_graphs)
         variables = stored_variables(model)
         folder = describe_folder(model)
+        carried = largest_first(item.weight for item in variables if item.is_parameter)
+        metas = tuple(
+            _meta_graph(meta, carried if variables else find_weights(meta.graph))
+            for meta in model.meta_graphs
+        )
     prefix = checkpoint_place(model)
     return Summary(
         source=model.source,
@@ -120,23 +122,22 @@ def summarize(model: Model) -> Summary:
     )
 
 
-def _meta_graph(meta: MetaGraph) -> MetaGraphSummary:
+def _meta_graph(meta: MetaGraph, weights: tuple[Weight, ...]) -> MetaGraphSummary:
     return MetaGraphSummary(
         tags=meta.tags,
         tensorflow_version=meta.tensorflow_version,
         signatures=meta.signatures,
         objects=meta.object_graph.kinds if meta.object_graph else {},
         assets=tuple(asset.filename for asset in meta.assets),
-        graph=_graph(meta),
+        graph=_graph(meta, weights),
     )
 
 
-def _graph(meta: MetaGraph) -> GraphSummary:
+def _graph(meta: MetaGraph, weights: tuple[Weight, ...]) -> GraphSummary:
     graph = meta.graph
     wiring = Wiring(graph)
     edges, control_edges = wiring.edge_counts()
     ops = Counter(node.op for node in graph.all_nodes())
-    weights = find_weights(graph)
     return GraphSummary(
         nodes=len(graph.nodes),
         edges=edges,
@@ -147,6 +148,7 @@ def _graph(meta: MetaGraph) -> GraphSummary:
         weights=weights,
         parameters=sum(weight.elements for weight in weights),
         weight_bytes=sum(weight.bytes for weight in weights),
+        weights_by_dtype=totals_by_dtype(weights),
         producer=graph.versions.producer,
         min_consumer=graph.versions.min_consumer,
         control_flow=control_flow(ops),
@@ -158,64 +160,8 @@ def _graph(meta: MetaGraph) -> GraphSummary:
 def control_flow(ops: Iterable[str]) -> str:
     """Which kind of control flow ``ops`` show: ``none``, ``v1``, ``functional`` or ``both``."""
     found = set(ops)
-    v1, functional = bool(found & V1_CONTROL_FLOW), bool(found & FUNCTIONAL_CONTROL_FLOW)
+    v1 = bool(found & V1_CONTROL_FLOW)
+    functional = bool(found & (FUNCTIONAL_CONTROL_FLOW | _TFLITE_CONTROL_FLOW))
     if v1 and functional:
         return "both"
     return "v1" if v1 else "functional" if functional else "none"
-
-
-def find_weights(graph: Graph) -> tuple[Weight, ...]:
-    """Constants and variables that hold parameters, largest first.
-
-    A constant counts when it is floating, complex or quantised and has a rank of at least one,
-    or when it is an integer table of 1 KB and more; scalars, shapes and axes do not. A variable
-    counts when it is of such a type. What initialises a variable is not counted beside it.
-    """
-    found: dict[str, Weight] = {}
-    for node in graph.all_nodes():
-        weight = None
-        if node.op == "Const" and "/Initializer/" not in node.name:
-            weight = _constant(node)
-        elif node.op in VARIABLE_OPS:
-            weight = _variable(node)
-        if weight is not None:
-            found.setdefault(weight.name, weight)
-    return tuple(sorted(found.values(), key=lambda weight: (-weight.bytes, weight.name)))
-
-
-def _constant(node: Node) -> Weight | None:
-    value = node.attrs.get("value")
-    if not isinstance(value, LazyTensor) or not value.shape.dims:
-        return None
-    dtype, kind = value.dtype, value.dtype.kind
-    size = value.nbytes
-    if kind not in _WEIGHT_KINDS and (kind not in "iu" or size < _LARGE_TABLE):
-        return None
-    return Weight(
-        name=node.name,
-        op=node.op,
-        dtype=dtype,
-        shape=value.shape,
-        elements=value.elements,
-        bytes=size,
-    )
-
-
-def _variable(node: Node) -> Weight | None:
-    dtype, shape = node.attrs.get("dtype"), node.attrs.get("shape")
-    if not isinstance(dtype, DType) or not isinstance(shape, Shape):
-        return None
-    if dtype.kind not in _WEIGHT_KINDS or not shape.rank:
-        return None
-    # One resource may have several handles: what names it is shared_name.
-    shared = node.attrs.get("shared_name")
-    name = shared.decode("utf-8", "replace") if isinstance(shared, bytes) and shared else node.name
-    elements = shape.elements or 0
-    return Weight(
-        name=name,
-        op=node.op,
-        dtype=dtype,
-        shape=shape,
-        elements=elements,
-        bytes=elements * dtype.itemsize,
-    )

@@ -11,7 +11,7 @@ from migrator.auditing.rule import FAMILIES, HEADINGS, Rule
 from migrator.report.audit_parts import sentence
 from migrator.report.json_audit import rule_object
 from migrator.report.json_v1 import Json, envelope
-from migrator.report.text import table
+from migrator.report.table import table
 
 _FAMILY_TITLES = {
     "security": "Security",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from migrator.inspection.candidates import Candidate, Control, Endpoints
     from migrator.inspection.stored import StoredVariable
     from migrator.inspection.summary import GraphSummary, MetaGraphSummary, Summary
+    from migrator.inspection.weights import WeightTotal
     from migrator.model.model import Signature, Source
     from migrator.model.tensors import TensorSpec
 
@@ -52,11 +53,12 @@ def _summary(summary: Summary) -> Json:
         "source": source(summary.source),
         "meta_graphs": [_meta_graph(meta) for meta in summary.meta_graphs],
     }
-    if summary.source.format == "checkpoint":
+    if summary.variables or not summary.meta_graphs:
         found |= {
             "variables": [_variable(item) for item in summary.variables],
             "parameters": summary.parameters,
             "weight_bytes": summary.weight_bytes,
+            "weights_by_dtype": _by_dtype(summary.weights_by_dtype),
         }
     elif summary.source.kind == "meta_graph":
         found["checkpoint"] = summary.checkpoint
@@ -75,6 +77,13 @@ def _variable(item: StoredVariable) -> Json:
     if item.shard is not None:
         found["shard"] = item.shard
     return found
+
+
+def _by_dtype(totals: Mapping[str, WeightTotal]) -> Json:
+    return {
+        name: {"tensors": item.tensors, "parameters": item.parameters, "bytes": item.bytes}
+        for name, item in totals.items()
+    }
 
 
 def _meta_graph(meta: MetaGraphSummary) -> Json:
@@ -119,6 +128,7 @@ def _graph(graph: GraphSummary) -> Json:
         "ops": dict(graph.ops),
         "parameters": graph.parameters,
         "weight_bytes": graph.weight_bytes,
+        "weights_by_dtype": _by_dtype(graph.weights_by_dtype),
         "largest_weights": [
             {
                 "name": weight.name,

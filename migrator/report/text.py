@@ -5,39 +5,45 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from migrator.inspection.candidates import Candidate, Control, Endpoints
-from migrator.inspection.notable import notable
+from migrator.inspection.notable import notable, notable_summary
 from migrator.inspection.summary import GraphSummary, MetaGraphSummary, Summary
+from migrator.inspection.weights import WeightTotal
 from migrator.model.tensors import TensorSpec
 from migrator.report.escape import shown, size
 from migrator.report.folder_parts import default_lines, folder_sections
+from migrator.report.table import table
 
 _FORMATS = {
     "checkpoint": "checkpoint",
     "graph_def": "GraphDef",
     "hub_module": "TensorFlow 1 hub module",
+    "keras_h5": "Keras model (HDF5)",
+    "keras_zip": "Keras model (.keras)",
     "meta_graph": "MetaGraph",
     "saved_model": "SavedModel",
+    "tflite": "TFLite model",
 }
+_WEIGHTS_ALONE = {"keras_h5": "Keras weights (HDF5)", "keras_zip": "Keras weights"}
+_NODES = {"keras_h5": "layers", "keras_zip": "layers"}
+"""What a format calls its nodes, where not so."""
 _OPS = 12
 _WEIGHTS = 5
 _VARIABLES = 20
 _SIGNATURE_TENSORS = 24
-_LAST_COLUMN = 48
-"""Characters in a table's last column, where reasons stand."""
 
 
 def inspect_text(summary: Summary) -> str:
     """One model for the terminal."""
-    parts = [_headline(summary)]
+    parts = [headline(summary)]
     for index, meta in enumerate(summary.meta_graphs):
         if len(summary.meta_graphs) > 1:
             tags = ", ".join(map(shown, meta.tags)) or "none"
             parts.append(f"Meta graph {index + 1} of {len(summary.meta_graphs)}, tags: {tags}")
-        parts += _meta_graph(meta)
+        parts += _meta_graph(meta, summary.source.format)
         if meta.assets and not (summary.folder is not None and summary.folder.assets):
             parts.append(bullets("Assets", map(shown, meta.assets)))
-    if summary.source.format == "checkpoint":
-        parts += _checkpoint(summary)
+    if not summary.meta_graphs:
+        parts += _variables(summary)
     if summary.folder is not None:
         parts += folder_sections(summary.folder)
     if summary.warnings:
@@ -45,20 +51,12 @@ def inspect_text(summary: Summary) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _headline(summary: Summary) -> str:
+def headline(summary: Summary) -> str:
+    """What it is: the first lines of every text about a model."""
     metas = summary.meta_graphs
     version = metas[0].tensorflow_version if metas else None
-    kind = _FORMATS.get(summary.source.kind, summary.source.kind)
-    if summary.source.kind == "graph_def":
-        has_variables = any(weight.op != "Const" for weight in metas[0].graph.weights)
-        kind = "GraphDef with variables (not frozen)" if has_variables else "frozen GraphDef"
-    elif summary.source.kind == "saved_model" and metas[0].objects:
-        kind = "TensorFlow 2 SavedModel"
-    elif summary.source.kind == "saved_model" and version and version.startswith("1"):
-        kind = "TensorFlow 1 SavedModel"
-    if summary.source.format.endswith("_text"):
-        kind += " as text"
-    lines = [f"{shown(summary.source.path)}: {kind}, {size(summary.source.bytes)}"]
+    path, count = shown(summary.source.path), size(summary.source.bytes)
+    lines = [f"{path}: {_kind(summary)}, {count}"]
     if version:
         lines.append(f"written by TensorFlow {shown(version)}")
     if summary.source.kind == "meta_graph":
@@ -67,8 +65,26 @@ def _headline(summary: Summary) -> str:
     return "\n".join(lines)
 
 
-def _checkpoint(summary: Summary) -> list[str]:
-    """A bare checkpoint: what it holds, the largest first."""
+def _kind(summary: Summary) -> str:
+    """The format in words, with what its content makes of it."""
+    form = summary.source.format
+    if not summary.meta_graphs:
+        return _WEIGHTS_ALONE.get(form) or _FORMATS.get(form, form)
+    meta, base = summary.meta_graphs[0], form.removesuffix("_text")
+    kind = _FORMATS.get(base, base)
+    version = meta.tensorflow_version or ""
+    if base == "graph_def":
+        has_variables = any(weight.op != "Const" for weight in meta.graph.weights)
+        kind = "GraphDef with variables (not frozen)" if has_variables else "frozen GraphDef"
+    elif base == "saved_model" and meta.objects:
+        kind = "TensorFlow 2 SavedModel"
+    elif base == "saved_model" and version.startswith("1"):
+        kind = "TensorFlow 1 SavedModel"
+    return f"{kind} as text" if form != base else kind
+
+
+def _variables(summary: Summary) -> list[str]:
+    """Weights without a graph: what there is, the largest first."""
     items = sorted(summary.variables, key=lambda item: (-item.bytes, item.name))
     shards = {item.shard for item in items if item.shard}
     counts = [
@@ -80,17 +96,33 @@ def _checkpoint(summary: Summary) -> list[str]:
         (shown(item.name), item.dtype.name, str(item.shape), size(item.bytes), item.shard or "")
         for item in items[:_VARIABLES]
     ]
-    parts = [", ".join(counts)]
+    parts = [
+        ", ".join(counts),
+        bullets("Stands out", notable_summary(summary)),
+        _dtypes(summary.weights_by_dtype),
+    ]
     if rows:
         more = len(items) - len(rows)
         title = f"Largest of {len(items):,} variables" if more else "Variables"
         headers = ["name", "dtype", "shape", "size", *(["shard"] if len(shards) > 1 else [])]
         body = table([[shown(cell) for cell in row[: len(headers)]] for row in rows], headers)
         parts.append(f"{title}\n{body}")
-    return parts
+    return [part for part in parts if part]
 
 
-def _meta_graph(meta: MetaGraphSummary) -> list[str]:
+def _dtypes(totals: Mapping[str, WeightTotal]) -> str:
+    """A table of types, where there are several; one is told in the counts' line."""
+    if len(totals) < 2:
+        return ""
+    rows = [
+        (name, f"{item.tensors:,}", f"{item.parameters:,}", size(item.bytes))
+        for name, item in totals.items()
+    ]
+    body = table(rows, ("dtype", "tensors", "parameters", "size"), right=(1, 2, 3))
+    return f"Weights by type\n{body}"
+
+
+def _meta_graph(meta: MetaGraphSummary, form: str) -> list[str]:
     graph = meta.graph
     flow = {
         "none": "no control flow",
@@ -99,7 +131,7 @@ def _meta_graph(meta: MetaGraphSummary) -> list[str]:
         "both": "TF1 and functional control flow",
     }
     counts = [
-        f"{graph.nodes:,} nodes",
+        f"{graph.nodes:,} {_NODES.get(form, 'nodes')}",
         f"{graph.edges:,} edges",
         *(
             [f"{graph.functions:,} functions ({graph.function_nodes:,} nodes)"]
@@ -114,8 +146,9 @@ def _meta_graph(meta: MetaGraphSummary) -> list[str]:
         parts += [_signature(key, meta) for key in meta.signatures]
     else:
         parts += endpoint_sections(graph.endpoints)
-    parts.append(bullets("Stands out", notable(meta)))
+    parts.append(bullets("Stands out", notable(meta, form)))
     parts.append(_ops(graph.ops))
+    parts.append(_dtypes(graph.weights_by_dtype))
     parts.append(_weights(graph))
     return parts
 
@@ -214,21 +247,6 @@ def _weights(graph: GraphSummary) -> str:
     count = len(graph.weights)
     title = f"Largest of {count:,} weights" if count > 1 else "Weights"
     return f"{title}\n{table(rows, ('name', 'dtype', 'shape', 'size'))}"
-
-
-def table(rows: Iterable[Sequence[str]], headers: Sequence[str]) -> str:
-    """Rows as an aligned table, indented by two; the last column is wrapped."""
-    from tabulate import tabulate
-
-    widths = [None] * (len(headers) - 1) + [_LAST_COLUMN]
-    text = tabulate(
-        list(rows),
-        headers=headers,
-        tablefmt="simple",
-        disable_numparse=True,
-        maxcolwidths=widths,
-    )
-    return "\n".join(f"  {line}".rstrip() for line in text.splitlines())
 
 
 def bullets(title: str, lines: Iterable[str]) -> str:

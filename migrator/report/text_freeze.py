@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from migrator.migration.freezing.record import FreezeRecord
 from migrator.report.escape import shown, size
-from migrator.report.text import bullets, table
+from migrator.report.table import table
+from migrator.report.text import bullets
 from migrator.report.text_record import verdict_line
 from migrator.verification.result import MISMATCH
 

@@ -9,7 +9,8 @@ from migrator.migration.plan import Blocker, Endpoint, Plan, Step
 from migrator.migration.readiness import BLOCKED, CHANGES, NEEDS_YOU, READY, readiness_of
 from migrator.migration.record import MigrationRecord
 from migrator.report.escape import shown, size
-from migrator.report.text import bullets, table
+from migrator.report.table import table
+from migrator.report.text import bullets
 from migrator.verification.bisect import Bisection
 from migrator.verification.result import (
     BITWISE,

@@ -14,7 +14,7 @@ from migrator.report.array_values import (
     type_name,
 )
 from migrator.report.escape import shown, size
-from migrator.report.text import table
+from migrator.report.table import table
 from migrator.verification.run_result import RunResult, Timing
 
 _WHOLE = 40

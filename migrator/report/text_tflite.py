@@ -11,7 +11,8 @@ from migrator.migration.tflite.record import (
     TFLiteTensor,
 )
 from migrator.report.escape import shown, size
-from migrator.report.text import bullets, table
+from migrator.report.table import table
+from migrator.report.text import bullets
 from migrator.report.text_record import _cases, _steps, verdict_line
 from migrator.verification.result import MISMATCH
 

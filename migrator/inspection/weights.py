@@ -1,0 +1,183 @@
+"""What counts as a weight in each format, and a model's weights by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from migrator.formats.checkpoint import checkpoint_place, open_checkpoint
+from migrator.model.dtypes import DType
+from migrator.model.graph import Graph, Node
+from migrator.model.model import OTHER_GRAPHS, Model
+from migrator.model.tensors import LazyTensor, Shape
+
+VARIABLE_OPS = frozenset(("Variable", "VariableV2", "VarHandleOp", "AutoReloadVariable"))
+VARIABLE = "variable"
+"""Stands for the op of a weight that belongs to no node."""
+_WEIGHT_KINDS = frozenset("fcq")
+_LARGE_TABLE = 1024
+"""Bytes from which on an integer constant counts as a weight (a table) and not as a shape."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weight:
+    """A constant or a variable that holds parameters. ``bytes`` is its decoded size."""
+
+    name: str
+    """Of its node, in a function's body behind ``function/``; what is shared has its own."""
+    op: str
+    dtype: DType
+    shape: Shape
+    elements: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeightTotal:
+    """What the weights of one type come to. ``parameters`` counts elements."""
+
+    tensors: int
+    parameters: int
+    bytes: int
+
+
+def find_weights(graph: Graph) -> tuple[Weight, ...]:
+    """Constants and variables that hold parameters, largest first.
+
+    A constant counts when it is floating, complex or quantised and has a rank of at least one,
+    or when it is an integer table of 1 KB and more; scalars, shapes and axes do not. A variable
+    counts when it is of such a type. What initialises a variable is not counted beside it.
+    """
+    found: dict[str, Weight] = {}
+    for name, node in _named(graph):
+        weight = None
+        if node.op == "Const":
+            value = constant_weight(node)
+            weight = None if value is None else tensor_weight(name, value, node.op)
+        elif node.op in VARIABLE_OPS:
+            weight = _variable(name, node)
+        if weight is not None:
+            found.setdefault(weight.name, weight)
+    return largest_first(found.values())
+
+
+def largest_first(weights: Iterable[Weight]) -> tuple[Weight, ...]:
+    return tuple(sorted(weights, key=lambda weight: (-weight.bytes, weight.name)))
+
+
+def is_carried_weight(tensor: LazyTensor, form: str) -> bool:
+    """Whether a tensor of ``Model.variables`` holds parameters: steps and shapes do not.
+
+    Of a checkpoint and a Keras file what is floating, complex or quantised, of rank one and up.
+    TFLite keeps quantised weights as plain integers: there the narrow ones count, too.
+    """
+    if not tensor.shape.rank:
+        return False
+    if tensor.dtype.kind in _WEIGHT_KINDS:
+        return True
+    if form not in OTHER_GRAPHS or tensor.dtype.kind not in "iu":
+        return False
+    narrow = form == "tflite" and tensor.dtype.itemsize == 1
+    return narrow or tensor.nbytes >= _LARGE_TABLE
+
+
+def totals_by_dtype(weights: Iterable[Weight]) -> dict[str, WeightTotal]:
+    """TensorFlow's name of each type -> what its weights come to, most bytes first."""
+    sums: dict[str, list[int]] = {}
+    for weight in weights:
+        total = sums.setdefault(weight.dtype.base.name, [0, 0, 0])
+        total[0] += 1
+        total[1] += weight.elements
+        total[2] += weight.bytes
+    ordered = sorted(sums.items(), key=lambda item: (-item[1][2], item[0]))
+    return {
+        name: WeightTotal(tensors=tensors, parameters=parameters, bytes=count)
+        for name, (tensors, parameters, count) in ordered
+    }
+
+
+def weights(model: Model, *, meta_graph: int = 0) -> dict[str, LazyTensor]:
+    """The weights of one meta graph by name, each left in its file until it is asked for.
+
+    Those are its constants that hold parameters (a body's as ``function/node``), its variables
+    with their values from the checkpoint beside it, and what a checkpoint, a Keras file or a
+    TFLite file holds, strings and counters included. A variable whose value is nowhere is left
+    out. Raises MigratorError where the checkpoint cannot be read.
+    """
+    if model.variables or not model.meta_graphs:
+        return dict(model.variables)
+    graph = model.meta_graphs[meta_graph].graph
+    found: dict[str, LazyTensor] = {}
+    variables: dict[str, None] = {}
+    for name, node in _named(graph):
+        if node.op == "Const":
+            value = constant_weight(node)
+            if value is not None:
+                found.setdefault(name, value)
+        elif node.op in VARIABLE_OPS:
+            variables[variable_name(node)] = None
+    if variables:
+        found.update(_variable_values(model, variables))
+    return found
+
+
+def _variable_values(model: Model, names: Iterable[str]) -> dict[str, LazyTensor]:
+    place = checkpoint_place(model)
+    if place is None:
+        return {}
+    checkpoint = open_checkpoint(place)
+    keys = ((name, checkpoint.key_of(name)) for name in names)
+    return {name: checkpoint.tensors[key] for name, key in keys if key is not None}
+
+
+def constant_weight(node: Node) -> LazyTensor | None:
+    """The value of a Const that holds parameters; None for other constants."""
+    value = node.attrs.get("value")
+    if not isinstance(value, LazyTensor) or not value.shape.dims or "/Initializer/" in node.name:
+        return None
+    kind = value.dtype.kind
+    if kind in _WEIGHT_KINDS or (kind in "iu" and value.nbytes >= _LARGE_TABLE):
+        return value
+    return None
+
+
+def variable_name(node: Node) -> str:
+    """What names a variable: one resource may have several handles, of one ``shared_name``."""
+    shared = node.attrs.get("shared_name")
+    return shared.decode("utf-8", "replace") if isinstance(shared, bytes) and shared else node.name
+
+
+def tensor_weight(name: str, value: LazyTensor, op: str = VARIABLE) -> Weight:
+    return Weight(
+        name=name,
+        op=op,
+        dtype=value.dtype,
+        shape=value.shape,
+        elements=value.elements,
+        bytes=value.nbytes,
+    )
+
+
+def _named(graph: Graph) -> Iterator[tuple[str, Node]]:
+    for node in graph.nodes:
+        yield node.name, node
+    for function in graph.functions.values():
+        for node in function.nodes:
+            yield f"{function.name}/{node.name}", node
+
+
+def _variable(name: str, node: Node) -> Weight | None:
+    dtype, shape = node.attrs.get("dtype"), node.attrs.get("shape")
+    if not isinstance(dtype, DType) or not isinstance(shape, Shape):
+        return None
+    if dtype.kind not in _WEIGHT_KINDS or not shape.rank:
+        return None
+    elements = shape.elements or 0
+    return Weight(
+        name=variable_name(node) if node.attrs.get("shared_name") else name,
+        op=node.op,
+        dtype=dtype,
+        shape=shape,
+        elements=elements,
+        bytes=elements * dtype.itemsize,
+    )
