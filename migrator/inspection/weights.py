@@ -30,6 +30,8 @@ class Weight:
     shape: Shape
     elements: int
     bytes: int
+    function: str = ""
+    """Whose body it is in, if any."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,13 +51,15 @@ def find_weights(graph: Graph) -> tuple[Weight, ...]:
     counts when it is of such a type. What initialises a variable is not counted beside it.
     """
     found: dict[str, Weight] = {}
-    for name, node in _named(graph):
+    for function, node in _nodes(graph):
         weight = None
         if node.op == "Const":
             value = constant_weight(node)
-            weight = None if value is None else tensor_weight(name, value, node.op)
+            if value is not None:
+                name = full_name(function, node)
+                weight = tensor_weight(name, value, node.op, function)
         elif node.op in VARIABLE_OPS:
-            weight = _variable(name, node)
+            weight = _variable(function, node)
         if weight is not None:
             found.setdefault(weight.name, weight)
     return largest_first(found.values())
@@ -109,11 +113,11 @@ def weights(model: Model, *, meta_graph: int = 0) -> dict[str, LazyTensor]:
     graph = model.meta_graphs[meta_graph].graph
     found: dict[str, LazyTensor] = {}
     variables: dict[str, None] = {}
-    for name, node in _named(graph):
+    for function, node in _nodes(graph):
         if node.op == "Const":
             value = constant_weight(node)
             if value is not None:
-                found.setdefault(name, value)
+                found.setdefault(full_name(function, node), value)
         elif node.op in VARIABLE_OPS:
             variables[variable_name(node)] = None
     if variables:
@@ -147,7 +151,12 @@ def variable_name(node: Node) -> str:
     return shared.decode("utf-8", "replace") if isinstance(shared, bytes) and shared else node.name
 
 
-def tensor_weight(name: str, value: LazyTensor, op: str = VARIABLE) -> Weight:
+def full_name(function: str, node: Node) -> str:
+    """``node``, and ``function/node`` for one of a body."""
+    return f"{function}/{node.name}" if function else node.name
+
+
+def tensor_weight(name: str, value: LazyTensor, op: str = VARIABLE, function: str = "") -> Weight:
     return Weight(
         name=name,
         op=op,
@@ -155,29 +164,33 @@ def tensor_weight(name: str, value: LazyTensor, op: str = VARIABLE) -> Weight:
         shape=value.shape,
         elements=value.elements,
         bytes=value.nbytes,
+        function=function,
     )
 
 
-def _named(graph: Graph) -> Iterator[tuple[str, Node]]:
+def _nodes(graph: Graph) -> Iterator[tuple[str, Node]]:
+    """Every node, with the name of the function that it is in the body of."""
     for node in graph.nodes:
-        yield node.name, node
+        yield "", node
     for function in graph.functions.values():
         for node in function.nodes:
-            yield f"{function.name}/{node.name}", node
+            yield function.name, node
 
 
-def _variable(name: str, node: Node) -> Weight | None:
+def _variable(function: str, node: Node) -> Weight | None:
     dtype, shape = node.attrs.get("dtype"), node.attrs.get("shape")
     if not isinstance(dtype, DType) or not isinstance(shape, Shape):
         return None
     if dtype.kind not in _WEIGHT_KINDS or not shape.rank:
         return None
     elements = shape.elements or 0
+    shared = bool(node.attrs.get("shared_name"))
     return Weight(
-        name=variable_name(node) if node.attrs.get("shared_name") else name,
+        name=variable_name(node) if shared else full_name(function, node),
         op=node.op,
         dtype=dtype,
         shape=shape,
         elements=elements,
         bytes=elements * dtype.itemsize,
+        function="" if shared else function,
     )
