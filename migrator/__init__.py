@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from migrator.formats.load import load as load
     from migrator.graph.build import to_networkx as to_networkx
     from migrator.inspection.summary import summarize as summarize
+    from migrator.inspection.weights import weights as weights
     from migrator.limits import Limits as Limits
     from migrator.migration.options import Choice as Choice
     from migrator.migration.planning import plan as plan
@@ -55,6 +56,7 @@ _HOMES = {
     "tflite": "migrator.actions.tflite",
     "to_networkx": "migrator.graph.build",
     "verify": "migrator.actions.verify",
+    "weights": "migrator.inspection.weights",
 }
 __all__ = ["__version__", *_HOMES]
 

@@ -12,6 +12,7 @@ from migrator.cli.output import check_output, tell_note, write_result
 from migrator.errors import EXIT_CANNOT, EXIT_YES, MigratorError, UsageError
 
 if TYPE_CHECKING:
+    from migrator.inspection.parts import Parts
     from migrator.inspection.summary import Summary
     from migrator.model.model import Model
 
@@ -32,12 +33,13 @@ def configure_parser(verbs: options.Verbs) -> None:
     )
     parser.add_argument("--tag-set", metavar="TAGS", help="only this meta graph, e.g. serve,gpu")
     parser.add_argument("--signature", metavar="KEY", help="only this signature")
+    _add_parts(parser)
     parser.add_argument(
         "-o",
         "--output",
         dest="output_file",
         metavar="FILE",
-        help="write the result here ('-': stdout)",
+        help="write the result here ('-': stdout); with --weights a .npz or .safetensors: them",
     )
     parser.add_argument(
         "--format",
@@ -50,9 +52,46 @@ def configure_parser(verbs: options.Verbs) -> None:
     parser.set_defaults(execute=execute)
 
 
+def _add_parts(parser: argparse.ArgumentParser) -> None:
+    """What is asked for beside the summary, in text instead of it."""
+    group = parser.add_argument_group("parts of a model")
+    group.add_argument(
+        "--tree", action="store_true", help="the scopes that the names make, with their sizes"
+    )
+    group.add_argument("--depth", type=_depth, metavar="N", help="levels of scopes with --tree (3)")
+    group.add_argument(
+        "--node",
+        metavar="NAME",
+        help="one node (NAME, NAME:0, FUNCTION/NAME): attributes, inputs, consumers, small values",
+    )
+    group.add_argument(
+        "--values", action="store_true", help="with --node: read its value however large it is"
+    )
+    group.add_argument(
+        "--weights",
+        action="store_true",
+        help="every weight; with -o FILE.npz or FILE.safetensors they are saved there",
+    )
+    group.add_argument(
+        "--match",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="only this weight with --weights, or those that a pattern fits ('dense*'); repeatable",
+    )
+
+
+def _depth(text: str) -> int:
+    depth = int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 0
+    if not 1 <= depth <= 64:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of levels, 1 to 64")
+    return depth
+
+
 def execute(args: argparse.Namespace) -> int:
     from migrator.collector import collector_paused
 
+    _check_parts(args)
     check_output(args)
     if args.format == "html" and len(args.paths) > 1:
         raise UsageError(
@@ -65,11 +104,39 @@ def execute(args: argparse.Namespace) -> int:
         return _inspect(args)
 
 
+def _check_parts(args: argparse.Namespace) -> None:
+    """Raise UsageError for options that say nothing together."""
+    for option, value, needed in (
+        ("--depth", args.depth, "tree"),
+        ("--values", args.values, "node"),
+        ("--match", args.match, "weights"),
+    ):
+        if value and not getattr(args, needed):
+            raise UsageError(f"{option} goes with --{needed}", hint=f"add --{needed}")
+    if args.format == "html" and _asks_parts(args):
+        raise UsageError("--format html draws the whole model", hint="use text or json")
+    if _saves(args) and len(args.paths) > 1:
+        raise UsageError(
+            f"one file holds one model's weights, and {len(args.paths)} are named",
+            hint="name one PATH",
+        )
+
+
+def _asks_parts(args: argparse.Namespace) -> bool:
+    return args.tree or args.node is not None or args.weights
+
+
+def _saves(args: argparse.Namespace) -> bool:
+    """Whether ``-o`` names a file for the weights themselves."""
+    name = args.output_file or ""
+    return args.weights and name.endswith((".npz", ".safetensors"))
+
+
 def _inspect(args: argparse.Namespace) -> int:
     from migrator.formats.load import load
     from migrator.inspection.summary import summarize
 
-    summaries: list[Summary] = []
+    found: list[tuple[Summary, Parts | None]] = []
     errors: list[MigratorError] = []
     for path in args.paths:
         try:
@@ -80,16 +147,93 @@ def _inspect(args: argparse.Namespace) -> int:
                 write_result(page, args)
                 tell_note(note, args)
                 return EXIT_YES
-            summaries.append(chosen)
+            parts = _parts(model, chosen, args) if _asks_parts(args) else None
+            if parts is not None and _saves(args):
+                return _save(chosen, parts, args)
+            found.append((chosen, parts))
         except MigratorError as error:
             if len(args.paths) == 1:
                 raise
             errors.append(error)
-    if summaries:
-        write_result(_draw(summaries, args.format, several=len(args.paths) > 1), args)
+    if found:
+        write_result(_draw(found, args.format, several=len(args.paths) > 1), args)
     for item in errors:
         complain(item, verbose=args.verbose)
     return EXIT_CANNOT if errors else EXIT_YES
+
+
+def _parts(model: Model, summary: Summary, args: argparse.Namespace) -> Parts:
+    """What was asked for of the meta graph that was chosen, of several the first."""
+    from migrator.inspection.parts import Parts
+
+    tags = [meta.tags for meta in model.meta_graphs]
+    at = tags.index(summary.meta_graphs[0].tags) if summary.meta_graphs else 0
+    if len(summary.meta_graphs) > 1:
+        shown_tags = ",".join(tags[at]) or "none"
+        tell_note(
+            f"{summary.source.path}: of its {len(tags)} meta graphs this is the one with tags "
+            f"{shown_tags}; --tag-set chooses another",
+            args,
+        )
+    parts = Parts()
+    if args.tree:
+        from migrator.inspection.tree import DEFAULT_DEPTH, scope_tree
+
+        parts = replace(
+            parts, tree=scope_tree(model, meta_graph=at, depth=args.depth or DEFAULT_DEPTH)
+        )
+    if args.node is not None:
+        from migrator.inspection.node import describe_node
+
+        node = describe_node(model, args.node, meta_graph=at, read_all=args.values)
+        parts = replace(parts, node=node)
+    if args.weights:
+        from migrator.inspection.weight_list import list_weights
+
+        parts = replace(parts, weights=list_weights(model, meta_graph=at, chosen=args.match))
+    return parts
+
+
+def _save(summary: Summary, parts: Parts, args: argparse.Namespace) -> int:
+    """Write the weights to the file; what became of them goes to standard output."""
+    from pathlib import Path
+
+    from migrator.report.weight_files import save_weights
+
+    items = parts.weights or ()
+    values = ((item.weight.name, item.tensor) for item in items if item.tensor is not None)
+    saved = save_weights(values, Path(args.output_file), overwrite=args.overwrite)
+    args.output_file = None
+    nowhere = [(item.weight.name, item.trouble) for item in items if item.tensor is None]
+    if args.format == "json":
+        from migrator.report import json_v1
+        from migrator.report.json_parts import parts_json, saved_json
+
+        result = {**json_v1.inspect_result([summary]), **parts_json(parts), **saved_json(saved)}
+        write_result(json_v1.dumps(result), args)
+    else:
+        from migrator.report.text_parts import saved_text
+
+        write_result(saved_text(saved), args)
+    _tell_left_out("left out", [*saved.left_out, *nowhere], args)
+    for lacking, wide in saved.widened:
+        tell_note(f"{lacking} is stored as {wide}, which holds the same values", args)
+    for name, reason in saved.unreadable[:_MOST_TOLD]:
+        complain(MigratorError(reason, where=name), verbose=args.verbose)
+    more = len(saved.unreadable) - _MOST_TOLD
+    if more > 0:
+        complain(MigratorError(f"{more:,} more weights cannot be read"), verbose=args.verbose)
+    return EXIT_CANNOT if saved.unreadable else EXIT_YES
+
+
+_MOST_TOLD = 10
+
+
+def _tell_left_out(what: str, items: list[tuple[str, str]], args: argparse.Namespace) -> None:
+    for name, reason in items[:_MOST_TOLD]:
+        tell_note(f"{what}: {name}: {reason}", args)
+    if len(items) > _MOST_TOLD:
+        tell_note(f"{what}: {len(items) - _MOST_TOLD:,} more", args)
 
 
 def _chosen(summary: Summary, tag_set: str | None, signature: str | None) -> Summary:
@@ -132,11 +276,39 @@ def _page(model: Model, summary: Summary) -> tuple[str, str]:
     return inspect_html(json_v1.inspect_result([summary]), scenes, note=note), note
 
 
-def _draw(summaries: list[Summary], form: str, *, several: bool) -> str:
+def _draw(found: list[tuple[Summary, Parts | None]], form: str, *, several: bool) -> str:
     if form == "json":
         from migrator.report import json_v1
 
-        return json_v1.dumps(json_v1.inspect_result(summaries, several=several))
+        result = json_v1.inspect_result([summary for summary, _ in found], several=several)
+        if any(parts is not None for _, parts in found):
+            from migrator.report.json_parts import parts_json
+
+            targets = result["results"] if several else [result]
+            for target, (_, parts) in zip(targets, found, strict=True):
+                target |= parts_json(parts) if parts is not None else {}
+        return json_v1.dumps(result)
+    return "\n".join(
+        _text(summary) if parts is None else _parts_text(summary, parts) for summary, parts in found
+    )
+
+
+def _text(summary: Summary) -> str:
     from migrator.report.text import inspect_text
 
-    return "\n".join(inspect_text(summary) for summary in summaries)
+    return inspect_text(summary)
+
+
+def _parts_text(summary: Summary, parts: Parts) -> str:
+    from migrator.report.text import bullets, headline
+    from migrator.report.text_parts import parts_text
+
+    warnings = bullets("Warnings", map(_shown, summary.warnings))
+    sections = [headline(summary), *parts_text(parts), warnings]
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _shown(text: str) -> str:
+    from migrator.report.escape import shown
+
+    return shown(text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any
 
@@ -218,7 +218,7 @@ class _Scope:
 def _consumers(body: Sequence[Node], name: str) -> Iterator[Consumer]:
     waits, start = f"^{name}", f"{name}:"
     for node in body:
-        if not any(text == name or text == waits or text.startswith(start) for text in node.inputs):
+        if not any(text in (name, waits) or text.startswith(start) for text in node.inputs):
             continue
         slot = 0
         for text in node.inputs:
@@ -245,8 +245,6 @@ def _results(function: Function | None, name: str) -> Iterator[Consumer]:
 
 def _with_weights(model: Model, detail: NodeDetail, node: Node, meta_graph: int) -> NodeDetail:
     """With the value of a constant or a variable, or the weights of a layer."""
-    from dataclasses import replace
-
     detail = replace(detail, meta_graph=meta_graph)
     value = node.attrs.get("value") if node.op == "Const" else None
     if isinstance(value, LazyTensor):
@@ -266,8 +264,6 @@ def _with_weights(model: Model, detail: NodeDetail, node: Node, meta_graph: int)
 
 
 def _with_value(detail: NodeDetail, read_all: bool) -> NodeDetail:
-    from dataclasses import replace
-
     value = detail.value
     if value is None:
         return detail
