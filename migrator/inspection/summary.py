@@ -56,6 +56,10 @@ class GraphSummary:
     """``none``, ``v1``, ``functional`` or ``both``."""
     devices: tuple[str, ...]
     endpoints: Endpoints
+    duplicates: int = 0
+    """Names that several nodes of the top level have."""
+    deepest_scope: int = 0
+    """Scopes that the deepest name of the top level is in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +158,8 @@ def _graph(meta: MetaGraph, weights: tuple[Weight, ...]) -> GraphSummary:
         control_flow=control_flow(ops),
         devices=tuple(sorted({node.device for node in graph.all_nodes() if node.device})),
         endpoints=find_endpoints(meta, wiring),
+        duplicates=len(graph.duplicates),
+        deepest_scope=max((node.name.count("/") for node in graph.nodes), default=0),
     )
 
 

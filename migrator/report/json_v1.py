@@ -49,9 +49,11 @@ def source(item: Source) -> Json:
 
 
 def _summary(summary: Summary) -> Json:
+    from migrator.inspection.notable import notable_summary
+
     found: Json = {
         "source": source(summary.source),
-        "meta_graphs": [_meta_graph(meta) for meta in summary.meta_graphs],
+        "meta_graphs": [_meta_graph(meta, summary.source.format) for meta in summary.meta_graphs],
     }
     if summary.variables or not summary.meta_graphs:
         found |= {
@@ -60,7 +62,9 @@ def _summary(summary: Summary) -> Json:
             "weight_bytes": summary.weight_bytes,
             "weights_by_dtype": _by_dtype(summary.weights_by_dtype),
         }
-    elif summary.source.kind == "meta_graph":
+    if not summary.meta_graphs:
+        found["stands_out"] = notable_summary(summary)
+    if summary.source.kind == "meta_graph":
         found["checkpoint"] = summary.checkpoint
     if summary.folder is not None and (folder := folder_json(summary.folder)):
         found["folder"] = folder
@@ -86,13 +90,16 @@ def _by_dtype(totals: Mapping[str, WeightTotal]) -> Json:
     }
 
 
-def _meta_graph(meta: MetaGraphSummary) -> Json:
+def _meta_graph(meta: MetaGraphSummary, form: str) -> Json:
+    from migrator.inspection.notable import notable
+
     return {
         "tags": list(meta.tags),
         "tensorflow_version": meta.tensorflow_version,
         "signatures": {key: signature(item) for key, item in meta.signatures.items()},
         "assets": list(meta.assets),
         "objects": dict(meta.objects),
+        "stands_out": notable(meta, form),
         "graph": _graph(meta.graph),
     }
 

@@ -9,7 +9,7 @@ from migrator.inspection.node import Consumer, NodeDetail, TensorEnd
 from migrator.inspection.parts import Parts
 from migrator.inspection.tree import Scope
 from migrator.inspection.weight_list import ListedWeight
-from migrator.model.tensors import FileSpan, LazyTensor
+from migrator.model.tensors import LazyTensor
 from migrator.report.attribute_values import shown_attribute
 from migrator.report.escape import shown, size
 from migrator.report.json_parts import largest_children
@@ -86,8 +86,9 @@ def _rest(scope: Scope, kept: Sequence[Scope]) -> Scope:
 def _tree_row(name: str, scope: Scope, root: Scope) -> tuple[str, ...]:
     # Of the weights, or of the nodes where nothing weighs.
     part, whole = (scope.bytes, root.bytes) if root.bytes else (scope.nodes, root.nodes)
-    share = f"{100 * part / whole:.1f}%" if whole else ""
-    return name, f"{scope.nodes:,}", f"{scope.parameters:,}", size(scope.bytes), share
+    share = f"{100 * part / whole:.1f}%" if part and whole else ""
+    parameters = f"{scope.parameters:,}" if scope.parameters else ""
+    return name, f"{scope.nodes:,}", parameters, size(scope.bytes) if scope.bytes else "", share
 
 
 def _node(node: NodeDetail) -> list[str]:
@@ -204,7 +205,7 @@ def _weights(items: Sequence[ListedWeight]) -> str:
             item.weight.dtype.name,
             str(item.weight.shape),
             size(item.weight.bytes),
-            shown(item.trouble, 100) if item.trouble else _place(item.place),
+            shown(item.trouble, 100) if item.trouble else _place(item),
         )
         for item in items
     ]
@@ -213,9 +214,10 @@ def _weights(items: Sequence[ListedWeight]) -> str:
     return f"{count}\n{table(rows, ('name', 'dtype', 'shape', 'size', 'where'))}"
 
 
-def _place(place: FileSpan | None) -> str:
+def _place(item: ListedWeight) -> str:
+    place = item.place
     if place is None:
-        return "in several parts, or encoded"
+        return "within the graph" if item.weight.op == "Const" else "not in one run of a file"
     return f"{shown(os.path.basename(place.path), 60)} from byte {place.offset:,}"
 
 
