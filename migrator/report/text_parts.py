@@ -39,21 +39,26 @@ def parts_text(parts: Parts) -> list[str]:
 
 
 def _tree(root: Scope) -> str:
-    rows: list[tuple[str, ...]] = []
-    more = 0
-    lines = _tree_lines(root)
-    for name, scope in lines:
-        if len(rows) == _LINES:
-            more = 1 + sum(1 for _ in lines)
-            break
-        rows.append(_tree_row(name, scope, root))
+    depth, cut = _levels(root)
+    rows = [_tree_row(name, scope, root) for name, scope in _tree_lines(root, depth)]
     headers = ("scope", "nodes", "parameters", "size", "share")
     text = f"Scopes\n{table(rows, headers, right=(1, 2, 3, 4))}"
-    return f"{text}\n  and {more:,} more lines; --depth shows fewer levels" if more else text
+    return f"{text}\n  deeper ones are many: JSON lists more" if cut else text
 
 
-def _tree_lines(root: Scope) -> Iterator[tuple[str, Scope]]:
-    """Scopes by depth first, each with its name behind its indent."""
+def _levels(root: Scope) -> tuple[int, bool]:
+    """How many levels fit on a page, and whether there are more."""
+    level, lines, depth = [root], 1, 0
+    while True:
+        level = [child for scope in level for child in largest_children(scope, _CHILDREN)]
+        lines += len(level)
+        if not level or (depth and lines > _LINES):
+            return depth, bool(level)
+        depth += 1
+
+
+def _tree_lines(root: Scope, most: int) -> Iterator[tuple[str, Scope]]:
+    """Scopes of ``most`` levels by depth first, each with its name behind its indent."""
     stack: list[tuple[int, Scope]] = [(0, root)]
     while stack:
         depth, scope = stack.pop()
@@ -63,6 +68,8 @@ def _tree_lines(root: Scope) -> Iterator[tuple[str, Scope]]:
         else:
             name = shown(scope.name, 60) if scope.name else "(empty)"
             yield f"{indent}{name}{' (function)' if scope.is_function else ''}", scope
+        if depth == most:
+            continue
         kept = largest_children(scope, _CHILDREN)
         if len(kept) < len(scope.children):
             stack.append((depth + 1, _rest(scope, kept)))
