@@ -22,6 +22,13 @@ from migrator.places.source import ByteSource
 Reader = Callable[[ByteSource, Limits, Place], Model]
 """Bytes to a Model; the place is where they lie, for what lies beside them."""
 
+
+def _tflite(source: ByteSource, limits: Limits, _: Place) -> Model:
+    from migrator.formats.tflite import model as tflite  # few files are of it
+
+    return tflite.read(source, limits)
+
+
 _READERS: dict[str, Reader] = {
     "checkpoint": checkpoint.read,
     "graph_def": lambda source, limits, _: graph_def.read(source, limits),
@@ -30,6 +37,7 @@ _READERS: dict[str, Reader] = {
     "meta_graph_text": lambda source, limits, _: meta_graph.read(source, limits, text=True),
     "saved_model": lambda source, limits, _: saved_model.read(source, limits),
     "saved_model_text": lambda source, limits, _: saved_model.read(source, limits, text=True),
+    "tflite": _tflite,
 }
 _HUB_MARKER = "tfhub_module.pb"
 _CHUNKED = "saved_model.cpb"

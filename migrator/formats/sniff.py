@@ -62,7 +62,7 @@ def sniff(source: ByteSource, limits: Limits) -> Sniffed:
             return found if found.hint or not found.format else _unread(found)
     # Where a flatbuffer's root lies comes first; in a GraphDef a node may be called TFL3.
     if head[4:8] == b"TFL3" and int.from_bytes(head[:4], "little") < source.size:
-        return _unread(Sniffed(format="tflite", what="a TFLite model"))
+        return Sniffed(format="tflite", what="a TFLite model")
     if b"brain.Event:" in head[:64] and head[4:8] == bytes(4):
         return Sniffed(format=None, what="a TensorBoard event file, not a model")
     if head.startswith(b"version https://git-lfs"):

@@ -9,6 +9,7 @@ from typing import Any
 from migrator.errors import UnsupportedFormat
 from migrator.model.graph import Graph
 from migrator.model.tensors import LazyTensor, TensorSpec
+from migrator.model.tflite import TFLiteFile
 from migrator.places.place import Place
 
 OTHER_GRAPHS = {
@@ -117,6 +118,8 @@ class Model:
     warnings: tuple[str, ...] = ()
     variables: Mapping[str, LazyTensor] = field(default_factory=dict)
     place: Place | None = field(default=None, repr=False)
+    tflite: TFLiteFile | None = field(default=None, repr=False)
+    """What only a TFLite file says."""
 
     @property
     def graph(self) -> Graph:

@@ -1,0 +1,1 @@
+"""TFLite files: FlatBuffers to ``Model``, read by windows, every offset checked before use."""
