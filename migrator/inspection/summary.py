@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from migrator.collector import collector_paused
 from migrator.formats.checkpoint import checkpoint_place
@@ -21,6 +22,9 @@ from migrator.inspection.weights import (
     totals_by_dtype,
 )
 from migrator.model.model import MetaGraph, Model, Signature, Source
+
+if TYPE_CHECKING:
+    from migrator.inspection.tflite_facts import TFLiteFacts
 
 V1_CONTROL_FLOW = frozenset(
     prefix + op
@@ -89,6 +93,8 @@ class Summary:
     """What lies beside the graph: its checkpoint, assets, what says where it came from."""
     checkpoint: str | None = None
     """PREFIX of the checkpoint with the weights, where one is where it should be."""
+    tflite: TFLiteFacts | None = None
+    """What is special to a TFLite file."""
 
     @property
     def parameters(self) -> int:
@@ -116,6 +122,11 @@ def summarize(model: Model) -> Summary:
             for meta in model.meta_graphs
         )
     prefix = checkpoint_place(model)
+    tflite = None
+    if model.tflite is not None:
+        from migrator.inspection.tflite_facts import tflite_facts
+
+        tflite = tflite_facts(model)
     return Summary(
         source=model.source,
         meta_graphs=metas,
@@ -123,6 +134,7 @@ def summarize(model: Model) -> Summary:
         folder=folder,
         variables=variables,
         checkpoint=str(prefix) if prefix is not None else None,
+        tflite=tflite,
     )
 
 

@@ -46,6 +46,8 @@ class TFLiteTensor:
     dtype: DType
     shape: Shape
     role: str
+    is_output: bool
+    """It is one of its subgraph's results."""
     quantization: Quantization | None
     buffer: int
     """Index of the buffer with its values, 0 for none. Several tensors may share one."""

@@ -68,6 +68,10 @@ def _summary(summary: Summary) -> Json:
         found["checkpoint"] = summary.checkpoint
     if summary.folder is not None and (folder := folder_json(summary.folder)):
         found["folder"] = folder
+    if summary.tflite is not None:
+        from migrator.report.tflite_file import tflite_object
+
+        found["tflite"] = tflite_object(summary.tflite)
     return {**found, "warnings": list(summary.warnings)}
 
 

@@ -46,6 +46,10 @@ def inspect_text(summary: Summary) -> str:
         parts += _variables(summary)
     if summary.folder is not None:
         parts += folder_sections(summary.folder)
+    if summary.tflite is not None:
+        from migrator.report.tflite_file import tflite_sections
+
+        parts += tflite_sections(summary.tflite)
     if summary.warnings:
         parts.append(bullets("Warnings", map(shown, summary.warnings)))
     return "\n\n".join(part for part in parts if part) + "\n"

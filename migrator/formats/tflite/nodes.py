@@ -301,12 +301,14 @@ class Wired:
 
     def facts(self) -> TFLiteSubgraph:
         """What the file says of this subgraph."""
+        results = frozenset(self.row.outputs)
         tensors = tuple(
             TFLiteTensor(
                 name=self.shown[number],
                 dtype=tensor.dtype,
                 shape=self.shape(tensor),
                 role=self.roles[number],
+                is_output=number in results,
                 quantization=tensor.quantization,
                 buffer=tensor.buffer if number in self.constants else 0,
                 stored_bytes=self.stored[number],

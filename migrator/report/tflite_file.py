@@ -1,0 +1,160 @@
+"""What is special to a TFLite file, as sections of the text and as a JSON object."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from migrator.inspection.tflite_facts import TFLiteFacts
+from migrator.report.escape import shown, size
+
+_NAMES = 12
+_SUBGRAPHS = 12
+_SCHEMES = {
+    "float": "none, float throughout",
+    "float16": "float16 weights",
+    "dynamic_range": "dynamic range (integer weights, float activations)",
+    "full_integer": "full integer (weights and activations)",
+    "mixed": "mixed (some activations are integers, some float)",
+}
+_KINDS = {
+    "builtin": "Operators",
+    "select": "TensorFlow ops (they need the Flex delegate)",
+    "custom": "Custom operators (the program that runs the model must bring them)",
+}
+_ABOUT = (
+    ("name", "name"),
+    ("description", "description"),
+    ("version", "version"),
+    ("author", "author"),
+    ("license", "license"),
+    ("min_parser_version", "needs metadata parser"),
+)
+
+
+def tflite_sections(facts: TFLiteFacts) -> list[str]:
+    """Sections for the terminal: where it comes from, operators, quantisation, metadata."""
+    parts = [_origin(facts)]
+    parts += [_operators(_KINDS[kind], found) for kind, found in facts.operators.items() if found]
+    if len(facts.subgraphs) > 1:
+        parts.append(_subgraphs(facts))
+    parts.append(_quantization(facts))
+    parts.append(_metadata(facts))
+    return [part for part in parts if part]
+
+
+def _origin(facts: TFLiteFacts) -> str:
+    file = facts.file
+    converter = file.converter
+    lines = [
+        f"schema version {file.schema_version}"
+        + (f", {shown(file.description)}" if file.description else "")
+    ]
+    if file.min_runtime_version:
+        lines.append(f"runs on TFLite {shown(file.min_runtime_version)} and later")
+    if converter.get("converted_from"):
+        lines.append(f"converted from a {shown(converter['converted_from'])}")
+    for key, label in (("optimizations", "optimised for"), ("select_ops", "TensorFlow ops")):
+        if converter.get(key):
+            lines.append(f"{label} {shown(converter[key])}")
+    counts = [
+        f"{facts.tensors:,} tensors",
+        f"{facts.constants:,} constant",
+        f"{facts.parameters:,} parameters in {size(facts.weight_bytes)}",
+    ]
+    if facts.shared:
+        counts.append(f"{facts.shared:,} share the buffer of another")
+    if facts.sparse:
+        counts.append(f"{facts.sparse:,} stored sparse")
+    lines.append(", ".join(counts))
+    return "\n".join(["TFLite", *(f"  {line}" for line in lines)])
+
+
+def _operators(title: str, found: Mapping[str, int]) -> str:
+    items = list(found.items())
+    text = ", ".join(f"{shown(name)} {count:,}" for name, count in items[:_NAMES])
+    more = f", and {len(items) - _NAMES} more kinds" if len(items) > _NAMES else ""
+    return f"{title}: {sum(found.values()):,} of {len(items):,} kinds\n  {text}{more}"
+
+
+def _subgraphs(facts: TFLiteFacts) -> str:
+    lines = [
+        f"  {shown(item.name) or '(no name)'}: {item.operators:,} operators, "
+        f"{item.tensors:,} tensors ({item.constants:,} constant)"
+        for item in facts.subgraphs[:_SUBGRAPHS]
+    ]
+    more = len(facts.subgraphs) - len(lines)
+    if more:
+        lines.append(f"  and {more:,} more")
+    called = facts.file.signature_subgraphs
+    others = sorted(key for key, number in called.items() if number)
+    if others:
+        names = ", ".join(map(shown, others[:_NAMES]))
+        lines.append(f"  signatures that do not call the first one: {names}")
+    return "\n".join([f"Subgraphs: {len(facts.subgraphs):,}", *lines])
+
+
+def _quantization(facts: TFLiteFacts) -> str:
+    found = facts.quantization
+    lines = [f"Quantisation: {_SCHEMES[found.scheme]}"]
+    for label, counts in (("constants", found.weights), ("activations", found.activations)):
+        if counts:
+            text = ", ".join(f"{count:,} {dtype}" for dtype, count in counts.items())
+            lines.append(f"  {label}: {text}")
+    if found.per_channel:
+        lines.append(f"  {found.per_channel:,} with a scale for each channel")
+    if found.other_forms:
+        lines.append(f"  {found.other_forms:,} blockwise or in a form of the writer's own")
+    return "\n".join(lines)
+
+
+def _metadata(facts: TFLiteFacts) -> str:
+    file = facts.file
+    lines = [f"  {label}: {shown(file.about[key])}" for key, label in _ABOUT if file.about.get(key)]
+    if file.metadata:
+        names = [f"{shown(name)} ({size(count)})" for name, count in file.metadata.items()]
+        lines.append(f"  entries: {', '.join(names[:_NAMES])}")
+    if file.associated_files:
+        names = [f"{shown(name)} ({size(count)})" for name, count in file.associated_files.items()]
+        more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
+        lines.append(f"  files on its end: {', '.join(names[:_NAMES])}{more}")
+    return "\n".join(["Metadata", *lines]) if lines else ""
+
+
+def tflite_object(facts: TFLiteFacts) -> dict[str, Any]:
+    """The ``tflite`` key of the inspect schema."""
+    file, found = facts.file, facts.quantization
+    return {
+        "schema_version": file.schema_version,
+        "description": file.description,
+        "min_runtime_version": file.min_runtime_version,
+        "converter": dict(file.converter),
+        "operators": {kind: dict(names) for kind, names in facts.operators.items()},
+        "subgraphs": [
+            {
+                "name": item.name,
+                "tensors": item.tensors,
+                "constants": item.constants,
+                "operators": item.operators,
+            }
+            for item in facts.subgraphs
+        ],
+        "signature_subgraphs": dict(file.signature_subgraphs),
+        "tensors": facts.tensors,
+        "constants": facts.constants,
+        "shared_buffers": facts.shared,
+        "sparse": facts.sparse,
+        "parameters": facts.parameters,
+        "weight_bytes": facts.weight_bytes,
+        "quantization": {
+            "scheme": found.scheme,
+            "tensors": found.tensors,
+            "per_channel": found.per_channel,
+            "weights": dict(found.weights),
+            "activations": dict(found.activations),
+            "other_forms": found.other_forms,
+        },
+        "about": dict(file.about),
+        "metadata": dict(file.metadata),
+        "associated_files": dict(file.associated_files),
+    }
