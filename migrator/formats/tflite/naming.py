@@ -15,8 +15,8 @@ class Names:
         self._taken: set[str] = set()
 
     def give(self, name: str, number: int | str) -> str:
-        """``name``, or ``name#number`` where it is taken or empty."""
-        found = name or f"#{number}"
+        """``name``, or ``name#number`` where it is taken, ``tensor#number`` for none."""
+        found = name or f"tensor#{number}"
         again = 0
         while found in self._taken:
             again += 1
