@@ -19,7 +19,7 @@ from migrator.auditing.policy.selection import rules_called, select_rules
 from migrator.auditing.rules.health.twins import same_file, same_graph, same_model, same_weights
 from migrator.auditing.settings import AuditSettings
 from migrator.auditing.twins.kin import find_twins
-from migrator.formats.keras import holds_hdf5
+from migrator.formats.keras.facts import holds_hdf5
 
 Outcome = AuditedModel | Skipped | None
 _TWINS = frozenset(rule.code for rule in (same_file, same_model, same_graph, same_weights))

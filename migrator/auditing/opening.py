@@ -12,7 +12,7 @@ from migrator.auditing.contents.readings import readings
 from migrator.auditing.subject import Subject
 from migrator.errors import FormatError, MigratorError
 from migrator.formats import graph_def, meta_graph, saved_model
-from migrator.formats.keras import keras_formats, keras_model_facts
+from migrator.formats.keras.facts import keras_formats, keras_model_facts
 from migrator.formats.load import load, model_file
 from migrator.formats.sniff import sniff
 from migrator.limits import DEFAULT_LIMITS, Limits

@@ -15,7 +15,7 @@ from migrator.auditing.contents.nested import Budget
 from migrator.auditing.strings.own_checkpoint import Checkpoints
 from migrator.auditing.strings.sources import Sources
 from migrator.errors import LimitError, MigratorError, NeedsDecision
-from migrator.formats.keras import KerasFacts
+from migrator.formats.keras.facts import KerasFacts
 from migrator.graph.wiring import Wiring
 from migrator.inspection.endpoints import Endpoints, find_endpoints
 from migrator.limits import DEFAULT_LIMITS, Limits

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from migrator.errors import BlockedError, MigratorError, UnsupportedFormat, UsageError
 from migrator.formats.checkpoint import Checkpoint, checkpoint_prefix, open_checkpoint
-from migrator.formats.keras import keras_model_facts
+from migrator.formats.keras.facts import keras_model_facts
 from migrator.formats.load import load, model_file
 from migrator.formats.sniff import sniff
 from migrator.inspection.notable import notable_ops

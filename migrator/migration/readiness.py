@@ -20,7 +20,7 @@ from migrator.errors import (
 from migrator.migration.plan import Blocker, Plan, Step
 
 if TYPE_CHECKING:
-    from migrator.formats.keras import KerasFacts
+    from migrator.formats.keras.facts import KerasFacts
 
 READY = "ready"
 CHANGES = "ready_with_changes"

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from migrator.errors import MigratorError
-from migrator.formats.keras import KerasFacts, keras_model_facts
+from migrator.formats.keras.facts import KerasFacts, keras_model_facts
 from migrator.runtime.messages import short_message
 
 KERAS2_HINT = "install tf_keras, which is Keras 2: pip install 'migrator[keras2]'"

@@ -13,8 +13,8 @@ from migrator.auditing.finding import Finding, Severity
 from migrator.auditing.opening import open_subject
 from migrator.auditing.registry import find_rule
 from migrator.auditing.subject import Planned, Subject
-from migrator.formats.keras import KerasFacts
-from migrator.formats.keras_config import KerasDanger
+from migrator.formats.keras.dangers import KerasDanger
+from migrator.formats.keras.facts import KerasFacts
 from migrator.migration.planning import plan
 from migrator.migration.storage import weights
 from tests import tables, wire

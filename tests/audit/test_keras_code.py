@@ -15,7 +15,7 @@ from migrator.auditing.engine import run_rules
 from migrator.auditing.finding import Finding
 from migrator.auditing.opening import open_subject
 from migrator.auditing.registry import find_rule
-from migrator.formats.keras_code import telling_names
+from migrator.formats.keras.code import telling_names
 from tests import wire
 from tests.audit.notation import write_model
 

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from migrator.errors import FormatError, LimitError, MigratorError
-from migrator.formats import keras as reader
-from migrator.formats.keras import KerasLayer, KerasTensor, keras_model_facts
-from migrator.formats.keras_config import find_dangers
+from migrator.formats.keras import facts as reader
+from migrator.formats.keras.dangers import find_dangers
+from migrator.formats.keras.facts import KerasLayer, KerasTensor, keras_model_facts
 from tests.corpus import KERAS, Sample
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from migrator.formats import keras_weights
-from migrator.formats.keras_weights import holds_weights_alone
+from migrator.formats.keras import weights_alone
+from migrator.formats.keras.weights_alone import holds_weights_alone
 
 h5py = pytest.importorskip("h5py")
 
@@ -37,7 +37,7 @@ def test_the_name_is_found_wherever_the_parts_are_cut(
     tmp_path: Path, part: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = written(tmp_path / "a.h5", "model_config", weights=2000)
-    monkeypatch.setattr(keras_weights, "_PART", part)
+    monkeypatch.setattr(weights_alone, "_PART", part)
     assert not holds_weights_alone(file)
 
 
@@ -46,5 +46,5 @@ def test_of_a_very_long_file_nothing_is_said(
 ) -> None:
     file = written(tmp_path / "a.h5")
     assert holds_weights_alone(file)
-    monkeypatch.setattr(keras_weights, "_MOST", 100)
+    monkeypatch.setattr(weights_alone, "_MOST", 100)
     assert not holds_weights_alone(file)

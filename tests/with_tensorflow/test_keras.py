@@ -14,7 +14,7 @@ import pytest
 from migrator.actions.keras import is_keras, keras_to_saved_model
 from migrator.arrays import load_arrays, save_arrays
 from migrator.errors import BlockedError, FormatError
-from migrator.formats.keras import keras_model_facts
+from migrator.formats.keras.facts import keras_model_facts
 from migrator.formats.load import load
 from migrator.runtime.client import Child, ChildLimits
 from tests.corpus import KERAS, Sample, sample

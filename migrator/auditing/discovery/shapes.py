@@ -8,7 +8,7 @@ from enum import Enum
 
 from migrator.auditing.contents.readings import readings
 from migrator.errors import FormatError, MigratorError
-from migrator.formats.keras import keras_formats
+from migrator.formats.keras.facts import keras_formats
 from migrator.formats.sniff import sniff
 from migrator.limits import Limits
 from migrator.places.source import ByteSource

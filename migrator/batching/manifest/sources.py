@@ -27,7 +27,7 @@ from migrator.batching.storage.addresses import is_remote, local_path, pattern_b
 from migrator.batching.storage.trees import OTHER_MESSAGE, twin_reason
 from migrator.errors import FormatError, MigratorError
 from migrator.formats.checkpoint.locate import first_file
-from migrator.formats.keras_weights import holds_weights_alone
+from migrator.formats.keras.weights_alone import holds_weights_alone
 from migrator.formats.load import model_file
 from migrator.formats.names import SAVED_MODEL_FILES
 from migrator.formats.sniff import sniff

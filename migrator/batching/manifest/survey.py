@@ -13,7 +13,7 @@ from migrator.batching.manifest.blocks import Suggestion
 from migrator.batching.manifest.entry import Entry, choice_of
 from migrator.batching.storage.addresses import is_remote
 from migrator.errors import MigratorError, NeedsDecision
-from migrator.formats.keras import keras_model_facts
+from migrator.formats.keras.facts import keras_model_facts
 from migrator.formats.load import load, model_file
 from migrator.formats.sniff import sniff
 from migrator.inspection.candidates import Candidate, Control

@@ -13,7 +13,7 @@ from migrator.auditing.rule import Issue, rule
 from migrator.auditing.rules.security.attacks import attack, what_it_is_told
 from migrator.auditing.rules.security.keras_metadata import is_mild, saved_model_dangers
 from migrator.auditing.subject import Subject
-from migrator.formats.keras_config import KerasDanger
+from migrator.formats.keras.dangers import KerasDanger
 
 
 @rule(

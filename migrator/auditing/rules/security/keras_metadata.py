@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from migrator.errors import FormatError, LimitError
-from migrator.formats.keras_config import KerasDanger, find_dangers
+from migrator.formats.keras.dangers import KerasDanger, find_dangers
 from migrator.formats.messages import message_class
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from migrator.errors import FormatError, LimitError, MigratorError
-from migrator.formats.keras_config import KerasDanger, find_dangers, find_training_dangers
+from migrator.formats.keras.dangers import KerasDanger, find_dangers, find_training_dangers
 
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 _MOST_CONFIG = 64 << 20

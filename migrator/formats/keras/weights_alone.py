@@ -6,7 +6,7 @@ import os
 from typing import BinaryIO
 
 from migrator.errors import MigratorError
-from migrator.formats.keras import keras_formats
+from migrator.formats.keras.facts import keras_formats
 
 _CONFIG = b"model_config"
 _PART = 4 << 20

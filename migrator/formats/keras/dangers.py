@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from migrator.formats.keras_code import telling_names
+from migrator.formats.keras.code import telling_names
 from migrator.ops.registry import op_facts
 
 
