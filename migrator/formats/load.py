@@ -29,10 +29,20 @@ def _tflite(source: ByteSource, limits: Limits, _: Place) -> Model:
     return tflite.read(source, limits)
 
 
+def _keras(reader: str) -> Callable[[ByteSource, Limits], Model]:
+    """Imported for a Keras file only: it brings modules that nothing else needs."""
+    from migrator.formats.keras import model
+
+    found: Callable[[ByteSource, Limits], Model] = getattr(model, reader)
+    return found
+
+
 _READERS: dict[str, Reader] = {
     "checkpoint": checkpoint.read,
     "graph_def": lambda source, limits, _: graph_def.read(source, limits),
     "graph_def_text": lambda source, limits, _: graph_def.read(source, limits, text=True),
+    "keras_h5": lambda source, limits, _: _keras("read_h5")(source, limits),
+    "keras_zip": lambda source, limits, _: _keras("read_zip")(source, limits),
     "meta_graph": lambda source, limits, _: meta_graph.read(source, limits),
     "meta_graph_text": lambda source, limits, _: meta_graph.read(source, limits, text=True),
     "saved_model": lambda source, limits, _: saved_model.read(source, limits),

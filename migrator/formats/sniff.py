@@ -24,18 +24,10 @@ class Sniffed:
     """False where other kinds of files may begin so."""
 
 
-_KERAS = "`migrator migrate`, verify, run, tflite and freeze take it: Keras exports it for them"
+_ZIP = b"PK\x03\x04"
 _MAGIC: tuple[tuple[int, bytes, Sniffed], ...] = (
-    (
-        0,
-        b"\x89HDF\r\n\x1a\n",
-        Sniffed(format="keras_h5", what="a Keras model in HDF5", hint=_KERAS),
-    ),
-    (
-        0,
-        b"PK\x03\x04",
-        Sniffed(format="keras_zip", what="a zip archive (a .keras model?)", hint=_KERAS),
-    ),
+    (0, b"\x89HDF\r\n\x1a\n", Sniffed(format="keras_h5", what="a Keras model in HDF5")),
+    (0, _ZIP, Sniffed(format=None, what="a zip archive", hint="unpack it first")),
     (0, b"\x1f\x8b", Sniffed(format=None, what="gzip-compressed", hint="decompress it first")),
     (257, b"ustar\0", Sniffed(format=None, what="a tar archive", hint="unpack it first")),
     (257, b"ustar  ", Sniffed(format=None, what="a tar archive", hint="unpack it first")),
@@ -59,7 +51,7 @@ def sniff(source: ByteSource, limits: Limits) -> Sniffed:
     head = source.read(0, min(source.size, _HEAD))
     for offset, magic, found in _MAGIC:
         if head[offset : offset + len(magic)] == magic:
-            return found if found.hint or not found.format else _unread(found)
+            return _zip(source, found) if magic == _ZIP else found
     # Where a flatbuffer's root lies comes first; in a GraphDef a node may be called TFL3.
     if head[4:8] == b"TFL3" and int.from_bytes(head[:4], "little") < source.size:
         return Sniffed(format="tflite", what="a TFLite model")
@@ -80,6 +72,15 @@ def sniff(source: ByteSource, limits: Limits) -> Sniffed:
     if text is not None:
         return _text(source, text)
     return _binary(source, limits)
+
+
+def _zip(source: ByteSource, archive: Sniffed) -> Sniffed:
+    """A .keras model where its configuration lies at the archive's root."""
+    from migrator.formats.keras.archive import holds_config
+
+    if not holds_config(source):
+        return archive
+    return Sniffed(format="keras_zip", what="a .keras model")
 
 
 def _unread(found: Sniffed) -> Sniffed:

@@ -110,7 +110,8 @@ class Model:
 
     ``variables`` are weights that no graph's constants hold: those of a bare checkpoint by key
     (it has no meta graph), of a Keras file and of a TFLite file by name. ``place`` is where the
-    model was found, None for one that was made in memory.
+    model was found, None for one that was made in memory. ``producer`` is what wrote the file, in
+    words, where a format other than TensorFlow's says it: ``Keras 2.4.0, backend tensorflow``.
     """
 
     source: Source
@@ -120,6 +121,7 @@ class Model:
     place: Place | None = field(default=None, repr=False)
     tflite: TFLiteFile | None = field(default=None, repr=False)
     """What only a TFLite file says."""
+    producer: str = ""
 
     @property
     def graph(self) -> Graph:

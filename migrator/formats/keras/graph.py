@@ -1,0 +1,368 @@
+"""A Keras model's layers as a graph: a node for each call of a layer.
+
+A layer that is called several times (a shared one) has several nodes: ``name``, ``name/call_1``,
+... A model inside the model is a function of the graph's library and a node that calls it: Keras
+too treats it as one layer, two calls of it share its weights, and written out in full, models in
+models would double with each level.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+from migrator.errors import LimitError
+from migrator.formats.keras.attrs import layer_attrs
+from migrator.formats.keras.config import (
+    body_of,
+    class_name,
+    config_of,
+    dtype_name,
+    histories,
+    is_model,
+    layer_name,
+    layers_of,
+    shape_of,
+)
+from migrator.limits import Limits
+from migrator.model.checks import graph_warnings
+from migrator.model.dtypes import INVALID, DType, dtype_named
+from migrator.model.graph import (
+    AttrValue,
+    Function,
+    FunctionRef,
+    Graph,
+    Node,
+    Versions,
+    index_nodes,
+)
+from migrator.model.model import Signature
+from migrator.model.tensors import UNKNOWN_SHAPE, Shape, TensorSpec
+
+_INPUT = "InputLayer"
+_TENSOR = "__keras_tensor__"
+_WRAPPED = ("layer", "forward_layer", "backward_layer")
+_OUTPUT = "output"
+"""Name of a layer's result in a function's body."""
+_NO_CLASS = "Layer"
+_NO_NAME = "layer"
+
+
+class _Call(NamedTuple):
+    """One result of one call of a layer."""
+
+    layer: str
+    call: int
+    tensor: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerGraph:
+    """``declared`` are the model's inputs and outputs by their layers' names."""
+
+    graph: Graph
+    declared: Signature
+    warnings: tuple[str, ...]
+
+
+@dataclass(slots=True, kw_only=True)
+class _Layer:
+    name: str
+    op: str
+    attrs: dict[str, AttrValue]
+    calls: list[list[_Call]]
+    specs: dict[tuple[int, int], tuple[DType, Shape]] = field(default_factory=dict)
+    """(call, tensor) -> what its consumers say of it."""
+
+    def node(self, call: int) -> str:
+        return self.name if not call else f"{self.name}/call_{call}"
+
+
+@dataclass(slots=True, kw_only=True)
+class _Body:
+    """One model's layers, wired."""
+
+    layers: list[_Layer]
+    inputs: list[_Call]
+    outputs: list[_Call]
+
+    def by_name(self) -> dict[str, _Layer]:
+        found: dict[str, _Layer] = {}
+        for layer in self.layers:
+            found.setdefault(layer.name, layer)
+        return found
+
+
+def layer_graph(config: Mapping[str, Any], limits: Limits, where: str) -> LayerGraph | None:
+    """The graph of a model's configuration; None where that names no layers (a class of its
+    maker's own).
+
+    Raises LimitError past ``limits``.
+    """
+    if not is_model(config):
+        return None
+    return _Builder(config, limits, where).graph(config)
+
+
+class _Builder:
+    def __init__(self, config: Mapping[str, Any], limits: Limits, where: str) -> None:
+        self._limits = limits
+        self._where = where
+        self._functions: dict[str, Function] = {}
+        self._taken = set(_classes(config))
+        self._count = 0
+
+    def graph(self, config: Mapping[str, Any]) -> LayerGraph:
+        body = self._body(config, 0, "")
+        nodes = list(_nodes(body, in_function=False))
+        by_name, duplicates = index_nodes(nodes)
+        graph = Graph(
+            nodes=nodes,
+            functions=self._functions,
+            versions=Versions(),
+            by_name=by_name,
+            duplicates=duplicates,
+        )
+        known = body.by_name()
+        declared = Signature(
+            method_name="",
+            inputs=_specs(body.inputs, known),
+            outputs=_specs(body.outputs, known),
+        )
+        return LayerGraph(graph=graph, declared=declared, warnings=tuple(graph_warnings(graph)))
+
+    def _body(self, model: Mapping[str, Any], depth: int, above: str) -> _Body:
+        if depth > self._limits.depth:
+            raise LimitError(
+                f"has models inside of models deeper than {self._limits.depth:,}",
+                where=self._where,
+            )
+        body = body_of(model)
+        configs = layers_of(body)
+        layers = [self._layer(item, depth, above) for item in configs]
+        if "input_layers" in body:
+            return _functional(body, layers, configs)
+        return _chain(body, layers, configs)
+
+    def _layer(self, layer: Mapping[str, Any], depth: int, above: str) -> _Layer:
+        self._count += 1
+        self._limits.check("nodes", self._count, where=self._where)
+        name = layer_name(layer) or _NO_NAME
+        attrs = layer_attrs(layer)
+        op = class_name(layer) or _NO_CLASS
+        if is_model(layer):
+            attrs = {"class_name": op.encode("utf-8", "replace"), **attrs}
+            op = self._function(layer, depth, f"{above}{name}")
+        else:
+            for key in _WRAPPED:
+                inner = config_of(layer).get(key)
+                if isinstance(inner, dict) and is_model(inner):
+                    called = self._function(inner, depth, f"{above}{name}/{layer_name(inner)}")
+                    attrs[key] = FunctionRef(name=called)
+        return _Layer(name=name, op=op, attrs=attrs, calls=[])
+
+    def _function(self, model: Mapping[str, Any], depth: int, path: str) -> str:
+        """Add a model to the library; its name there."""
+        body = self._body(model, depth + 1, f"{path}/")
+        self._limits.check("functions", len(self._functions) + 1, where=self._where)
+        name, number = path, 1
+        while name in self._taken:
+            name, number = f"{path}_{number}", number + 1
+        self._taken.add(name)
+        known = body.by_name()
+        inputs = _specs(body.inputs, known)
+        outputs = _specs(body.outputs, known)
+        arguments = {call.layer for call in body.inputs}
+        returns = {
+            called: _reference(call, known, arguments)
+            for called, call in zip(outputs, body.outputs, strict=True)
+        }
+        self._functions[name] = Function(
+            name=name,
+            nodes=list(_nodes(body, in_function=True)),
+            inputs=tuple(_argument(called, spec) for called, spec in inputs.items()),
+            outputs=tuple(_argument(called, spec) for called, spec in outputs.items()),
+            returns=returns,
+            control_returns={},
+            attrs={},
+        )
+        return name
+
+
+def _classes(config: Mapping[str, Any]) -> Iterator[str]:
+    """Every class that the configuration names: no function may be called so."""
+    stack: list[Any] = [config]
+    while stack:
+        value = stack.pop()
+        if isinstance(value, dict):
+            if isinstance(value.get("class_name"), str):
+                yield class_name(value)
+            stack.extend(value.values())
+        elif isinstance(value, list):
+            stack.extend(value)
+
+
+def _functional(
+    body: Mapping[str, Any], layers: list[_Layer], configs: list[dict[str, Any]]
+) -> _Body:
+    known: dict[str, _Layer] = {}
+    for layer in layers:
+        known.setdefault(layer.name, layer)
+    for layer, config in zip(layers, configs, strict=True):
+        inbound = config.get("inbound_nodes")
+        for call in inbound if isinstance(inbound, list) else ():
+            layer.calls.append(list(_inputs_of(call, known)))
+        if layer.op == _INPUT:
+            layer.specs[0, 0] = _input_spec(config_of(config))
+    return _Body(
+        layers=layers,
+        inputs=[_Call(*item) for item in histories(body.get("input_layers"))],
+        outputs=[_Call(*item) for item in histories(body.get("output_layers"))],
+    )
+
+
+def _chain(body: Mapping[str, Any], layers: list[_Layer], configs: list[dict[str, Any]]) -> _Body:
+    """A Sequential: each layer takes what the one before it gives."""
+    if not layers:
+        return _Body(layers=[], inputs=[], outputs=[])
+    if layers[0].op != _INPUT:  # then Keras makes one, of this name
+        config = config_of(configs[0])
+        spec = _input_spec(config)
+        if spec[1].dims is None:
+            shape = shape_of(body.get("build_input_shape"))
+            spec = (spec[0], Shape(shape) if shape is not None else spec[1])
+        entry = _Layer(name=f"{layers[0].name}_input", op=_INPUT, attrs={}, calls=[])
+        entry.specs[0, 0] = spec
+        layers = [entry, *layers]
+    else:
+        layers[0].specs[0, 0] = _input_spec(config_of(configs[0]))
+    for before, layer in pairwise(layers):
+        layer.calls.append([_Call(before.name, 0, 0)])
+    return _Body(
+        layers=layers,
+        inputs=[_Call(layers[0].name, 0, 0)],
+        outputs=[_Call(layers[-1].name, 0, 0)],
+    )
+
+
+def _input_spec(config: Mapping[str, Any]) -> tuple[DType, Shape]:
+    shape = shape_of(config.get("batch_shape", config.get("batch_input_shape")))
+    return _dtype(dtype_name(config.get("dtype", config.get("input_dtype")))), _shape(shape)
+
+
+def _dtype(name: str) -> DType:
+    try:
+        return dtype_named(name)
+    except KeyError:
+        return INVALID
+
+
+def _shape(dims: tuple[int | None, ...] | None) -> Shape:
+    return UNKNOWN_SHAPE if dims is None else Shape(dims)
+
+
+def _inputs_of(call: Any, known: Mapping[str, _Layer]) -> Iterator[_Call]:
+    """The tensors that one call of a layer takes, in order.
+
+    Keras 1 and 2: ``[[name, call, tensor, {keywords}], ...]``, which may be nested or keyed;
+    Keras 3: ``{"args": ..., "kwargs": ...}`` with objects of class ``__keras_tensor__``.
+    """
+    stack: list[Any] = [call]
+    while stack:
+        value = stack.pop()
+        if isinstance(value, dict):
+            if value.get("class_name") == _TENSOR:
+                config = config_of(value)
+                for found in histories(config.get("keras_history")):
+                    item = _Call(*found)
+                    _tell(item, config, known)
+                    yield item
+            else:
+                stack.extend(reversed(list(value.values())))
+        elif isinstance(value, list):
+            if (
+                len(value) >= 3
+                and isinstance(value[0], str)
+                and isinstance(value[1], int)
+                and isinstance(value[2], int)
+            ):
+                # A keyword may hold any list; one of a layer's name and two numbers is a tensor.
+                yield _Call(value[0], value[1], value[2])
+                stack.extend(_keywords(item, known) for item in reversed(value[3:]))
+            else:
+                stack.extend(reversed(value))
+
+
+def _keywords(value: Any, known: Mapping[str, _Layer]) -> list[Any]:
+    """The tensors among the keywords of a call of Keras 2."""
+    return [list(item) for item in histories(value) if item[0] in known]
+
+
+def _tell(item: _Call, config: Mapping[str, Any], known: Mapping[str, _Layer]) -> None:
+    """Note the type and shape that a consumer says of a tensor."""
+    layer = known.get(item.layer)
+    if layer is not None:
+        spec = (_dtype(dtype_name(config.get("dtype"))), _shape(shape_of(config.get("shape"))))
+        layer.specs.setdefault((item.call, item.tensor), spec)
+
+
+def _nodes(body: _Body, *, in_function: bool) -> Iterator[Node]:
+    known = body.by_name()
+    arguments = {call.layer for call in body.inputs} if in_function else frozenset[str]()
+    for layer in body.layers:
+        if layer.name in arguments and layer.op == _INPUT:
+            continue
+        for number, call in enumerate(layer.calls or [[]]):
+            attrs = dict(layer.attrs)
+            if number:
+                attrs["call"] = number
+            shapes = _output_shapes(layer, number)
+            if shapes:
+                attrs["_output_shapes"] = shapes
+            inputs = tuple(_reference(item, known, arguments, in_function) for item in call)
+            yield Node(layer.node(number), layer.op, inputs, "", attrs)
+
+
+def _output_shapes(layer: _Layer, call: int) -> list[Shape]:
+    found = {tensor: spec[1] for (at, tensor), spec in layer.specs.items() if at == call}
+    if not found or not all(0 <= tensor < 64 for tensor in found):
+        return []
+    return [found.get(tensor, UNKNOWN_SHAPE) for tensor in range(max(found) + 1)]
+
+
+def _reference(
+    item: _Call,
+    known: Mapping[str, _Layer],
+    arguments: frozenset[str] | set[str],
+    in_function: bool = True,
+) -> str:
+    """A tensor as a node's input names it."""
+    if item.layer in arguments:
+        return item.layer
+    layer = known.get(item.layer)
+    # A call that is not there: a layer with one call can only mean that one.
+    call = item.call if layer is not None and 0 <= item.call < len(layer.calls) else 0
+    name = layer.node(call) if layer is not None else item.layer
+    tensor = max(item.tensor, 0)
+    return f"{name}:{_OUTPUT}:{tensor}" if in_function else f"{name}:{tensor}"
+
+
+def _specs(calls: list[_Call], known: Mapping[str, _Layer]) -> dict[str, TensorSpec]:
+    found: dict[str, TensorSpec] = {}
+    for item in calls:
+        name, number = item.layer, 1
+        while name in found:
+            name, number = f"{item.layer}_{number}", number + 1
+        layer = known.get(item.layer)
+        specs = layer.specs if layer is not None else {}
+        dtype, shape = specs.get((item.call, item.tensor), (INVALID, UNKNOWN_SHAPE))
+        found[name] = TensorSpec(
+            tensor=_reference(item, known, frozenset(), False), dtype=dtype, shape=shape
+        )
+    return found
+
+
+def _argument(name: str, spec: TensorSpec) -> TensorSpec:
+    return TensorSpec(tensor=name, dtype=spec.dtype, shape=spec.shape)

@@ -1,0 +1,229 @@
+"""Names for the weights of Keras 3, which numbers them: ``layers/dense_1/vars/0``.
+
+Which layer that is, the file may say itself (newer releases), else the configuration does: layers
+are called after their class there, in the model's order. What the weight is called, the class
+tells for Keras' own layers. Where neither is known, the path stays.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from migrator.formats.hdf5.tree import Dataset, Group
+from migrator.formats.keras.config import (
+    body_of,
+    class_name,
+    config_of,
+    is_model,
+    layer_name,
+    layers_of,
+)
+
+CONTAINERS = ("layers", "_layer_checkpoint_dependencies")
+_VARS = "vars"
+_OPTIMIZER = "optimizer"
+_NUMBERED = re.compile(r"(.+?)_(\d+)")
+_KERNEL, _BIAS = ("kernel", ""), ("bias", "use_bias")
+_RECURRENT = (_KERNEL, ("recurrent_kernel", ""), _BIAS)
+_SEPARABLE = (("depthwise_kernel", ""), ("pointwise_kernel", ""), _BIAS)
+_STATES: dict[str, tuple[tuple[str, str], ...]] = {
+    "batch_normalization": (
+        ("gamma", "scale"),
+        ("beta", "center"),
+        ("moving_mean", ""),
+        ("moving_variance", ""),
+    ),
+    "layer_normalization": (("gamma", "scale"), ("beta", "center")),
+    "group_normalization": (("gamma", "scale"), ("beta", "center")),
+    "rms_normalization": (("scale", ""),),
+    "unit_normalization": (),
+    "normalization": (("mean", ""), ("variance", ""), ("count", "")),
+    "embedding": (("embeddings", ""),),
+    "p_re_lu": (("alpha", ""),),
+    "seed_generator": (("seed_generator_state", ""),),
+    "cell": _RECURRENT,
+    "lstm_cell": _RECURRENT,
+    "gru_cell": _RECURRENT,
+    "simple_rnn_cell": _RECURRENT,
+    **dict.fromkeys(
+        (
+            "dense",
+            "einsum_dense",
+            "conv1d",
+            "conv2d",
+            "conv3d",
+            "conv1d_transpose",
+            "conv2d_transpose",
+            "conv3d_transpose",
+            "depthwise_conv1d",
+            "depthwise_conv2d",
+            "query_dense",
+            "key_dense",
+            "value_dense",
+            "output_dense",
+        ),
+        (_KERNEL, _BIAS),
+    ),
+    **dict.fromkeys(("separable_conv1d", "separable_conv2d"), _SEPARABLE),
+}
+"""By class, or by the name of a part of a layer: what it keeps, and the setting without which it
+does not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NumberedWeight:
+    """``name`` is the path where nothing better is known; ``is_mapped`` says which."""
+
+    name: str
+    path: str
+    item: Dataset
+    is_mapped: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Part:
+    """A group that keeps weights: ``kind`` is what it is called by class, or as a part."""
+
+    group: Group
+    path: str
+    label: str
+    kind: str
+    layer: Mapping[str, Any] | None
+    depth: int = 0
+
+
+def numbered_weights(root: Group, model: Mapping[str, Any] | None) -> Iterator[NumberedWeight]:
+    """The weights under ``root`` in the model's order, those of the optimizer apart."""
+    seen: set[int] = set()
+    stack = [_Part(group=root, path="", label="", kind="", layer=model)]
+    while stack:
+        part = stack.pop()
+        if id(part.group) in seen:
+            continue
+        seen.add(id(part.group))
+        keeps = part.group.links.get(_VARS)
+        if isinstance(keeps, Group) and id(keeps) not in seen:
+            yield from _weights(keeps, part)
+        stack += reversed(list(_parts(part)))
+
+
+def _weights(keeps: Group, part: _Part) -> Iterator[NumberedWeight]:
+    items = [(name, link) for name, link in keeps.links.items() if isinstance(link, Dataset)]
+    items.sort(key=lambda item: _natural(item[0]))
+    called = _called(part, len(items))
+    for number, (name, item) in enumerate(items):
+        path = f"{part.path}/{_VARS}/{name}".lstrip("/")
+        known = called[number] if called is not None and name == str(number) else None
+        label = part.label
+        if known is None and label and label != part.path:
+            known = name if not name.isdigit() else None
+        is_mapped = bool(known and label)
+        yield NumberedWeight(
+            name=f"{label}/{known}" if is_mapped else path,
+            path=path,
+            item=item,
+            is_mapped=is_mapped,
+        )
+
+
+def _called(part: _Part, count: int) -> tuple[str, ...] | None:
+    """The names of the weights that a part keeps, None where they are not known."""
+    states = _STATES.get(part.kind)
+    if states is None:
+        return None
+    config = config_of(part.layer) if part.layer is not None else {}
+    found = tuple(
+        name for name, setting in states if not setting or config.get(setting) is not False
+    )
+    if len(found) == count:
+        return found
+    # The settings are not known, or are those of what it lies in: all but the last, or all.
+    names = tuple(name for name, _ in states)
+    if count == len(names):
+        return names
+    is_prefix = states and states[-1] == _BIAS and count == len(names) - 1
+    return names[:-1] if is_prefix else None
+
+
+def _parts(above: _Part) -> Iterator[_Part]:
+    """What lies under a part, in the order of the model's layers where that is known."""
+    model = above.layer if above.layer is not None and is_model(above.layer) else None
+    for name, link in sorted(above.group.links.items(), key=lambda item: _natural(item[0])):
+        if not isinstance(link, Group) or name == _VARS or (not above.path and name == _OPTIMIZER):
+            continue
+        path = f"{above.path}/{name}".lstrip("/")
+        if name in CONTAINERS:
+            yield from _layers(link, path, above, model)
+        else:
+            yield _part(link, path, above, name, name, _inner(above.layer, name))
+
+
+def _layers(container: Group, path: str, above: _Part, model: Any) -> Iterator[_Part]:
+    layers = dict(_by_group_name(model)) if model is not None else {}
+    known = [name for name in layers if name in container.links]
+    others = sorted((name for name in container.links if name not in layers), key=_natural)
+    for name in (*known, *others):
+        link = container.links[name]
+        if isinstance(link, Group):
+            layer = layers.get(name)
+            match = _NUMBERED.fullmatch(name)
+            kind = name if name in _STATES or match is None else match[1]
+            label = layer_name(layer) if layer is not None else name
+            yield _part(link, f"{path}/{name}", above, kind, label, layer)
+
+
+def _part(
+    group: Group,
+    path: str,
+    above: _Part,
+    kind: str,
+    label: str,
+    layer: Mapping[str, Any] | None,
+) -> _Part:
+    keeps = group.links.get(_VARS)
+    said = keeps.attrs.get("name") if isinstance(keeps, Group) else None
+    label = said if isinstance(said, str) and said else label
+    return _Part(
+        group=group,
+        path=path,
+        label=f"{above.label}/{label}" if above.label else label,
+        kind=kind,
+        layer=layer,
+    )
+
+
+def _inner(layer: Mapping[str, Any] | None, name: str) -> Mapping[str, Any] | None:
+    """The configuration of a part of a layer: what it wraps, else the layer's own."""
+    if layer is None:
+        return None
+    wrapped = config_of(layer).get(name)
+    return wrapped if isinstance(wrapped, dict) and "class_name" in wrapped else layer
+
+
+def _by_group_name(model: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(name of its group, layer): the class in lower case, numbered from the second one on."""
+    used: dict[str, int] = {}
+    for layer in layers_of(body_of(model)):
+        name = _snake_case(class_name(layer))
+        number = used.get(name)
+        used[name] = 0 if number is None else number + 1
+        yield (name if number is None else f"{name}_{number + 1}"), layer
+
+
+def _snake_case(name: str) -> str:
+    """As Keras writes a class: ``BatchNormalization`` is ``batch_normalization``."""
+    name = re.sub(r"\W+", "", name)
+    name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+def _natural(name: str) -> tuple[str, int, str]:
+    match = _NUMBERED.fullmatch(name)
+    if match and len(match[2]) < 18:
+        return match[1], int(match[2]), name
+    if name.isascii() and name.isdigit() and len(name) < 18:
+        return "", int(name), name
+    return name, -1, name
