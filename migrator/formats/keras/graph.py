@@ -9,7 +9,7 @@ models would double with each level.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -67,21 +67,23 @@ class LayerGraph:
     warnings: tuple[str, ...]
 
 
-@dataclass(slots=True, kw_only=True)
 class _Layer:
-    name: str
-    op: str
-    attrs: dict[str, AttrValue]
-    calls: list[list[_Call]]
-    specs: dict[tuple[int, int], tuple[DType, Shape]] = field(default_factory=dict)
-    """(call, tensor) -> what its consumers say of it."""
+    """``specs`` is what its consumers say of its results, by (call, tensor)."""
+
+    __slots__ = ("attrs", "calls", "name", "op", "specs")
+
+    def __init__(self, name: str, op: str, attrs: dict[str, AttrValue]) -> None:
+        self.name = name
+        self.op = op
+        self.attrs = attrs
+        self.calls: list[list[_Call]] = []
+        self.specs: dict[tuple[int, int], tuple[DType, Shape]] = {}
 
     def node(self, call: int) -> str:
         return self.name if not call else f"{self.name}/call_{call}"
 
 
-@dataclass(slots=True, kw_only=True)
-class _Body:
+class _Body(NamedTuple):
     """One model's layers, wired."""
 
     layers: list[_Layer]
@@ -161,7 +163,7 @@ class _Builder:
                 if isinstance(inner, dict) and is_model(inner):
                     called = self._function(inner, depth, f"{above}{name}/{layer_name(inner)}")
                     attrs[key] = FunctionRef(name=called)
-        return _Layer(name=name, op=op, attrs=attrs, calls=[])
+        return _Layer(name, op, attrs)
 
     def _function(self, model: Mapping[str, Any], depth: int, path: str) -> str:
         """Add a model to the library; its name there."""
@@ -233,7 +235,7 @@ def _chain(body: Mapping[str, Any], layers: list[_Layer], configs: list[dict[str
         if spec[1].dims is None:
             shape = shape_of(body.get("build_input_shape"))
             spec = (spec[0], Shape(shape) if shape is not None else spec[1])
-        entry = _Layer(name=f"{layers[0].name}_input", op=_INPUT, attrs={}, calls=[])
+        entry = _Layer(f"{layers[0].name}_input", _INPUT, {})
         entry.specs[0, 0] = spec
         layers = [entry, *layers]
     else:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from migrator.errors import FormatError
-from migrator.formats.hdf5 import apart
 from migrator.formats.hdf5.headers import NotPlain
 from migrator.formats.hdf5.tree import Dataset
 from migrator.formats.hdf5.values import lazy_tensor
@@ -86,6 +85,8 @@ def open_hdf5(source: ByteSource, limits: Limits) -> Hdf5File:
     try:
         return walk(source, limits)
     except NotPlain:
+        from migrator.formats.hdf5 import apart
+
         return apart.describe(source, limits)
 
 
@@ -95,6 +96,8 @@ def _variables(
     found = find_weights(file.root, config)
 
     def fetch(path: str, item: Dataset) -> bytes:
+        from migrator.formats.hdf5 import apart
+
         return apart.fetch(source, path, item, limits)
 
     variables: dict[str, LazyTensor] = {}

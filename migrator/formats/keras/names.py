@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from migrator.formats.hdf5.tree import Dataset, Group
 from migrator.formats.keras.config import (
@@ -73,8 +72,7 @@ _STATES: dict[str, tuple[tuple[str, str], ...]] = {
 does not."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NumberedWeight:
+class NumberedWeight(NamedTuple):
     """``name`` is the path where nothing better is known; ``is_mapped`` says which."""
 
     name: str
@@ -83,8 +81,7 @@ class NumberedWeight:
     is_mapped: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Part:
+class _Part(NamedTuple):
     """A group that keeps weights: ``kind`` is what it is called by class, or as a part."""
 
     group: Group
@@ -92,7 +89,6 @@ class _Part:
     label: str
     kind: str
     layer: Mapping[str, Any] | None
-    depth: int = 0
 
 
 def numbered_weights(root: Group, model: Mapping[str, Any] | None) -> Iterator[NumberedWeight]:

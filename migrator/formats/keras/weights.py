@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from migrator.formats.hdf5.tree import Dataset, External, Group, find, visit
 from migrator.formats.keras.names import CONTAINERS, numbered_weights
@@ -14,8 +13,7 @@ _TOP = "top_level_model_weights"
 _OPTIMIZERS = ("optimizer_weights", "optimizer", "_optimizer")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredWeight:
+class StoredWeight(NamedTuple):
     """A weight and the path of its data set in the HDF5 file."""
 
     name: str
@@ -23,8 +21,7 @@ class StoredWeight:
     item: Dataset
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Weights:
+class Weights(NamedTuple):
     """``optimizer`` counts what the optimizer keeps, which is no part of the model."""
 
     weights: tuple[StoredWeight, ...]
