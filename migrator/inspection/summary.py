@@ -95,6 +95,8 @@ class Summary:
     """PREFIX of the checkpoint with the weights, where one is where it should be."""
     tflite: TFLiteFacts | None = None
     """What is special to a TFLite file."""
+    producer: str = ""
+    """What wrote the file, as ``Model.producer`` has it."""
 
     @property
     def parameters(self) -> int:
@@ -135,6 +137,7 @@ def summarize(model: Model) -> Summary:
         variables=variables,
         checkpoint=str(prefix) if prefix is not None else None,
         tflite=tflite,
+        producer=model.producer,
     )
 
 

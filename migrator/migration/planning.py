@@ -110,14 +110,9 @@ def _no_keras(source: str | os.PathLike[str], limits: Limits) -> None:
     opened = ByteSource.open(model_file(source))
     if sniff(opened, limits).format not in ("keras_h5", "keras_zip"):
         return
-    try:
-        facts = keras_model_facts(opened.name)
-    except MigratorError:
-        return  # ``load`` says what it is
+    facts = keras_model_facts(opened.name, limits=limits, is_apart=True)
     if facts.dangers:
         raise keras_refused([f"{item.layer}: {item.text}" for item in facts.dangers], opened.name)
-    if not facts.layers:
-        return
     raise UnsupportedFormat(
         "is a Keras model, and Keras makes its graph only when it is migrated",
         where=opened.name,

@@ -63,6 +63,8 @@ def headline(summary: Summary) -> str:
     lines = [f"{path}: {_kind(summary)}, {count}"]
     if version:
         lines.append(f"written by TensorFlow {shown(version)}")
+    elif summary.producer:
+        lines.append(f"written by {shown(summary.producer)}")
     if summary.source.kind == "meta_graph":
         weights = summary.checkpoint
         lines.append(f"weights in {shown(weights)}" if weights else "no checkpoint beside it")

@@ -114,8 +114,8 @@ def test_tf2_object_graphs_list_their_variables() -> None:
 
 
 @pytest.mark.parametrize("name", ["tf2.21.0/keras_h5", "tf2.21.0/keras_zip"])
-def test_keras_files_are_recognised_and_refused(name: str) -> None:
+def test_keras_files_are_refused_where_a_graph_of_tensorflow_is_needed(name: str) -> None:
     from tests.corpus import sample
 
-    with pytest.raises(UnsupportedFormat, match=r"Keras|\.keras"):
-        load(sample(name).path)
+    with pytest.raises(UnsupportedFormat, match=r"Keras model, whose graph is of layers"):
+        load(sample(name).path).require_tensorflow_graph()

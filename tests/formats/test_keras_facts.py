@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from migrator.errors import FormatError, LimitError, MigratorError
+from migrator.formats.keras import archive as archives
 from migrator.formats.keras import facts as reader
 from migrator.formats.keras.dangers import find_dangers
 from migrator.formats.keras.facts import KerasLayer, KerasTensor, keras_model_facts
@@ -209,7 +210,7 @@ def test_other_files(tmp_path: Path) -> None:
 def test_a_configuration_that_unpacks_to_too_much(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reader, "_MOST_CONFIG", 1000)
+    monkeypatch.setattr(archives, "MOST_CONFIG", 1000)
     with zipfile.ZipFile(tmp_path / "m", "w", zipfile.ZIP_DEFLATED) as file:
         file.writestr("config.json", " " * 10_000)
     with pytest.raises(LimitError, match=r"config\.json"):

@@ -95,7 +95,7 @@ def _survey(entry: Entry, limits: Limits) -> Surveyed:
     try:
         file = model_file(entry.source)
         if sniff(ByteSource.open(file), limits).format in _KERAS:
-            found["keras"] = keras_model_facts(file)
+            found["keras"] = keras_model_facts(file, limits=limits, is_apart=True)
         else:
             model = load(entry.source, limits=limits)
             _bounded(model)

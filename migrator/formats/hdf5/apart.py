@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import io
 import json
 import os
 import selectors
@@ -29,7 +30,8 @@ from migrator.formats.hdf5.tree import (
 )
 from migrator.formats.hdf5.types import element_type
 from migrator.formats.hdf5.walk import MOST_TEXT, Hdf5File
-from migrator.limits import TRUST_HINT, Limits
+from migrator.limits import DEFAULT_LIMITS, TRUST_HINT, Limits
+from migrator.places.python_file import SourceFile
 from migrator.places.source import ByteSource
 
 _CHILD = os.path.join(os.path.dirname(os.path.abspath(__file__)), "child.py")
@@ -58,6 +60,37 @@ def describe(source: ByteSource, limits: Limits) -> Hdf5File:
     except (ValueError, RecursionError):
         raise FormatError("h5py's answer is cut off", where=source.name) from None
     return Hdf5File(root=tree_of(said, source), warnings=(), heap=None)
+
+
+def describe_here(source: ByteSource, limits: Limits = DEFAULT_LIMITS) -> Hdf5File:
+    """``describe`` in this process, which HDF5's library may hang or end."""
+    from migrator.formats.hdf5 import child
+
+    try:
+        import h5py  # type: ignore[import-untyped, unused-ignore]
+    except ImportError:
+        raise _missing(source.name) from None
+    opened = io.BufferedReader(SourceFile(source), _PART)
+    try:
+        with h5py.File(opened, "r") as file:
+            said = child.describe(file, {**WANTED, "objects": limits.variables})
+    except MigratorError:
+        raise
+    except child.TooMuch as error:
+        raise LimitError(str(error), where=source.name) from None
+    except Exception as error:  # h5py raises many kinds for damaged files
+        raise FormatError(
+            f"cannot be read as HDF5: {ascii(str(error))[1:-1]}", where=source.name
+        ) from None
+    return Hdf5File(root=tree_of(said, source), warnings=(), heap=None)
+
+
+def _missing(where: str) -> MigratorError:
+    return MigratorError(
+        "is HDF5 of a kind that takes h5py, which is not installed",
+        where=where,
+        hint="pip install h5py",
+    )
 
 
 def fetch(source: ByteSource, path: str, item: Dataset, limits: Limits) -> bytes:
@@ -175,12 +208,8 @@ def _refuse(answer: bytes, where: str) -> None:
     except (ValueError, KeyError, TypeError):
         return
     if kind == "missing":
-        raise MigratorError(
-            "is HDF5 of a kind that takes h5py, which is not installed",
-            where=where,
-            hint="pip install h5py",
-        )
-    if kind == "memory":
+        raise _missing(where)
+    if kind == "limit":
         raise LimitError(text, where=where, hint=TRUST_HINT)
     raise FormatError(f"cannot be read as HDF5: {text}", where=where)
 

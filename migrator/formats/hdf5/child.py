@@ -17,6 +17,10 @@ from typing import Any
 _MOST_OBJECTS = "holds more than {:,} objects"
 
 
+class TooMuch(Exception):
+    """The file would take more than it may."""
+
+
 class Bytes(io.RawIOBase):
     """A part of an open file, as h5py takes one."""
 
@@ -66,8 +70,10 @@ def describe(file: Any, wanted: dict[str, Any]) -> dict[str, Any]:
             if name not in plain and name.rstrip("0123456789") not in listed:
                 continue
             handle = item.attrs.get_id(name)
-            if handle.get_storage_size() > most_text:
-                raise ValueError(f"attribute {name} takes {handle.get_storage_size():,} bytes")
+            # h5py takes the size 0 of an empty one for an error.
+            size = 0 if 0 in (handle.shape or ()) else handle.get_storage_size()
+            if size > most_text:
+                raise TooMuch(f"attribute {name} takes {size:,} bytes")
             value = _plain(item.attrs[name])
             if value is not None:
                 found[name] = value
@@ -97,7 +103,7 @@ def describe(file: Any, wanted: dict[str, Any]) -> dict[str, Any]:
         for name in group:
             count += 1
             if count > wanted["objects"]:
-                raise ValueError(_MOST_OBJECTS.format(wanted["objects"]))
+                raise TooMuch(_MOST_OBJECTS.format(wanted["objects"]))
             link = group.get(name, getlink=True)
             if isinstance(link, h5py.ExternalLink):
                 links[name] = [str(link.filename), str(link.path)]
@@ -151,7 +157,7 @@ def values(file: Any, path: str, most: int) -> bytes:
 
     item = file[path]
     if item.size * max(item.dtype.itemsize, 1) > most:
-        raise ValueError("takes more memory than it may")
+        raise TooMuch("takes more memory than it may")
     array = np.asarray(item[()], dtype=object if item.dtype == object else None)
     if array.dtype == object:
         parts = []
@@ -187,8 +193,10 @@ def main() -> int:
                 data = values(file, task["dataset"], task["most"])
             else:
                 data = json.dumps(describe(file, task["wanted"])).encode()
+    except TooMuch as error:
+        return _refused(str(error), "limit")
     except MemoryError:
-        return _refused("needs more memory than it may take", "memory")
+        return _refused("needs more memory than it may take", "limit")
     except Exception as error:  # h5py raises many kinds for damaged files
         return _refused(str(error), "damaged")
     with os.fdopen(1, "wb", closefd=False) as out:

@@ -9,11 +9,12 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from struct import unpack_from
-from typing import IO, Any
+from typing import IO
 
 from migrator.errors import FormatError, LimitError, MigratorError
 from migrator.formats.keras.config import MOST_CONFIG
 from migrator.limits import TRUST_HINT, Limits
+from migrator.places.python_file import SourceFile
 from migrator.places.source import ByteSource
 
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
@@ -33,36 +34,6 @@ _DAMAGE = (
     EOFError,
     zipfile.zlib.error,  # type: ignore[attr-defined]
 )
-
-
-class SourceFile(io.RawIOBase):
-    """A source as Python's libraries take a file."""
-
-    def __init__(self, source: ByteSource) -> None:
-        self._source = source
-        self._at = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, position: int, whence: int = 0) -> int:
-        at = position + (0, self._at, self._source.size)[whence]
-        if at < 0:
-            raise OSError("a position before the start")
-        self._at = at
-        return at
-
-    def tell(self) -> int:
-        return self._at
-
-    def readinto(self, buffer: Any) -> int:
-        count = max(0, min(len(buffer), self._source.size - self._at))
-        buffer[:count] = self._source.read(self._at, count)
-        self._at += count
-        return count
 
 
 class _Unpacked:
@@ -121,15 +92,18 @@ class KerasArchive:
         except UnicodeError:
             return data.decode("utf-8", "replace")
 
-    def weights(self) -> ByteSource | None:
-        """The weights: a part of the archive, or a bounded temporary file where they are packed.
+    def names(self) -> list[str]:
+        return list(self._archive.NameToInfo)
 
-        None where there are none. Raises FormatError, LimitError.
+    def member(self, name: str) -> ByteSource | None:
+        """A member: a part of the archive, or a bounded temporary file where it is packed.
+
+        None where there is none. Raises FormatError, LimitError.
         """
-        info = self._archive.NameToInfo.get(WEIGHTS)
+        info = self._archive.NameToInfo.get(name)
         if info is None:
             return None
-        where = f"{self._source.name}: {WEIGHTS}"
+        where = f"{self._source.name}: {ascii(name)[1:-1][:300]}"
         if info.compress_type == zipfile.ZIP_STORED and not info.flag_bits & 1:
             with _damage_told(where), self._archive.open(info):
                 pass  # which looks at its header

@@ -6,7 +6,6 @@ it loads; so all that is looked at here before.
 
 from __future__ import annotations
 
-import json
 import os
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -15,12 +14,25 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from migrator.errors import FormatError, LimitError, MigratorError
+from migrator.errors import FormatError, MigratorError
+from migrator.formats.hdf5.tree import MAGIC, Dataset, External, Group, visit
+from migrator.formats.keras.archive import CONFIG, METADATA, KerasArchive, keras_archive
+from migrator.formats.keras.config import (
+    body_of,
+    config_of,
+    dtype_name,
+    histories,
+    layer_name,
+    layers_of,
+    parsed,
+    shape_of,
+    text_of,
+)
 from migrator.formats.keras.dangers import KerasDanger, find_dangers, find_training_dangers
+from migrator.limits import DEFAULT_LIMITS, Limits
+from migrator.places.source import ByteSource
 
-HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
-_MOST_CONFIG = 64 << 20
-_MOST_OBJECTS = 1_000_000
+HDF5_MAGIC = MAGIC
 _WEIGHTS = ".weights.h5"
 _FIRST_BLOCK = 512
 _ZIP_END = 22 + 0xFFFF
@@ -68,8 +80,16 @@ class KerasFacts:
         return int(head) if head.isascii() and head.isdigit() and len(head) < 9 else 0
 
 
-def keras_model_facts(path: str | os.PathLike[str]) -> KerasFacts:
+def keras_model_facts(
+    path: str | os.PathLike[str],
+    *,
+    limits: Limits = DEFAULT_LIMITS,
+    is_apart: bool = False,
+) -> KerasFacts:
     """Read the configuration of a ``.h5`` or ``.keras`` file, whatever it is called.
+
+    HDF5's library, which never ends on some damaged files, runs in a process of its own where
+    ``is_apart`` says so; else in this one, which should be one that may die.
 
     Raises FormatError for what is none, or holds weights alone; LimitError for a configuration
     past 64 MB; MigratorError where h5py is needed and missing.
@@ -78,11 +98,12 @@ def keras_model_facts(path: str | os.PathLike[str]) -> KerasFacts:
     kinds = keras_formats(name)
     if not kinds:
         raise FormatError("is neither HDF5 nor a zip archive, so no Keras model", where=name)
-    found = [_of_hdf5(name) if kinds[0] == "keras_h5" else _of_zip(name)]
+    readers = [_of_hdf5 if kind == "keras_h5" else _of_zip for kind in kinds]
+    found = [readers[0](name, limits, is_apart)]
     if len(kinds) == 1:
         return found[0]
     with suppress(MigratorError):  # what cannot be read as that, nobody can load as that
-        found.append(_of_zip(name) if kinds[0] == "keras_h5" else _of_hdf5(name))
+        found.append(readers[1](name, limits, is_apart))
     return replace(
         found[0],
         dangers=(
@@ -136,147 +157,76 @@ def holds_hdf5(path: str | os.PathLike[str]) -> bool:
     return "keras_h5" in kinds or any(name.endswith(_WEIGHTS) for name in names)
 
 
-def _of_hdf5(path: str) -> KerasFacts:
-    h5py = _h5py(path)
-    try:
-        with h5py.File(path, "r") as file:
-            text = _attribute(file, "model_config")
-            version = _attribute(file, "keras_version") or ""
-            training = _attribute(file, "training_config")
-            dangers = list(_references(h5py, file))
-    except MigratorError as error:
-        raise error.at(path) from None
-    except Exception as error:  # h5py raises many kinds for damaged files
-        raise FormatError(f"cannot be read as HDF5: {error}", where=path) from None
-    if text is None:
+def _of_hdf5(path: str, limits: Limits, is_apart: bool) -> KerasFacts:
+    root = _tree(ByteSource.open(path), limits, is_apart)
+    text, version, training = (
+        root.attrs.get(name) for name in ("model_config", "keras_version", "training_config")
+    )
+    if not isinstance(text, str):
         raise FormatError(
             "no model config found: it holds weights alone",
             where=path,
             hint="save the whole model with model.save(...), which keeps its layers too",
         )
-    compiled = _parsed(training, path) if training else {}
-    return _facts(path, "keras_h5", version, _parsed(text, path), dangers, compiled)
+    compiled = parsed(training, path) if isinstance(training, str) and training else {}
+    dangers = list(_references(root))
+    return _facts(path, "keras_h5", text_of(version), parsed(text, path), dangers, compiled)
 
 
-def _h5py(path: str) -> Any:
-    try:
-        import h5py  # type: ignore[import-untyped, unused-ignore]
-    except ImportError:
-        raise MigratorError(
-            "is HDF5, and h5py is not installed", where=path, hint="pip install h5py"
-        ) from None
-    return h5py
+def _tree(source: ByteSource, limits: Limits, is_apart: bool) -> Group:
+    """What HDF5's own library finds: Keras will read the file by it, so it is what counts."""
+    from migrator.formats.hdf5 import apart
+
+    return (apart.describe(source, limits) if is_apart else apart.describe_here(source)).root
 
 
-def _attribute(file: Any, name: str) -> str | None:
-    if name not in file.attrs:
-        return None
-    handle = file.attrs.get_id(name)
-    if handle.get_storage_size() > _MOST_CONFIG:
-        raise LimitError(f"attribute {name} takes {handle.get_storage_size():,} bytes")
-    value = file.attrs[name]
-    if isinstance(value, bytes):
-        value = value.decode("utf-8", "replace")
-    if not isinstance(value, str):
-        raise FormatError(f"attribute {name} is no text")
-    return value
-
-
-def _references(h5py: Any, file: Any) -> Iterator[KerasDanger]:
+def _references(root: Group) -> Iterator[KerasDanger]:
     """Links and data sets that lead to other files."""
-    seen = {h5py.h5o.get_info(file.id).addr}
-    stack = [(file, "")]
-    count = 0
-    while stack:
-        group, place = stack.pop()
-        for key in group:
-            count += 1
-            if count > _MOST_OBJECTS:
-                raise LimitError(f"holds more than {_MOST_OBJECTS:,} objects")
-            name = f"{place}/{key}"
-            link = group.get(key, getlink=True)
-            if isinstance(link, h5py.ExternalLink):
-                yield KerasDanger(
-                    layer=name,
-                    text="links to another file",
-                    kind="link",
-                    argument=str(link.filename),
-                )
-                continue
-            if isinstance(link, h5py.SoftLink):
-                continue  # what it leads to is looked at where it lies
-            item = group[key]
-            if isinstance(item, h5py.Dataset):
-                if item.external or item.is_virtual:
-                    yield KerasDanger(
-                        layer=name, text="keeps its data in another file", kind="link"
-                    )
-            elif isinstance(item, h5py.Group):
-                address = h5py.h5o.get_info(item.id).addr
-                if address not in seen:
-                    seen.add(address)
-                    stack.append((item, name))
+    for name, item in visit(root):
+        if isinstance(item, External):
+            yield KerasDanger(
+                layer=f"/{name}", text="links to another file", kind="link", argument=item.file
+            )
+        elif isinstance(item, Dataset) and item.storage == "elsewhere":
+            yield KerasDanger(layer=f"/{name}", text="keeps its data in another file", kind="link")
 
 
-def _of_zip(path: str) -> KerasFacts:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = set(archive.namelist())
-            if "config.json" not in names:
-                raise FormatError(
-                    "is a zip archive without config.json, so no .keras model", where=path
-                )
-            text = _member(archive, "config.json", path)
-            metadata = _member(archive, "metadata.json", path) if "metadata.json" in names else ""
-            dangers = list(_weight_references(archive, names, path))
-    except MigratorError:
-        raise
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError) as error:
-        raise FormatError(f"cannot be read as a zip archive: {error}", where=path) from None
-    found = _parsed(metadata, path) if metadata else {}
-    config = _parsed(text, path)
+def _of_zip(path: str, limits: Limits, is_apart: bool) -> KerasFacts:
+    with keras_archive(ByteSource.open(path), limits) as archive:
+        text = archive.text(CONFIG)
+        if text is None:
+            raise FormatError(
+                "is a zip archive without config.json, so no .keras model", where=path
+            )
+        metadata = archive.text(METADATA)
+        dangers = list(_weight_references(archive, limits, is_apart))
+    found = parsed(metadata, path) if metadata else {}
+    config = parsed(text, path)
     compiled = config.get("compile_config")
     return _facts(
         path,
         "keras_zip",
-        _text(found.get("keras_version")),
+        text_of(found.get("keras_version")),
         config,
         dangers,
         compiled if isinstance(compiled, dict) else {},
     )
 
 
-def _member(archive: zipfile.ZipFile, name: str, path: str) -> str:
-    with archive.open(name) as file:
-        data = file.read(_MOST_CONFIG + 1)
-    if len(data) > _MOST_CONFIG:
-        raise LimitError(f"{name} takes more than {_MOST_CONFIG:,} bytes", where=path)
-    return data.decode(json.detect_encoding(data), "replace")
-
-
 def _weight_references(
-    archive: zipfile.ZipFile, names: set[str], path: str
+    archive: KerasArchive, limits: Limits, is_apart: bool
 ) -> Iterator[KerasDanger]:
-    for name in sorted(names):
+    names = sorted(archive.names())
+    for name in names:
         if name.startswith("/") or ".." in Path(name).parts:
             yield KerasDanger(
                 layer=name, text="is a member that leads out of the archive", kind="link"
             )
-    for name in sorted(names):
+    for name in names:
         if name.endswith(_WEIGHTS):
-            h5py = _h5py(path)
-            with archive.open(name) as member, h5py.File(member, "r") as file:
-                yield from _references(h5py, file)
-
-
-def _parsed(text: str, path: str) -> dict[str, Any]:
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise FormatError(f"its configuration is no JSON: {error}", where=path) from None
-    if not isinstance(found, dict):
-        raise FormatError("its configuration is no JSON object", where=path)
-    return found
+            source = archive.member(name)
+            if source is not None:
+                yield from _references(_tree(source, limits, is_apart))
 
 
 def _facts(
@@ -287,18 +237,16 @@ def _facts(
     dangers: list[KerasDanger],
     compiled: Mapping[str, Any],
 ) -> KerasFacts:
-    inner = config.get("config")
-    body = inner if isinstance(inner, dict) else {"layers": inner}  # Sequential before 2.2.3
-    listed = body.get("layers")
-    layers = [item for item in listed if isinstance(item, dict)] if isinstance(listed, list) else []
+    body = body_of(config)
+    layers = layers_of(body)
     inputs, outputs = _endpoints(body, layers)
     return KerasFacts(
         path=path,
         format=kind,
         keras_version=version,
-        model_class=_text(config.get("class_name")),
+        model_class=text_of(config.get("class_name")),
         layers=tuple(
-            KerasLayer(name=_layer_name(item), class_name=_text(item.get("class_name")))
+            KerasLayer(name=layer_name(item), class_name=text_of(item.get("class_name")))
             for item in layers
         ),
         inputs=inputs,
@@ -308,23 +256,10 @@ def _facts(
     )
 
 
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _config(layer: Mapping[str, Any]) -> Mapping[str, Any]:
-    found = layer.get("config")
-    return found if isinstance(found, dict) else {}
-
-
-def _layer_name(layer: Mapping[str, Any]) -> str:
-    return _text(layer.get("name")) or _text(_config(layer).get("name"))
-
-
 def _endpoints(
     body: Mapping[str, Any], layers: list[dict[str, Any]]
 ) -> tuple[tuple[KerasTensor, ...], tuple[KerasTensor, ...]]:
-    by_name = {_layer_name(layer): layer for layer in layers}
+    by_name = {layer_name(layer): layer for layer in layers}
     if "input_layers" in body:
         inputs = [_tensor(name, by_name) for name in _layer_names(body.get("input_layers"))]
         outputs = [KerasTensor(name=name) for name in _layer_names(body.get("output_layers"))]
@@ -332,45 +267,19 @@ def _endpoints(
     if not layers:
         return (), ()
     first, last = layers[0], layers[-1]
-    entry = _tensor(_layer_name(first), by_name)
+    entry = _tensor(layer_name(first), by_name)
     if first.get("class_name") != "InputLayer":
         entry = KerasTensor(name=f"{entry.name}_input", dtype=entry.dtype, shape=entry.shape)
-    return (entry,), (KerasTensor(name=_layer_name(last)),)
+    return (entry,), (KerasTensor(name=layer_name(last)),)
 
 
 def _layer_names(listed: Any) -> list[str]:
-    """Names in ``[[name, node, tensor], ...]``, one such alone, or a dict of them."""
-    found: list[str] = []
-    stack = [listed]
-    while stack:
-        value = stack.pop()
-        if isinstance(value, dict):
-            stack.extend(reversed(list(value.values())))
-        elif isinstance(value, list):
-            is_one = len(value) >= 3 and isinstance(value[0], str) and isinstance(value[1], int)
-            if is_one:
-                found.append(value[0])
-            else:
-                stack.extend(reversed(value))
-    return found
+    return [name for name, _, _ in histories(listed)]
 
 
 def _tensor(name: str, layers: Mapping[str, Mapping[str, Any]]) -> KerasTensor:
-    config = _config(layers.get(name, {}))
+    config = config_of(layers.get(name, {}))
     shape = config.get("batch_shape", config.get("batch_input_shape"))
-    dtype = config.get("dtype")
-    if isinstance(dtype, dict):
-        dtype = _config(dtype).get("name")
     return KerasTensor(
-        name=name,
-        dtype=dtype if isinstance(dtype, str) else None,
-        shape=_shape(shape),
+        name=name, dtype=dtype_name(config.get("dtype")) or None, shape=shape_of(shape)
     )
-
-
-def _shape(value: Any) -> tuple[int | None, ...] | None:
-    if not isinstance(value, list) or not all(
-        item is None or (isinstance(item, int) and item >= 0) for item in value
-    ):
-        return None
-    return tuple(value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from migrator.errors import FormatError
+from migrator.errors import FormatError, UnsupportedFormat
 from migrator.formats.hdf5.headers import NotPlain
 from migrator.formats.hdf5.tree import Dataset
 from migrator.formats.hdf5.values import lazy_tensor
@@ -56,10 +56,16 @@ def read_zip(source: ByteSource, limits: Limits) -> Model:
         if text is None:
             raise FormatError(f"is a zip archive without {CONFIG}", where=source.name)
         config = parsed(text, source.name)
+        if not text_of(config.get("class_name")):
+            raise UnsupportedFormat(
+                f"is a zip archive whose {CONFIG} names no Keras model",
+                where=source.name,
+                hint="unpack it first",
+            )
         metadata = archive.text(METADATA)
         variables: dict[str, LazyTensor] = {}
         try:
-            weights = archive.weights()
+            weights = archive.member(WEIGHTS)
             if weights is None:
                 warnings.append(f"holds no weights: there is no {WEIGHTS} in it")
             else:
