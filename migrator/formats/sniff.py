@@ -80,7 +80,7 @@ def _zip(source: ByteSource, archive: Sniffed) -> Sniffed:
 
     if not holds_config(source):
         return archive
-    return Sniffed(format="keras_zip", what="a .keras model")
+    return Sniffed(format="keras_zip", what="a Keras model in a zip archive (.keras)")
 
 
 def _unread(found: Sniffed) -> Sniffed:

@@ -113,6 +113,8 @@ def _no_keras(source: str | os.PathLike[str], limits: Limits) -> None:
     facts = keras_model_facts(opened.name, limits=limits, is_apart=True)
     if facts.dangers:
         raise keras_refused([f"{item.layer}: {item.text}" for item in facts.dangers], opened.name)
+    if not facts.model_class and not facts.layers:
+        return  # ``load`` says what it is
     raise UnsupportedFormat(
         "is a Keras model, and Keras makes its graph only when it is migrated",
         where=opened.name,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import io
 import pickle
-import re
 import tarfile
 import zipfile
 from pathlib import Path
@@ -62,7 +61,7 @@ def keras_metadata() -> bytes:
 MAGIC = {
     "hdf5": (b"\x89HDF\r\n\x1a\n" + bytes(100), "keras_h5", "HDF5"),
     "zip": (packed("zip"), None, "zip"),
-    "keras": (packed("keras"), "keras_zip", "keras|Keras"),
+    "keras": (packed("keras"), "keras_zip", "Keras"),
     "tflite": (b"\x1c\0\0\0TFL3" + bytes(100), "tflite", "TFLite"),
     "gzip": (gzip.compress(b"x" * 100), None, "gzip"),
     "tar": (packed("tar"), None, "tar"),
@@ -86,7 +85,7 @@ def test_formats_that_are_not_read_are_recognised(name: str) -> None:
     data, expected, word = MAGIC[name]
     found = told(data)
     assert found.format == expected
-    assert re.search(word, found.what)
+    assert word in found.what
 
 
 @pytest.mark.parametrize("name", sorted(MAGIC))

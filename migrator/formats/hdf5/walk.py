@@ -84,7 +84,9 @@ class _Walk:
         try:
             base, self._root, end = _superblock(source, start)
         except struct.error:
-            raise FormatError("cannot be read as HDF5: its first block is cut off", where=source.name) from None
+            raise FormatError(
+                "cannot be read as HDF5: its first block is cut off", where=source.name
+            ) from None
         self._pages = Pages(source, base)
         self._heap = Heap(self._pages)
         if end > source.size:
@@ -127,10 +129,13 @@ class _Walk:
             root = make(self._root, "", 0)
         except (FormatError, struct.error, IndexError) as error:
             raise FormatError(
-                f"cannot be read as HDF5: its root group is damaged: {_said(error)}", where=self._source.name
+                f"cannot be read as HDF5: its root group is damaged: {_said(error)}",
+                where=self._source.name,
             ) from None
         if not isinstance(root, Group):
-            raise FormatError("cannot be read as HDF5: its root is no group", where=self._source.name)
+            raise FormatError(
+                "cannot be read as HDF5: its root is no group", where=self._source.name
+            )
         while waiting:
             links, messages, path, depth = waiting.pop()
             try:
@@ -331,6 +336,10 @@ def _fill(body: bytes) -> bytes:
         (size,) = unpack_from("<I", body, 2)
         return body[6 : 6 + size]
     return b""
+
+
+def _unreadable(why: str, source: ByteSource) -> FormatError:
+    return FormatError(f"cannot be read as HDF5: {why}", where=source.name)
 
 
 def _said(error: Exception) -> str:

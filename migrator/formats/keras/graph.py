@@ -26,6 +26,7 @@ from migrator.formats.keras.config import (
     layers_of,
     shape_of,
 )
+from migrator.formats.keras.shapes import output_shapes
 from migrator.limits import Limits
 from migrator.model.checks import graph_warnings
 from migrator.model.dtypes import INVALID, DType, dtype_named
@@ -46,6 +47,7 @@ _TENSOR = "__keras_tensor__"
 _WRAPPED = ("layer", "forward_layer", "backward_layer")
 _OUTPUT = "output"
 """Name of a layer's result in a function's body."""
+_MOST_OUTPUTS = 64
 _NO_CLASS = "Layer"
 _NO_NAME = "layer"
 
@@ -70,9 +72,12 @@ class LayerGraph:
 class _Layer:
     """``specs`` is what its consumers say of its results, by (call, tensor)."""
 
-    __slots__ = ("attrs", "calls", "name", "op", "specs")
+    __slots__ = ("attrs", "calls", "config", "name", "op", "specs")
 
-    def __init__(self, name: str, op: str, attrs: dict[str, AttrValue]) -> None:
+    def __init__(
+        self, name: str, op: str, attrs: dict[str, AttrValue], config: Mapping[str, Any]
+    ) -> None:
+        self.config = config
         self.name = name
         self.op = op
         self.attrs = attrs
@@ -145,8 +150,30 @@ class _Builder:
         configs = layers_of(body)
         layers = [self._layer(item, depth, above) for item in configs]
         if "input_layers" in body:
-            return _functional(body, layers, configs)
-        return _chain(body, layers, configs)
+            made = _functional(body, layers, configs)
+        else:
+            made = _chain(body, layers, configs)
+        self._infer(made)
+        return made
+
+    def _infer(self, body: _Body) -> None:
+        """Types and shapes of results that no consumer says, in the order of the layers."""
+        known = body.by_name()
+        for layer in body.layers:
+            function = self._functions.get(layer.op)
+            dtype = _computed(layer.config)
+            for number, call in enumerate(layer.calls):
+                if function is not None:
+                    for tensor, spec in enumerate(function.outputs):
+                        layer.specs.setdefault((number, tensor), (spec.dtype, spec.shape))
+                    continue
+                taken = [_known_dims(item, known) for item in call]
+                found = output_shapes(layer.config, taken)
+                if found is None:
+                    layer.specs.setdefault((number, 0), (dtype, UNKNOWN_SHAPE))
+                    continue
+                for tensor, dims in enumerate(found):
+                    layer.specs.setdefault((number, tensor), (dtype, Shape(dims)))
 
     def _layer(self, layer: Mapping[str, Any], depth: int, above: str) -> _Layer:
         self._count += 1
@@ -163,7 +190,7 @@ class _Builder:
                 if isinstance(inner, dict) and is_model(inner):
                     called = self._function(inner, depth, f"{above}{name}/{layer_name(inner)}")
                     attrs[key] = FunctionRef(name=called)
-        return _Layer(name, op, attrs)
+        return _Layer(name, op, attrs, layer)
 
     def _function(self, model: Mapping[str, Any], depth: int, path: str) -> str:
         """Add a model to the library; its name there."""
@@ -235,7 +262,7 @@ def _chain(body: Mapping[str, Any], layers: list[_Layer], configs: list[dict[str
         if spec[1].dims is None:
             shape = shape_of(body.get("build_input_shape"))
             spec = (spec[0], Shape(shape) if shape is not None else spec[1])
-        entry = _Layer(f"{layers[0].name}_input", _INPUT, {})
+        entry = _Layer(f"{layers[0].name}_input", _INPUT, {}, {})
         entry.specs[0, 0] = spec
         layers = [entry, *layers]
     else:
@@ -252,6 +279,22 @@ def _chain(body: Mapping[str, Any], layers: list[_Layer], configs: list[dict[str
 def _input_spec(config: Mapping[str, Any]) -> tuple[DType, Shape]:
     shape = shape_of(config.get("batch_shape", config.get("batch_input_shape")))
     return _dtype(dtype_name(config.get("dtype", config.get("input_dtype")))), _shape(shape)
+
+
+def _computed(layer: Mapping[str, Any]) -> DType:
+    """The type that a layer computes in: of a mixed policy, the one behind ``mixed_``."""
+    return _dtype(dtype_name(config_of(layer).get("dtype")).removeprefix("mixed_"))
+
+
+def _known_dims(item: _Call, known: Mapping[str, _Layer]) -> tuple[int | None, ...] | None:
+    layer = known.get(item.layer)
+    spec = layer.specs.get((_call_of(item, layer), item.tensor)) if layer is not None else None
+    return spec[1].dims if spec is not None else None
+
+
+def _call_of(item: _Call, layer: _Layer | None) -> int:
+    """The call that is meant. One that is not there: a layer with one can only mean that one."""
+    return item.call if layer is not None and 0 <= item.call < len(layer.calls) else 0
 
 
 def _dtype(name: str) -> DType:
@@ -329,7 +372,9 @@ def _nodes(body: _Body, *, in_function: bool) -> Iterator[Node]:
 
 def _output_shapes(layer: _Layer, call: int) -> list[Shape]:
     found = {tensor: spec[1] for (at, tensor), spec in layer.specs.items() if at == call}
-    if not found or not all(0 <= tensor < 64 for tensor in found):
+    if not any(shape.dims is not None for shape in found.values()):
+        return []
+    if not all(0 <= tensor < _MOST_OUTPUTS for tensor in found):
         return []
     return [found.get(tensor, UNKNOWN_SHAPE) for tensor in range(max(found) + 1)]
 
@@ -344,9 +389,7 @@ def _reference(
     if item.layer in arguments:
         return item.layer
     layer = known.get(item.layer)
-    # A call that is not there: a layer with one call can only mean that one.
-    call = item.call if layer is not None and 0 <= item.call < len(layer.calls) else 0
-    name = layer.node(call) if layer is not None else item.layer
+    name = layer.node(_call_of(item, layer)) if layer is not None else item.layer
     tensor = max(item.tensor, 0)
     return f"{name}:{_OUTPUT}:{tensor}" if in_function else f"{name}:{tensor}"
 
@@ -359,7 +402,8 @@ def _specs(calls: list[_Call], known: Mapping[str, _Layer]) -> dict[str, TensorS
             name, number = f"{item.layer}_{number}", number + 1
         layer = known.get(item.layer)
         specs = layer.specs if layer is not None else {}
-        dtype, shape = specs.get((item.call, item.tensor), (INVALID, UNKNOWN_SHAPE))
+        at = (_call_of(item, layer), item.tensor)
+        dtype, shape = specs.get(at, (INVALID, UNKNOWN_SHAPE))
         found[name] = TensorSpec(
             tensor=_reference(item, known, frozenset(), False), dtype=dtype, shape=shape
         )

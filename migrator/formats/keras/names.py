@@ -154,7 +154,9 @@ def _parts(above: _Part) -> Iterator[_Part]:
         if name in CONTAINERS:
             yield from _layers(link, path, above, model)
         else:
-            yield _part(link, path, above, name, name, _inner(above.layer, name))
+            inner = _inner(above.layer, name)
+            kind = _kind(name) if inner is above.layer else _snake_case(class_name(inner or {}))
+            yield _part(link, path, above, kind, name, inner)
 
 
 def _layers(container: Group, path: str, above: _Part, model: Any) -> Iterator[_Part]:
@@ -165,10 +167,14 @@ def _layers(container: Group, path: str, above: _Part, model: Any) -> Iterator[_
         link = container.links[name]
         if isinstance(link, Group):
             layer = layers.get(name)
-            match = _NUMBERED.fullmatch(name)
-            kind = name if name in _STATES or match is None else match[1]
             label = layer_name(layer) if layer is not None else name
-            yield _part(link, f"{path}/{name}", above, kind, label, layer)
+            yield _part(link, f"{path}/{name}", above, _kind(name), label, layer)
+
+
+def _kind(name: str) -> str:
+    """The class in a group's name: ``dense_2`` is the third ``dense``."""
+    match = _NUMBERED.fullmatch(name)
+    return name if name in _STATES or match is None else match[1]
 
 
 def _part(
