@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any, NamedTuple
 
 from migrator.errors import LimitError
@@ -70,14 +70,19 @@ class LayerGraph:
 
 
 class _Layer:
-    """``specs`` is what its consumers say of its results, by (call, tensor)."""
+    """``specs`` is what is known of its results, by (call, tensor).
 
-    __slots__ = ("attrs", "calls", "config", "name", "op", "specs")
+    ``first`` is the number of its first call: in Keras 2 a model inside of a model has been called
+    before, when it was made.
+    """
+
+    __slots__ = ("attrs", "calls", "config", "first", "name", "op", "specs")
 
     def __init__(
         self, name: str, op: str, attrs: dict[str, AttrValue], config: Mapping[str, Any]
     ) -> None:
         self.config = config
+        self.first = 0
         self.name = name
         self.op = op
         self.attrs = attrs
@@ -239,17 +244,34 @@ def _functional(
     known: dict[str, _Layer] = {}
     for layer in layers:
         known.setdefault(layer.name, layer)
+    told: list[tuple[_Call, Mapping[str, Any]]] = []
     for layer, config in zip(layers, configs, strict=True):
         inbound = config.get("inbound_nodes")
         for call in inbound if isinstance(inbound, list) else ():
-            layer.calls.append(list(_inputs_of(call, known)))
+            layer.calls.append(list(_inputs_of(call, known, told)))
         if layer.op == _INPUT:
             layer.specs[0, 0] = _input_spec(config_of(config))
-    return _Body(
+    made = _Body(
         layers=layers,
         inputs=[_Call(*item) for item in histories(body.get("input_layers"))],
         outputs=[_Call(*item) for item in histories(body.get("output_layers"))],
     )
+    _count_calls(made, known)
+    for item, said in told:
+        _tell(item, said, known)
+    return made
+
+
+def _count_calls(body: _Body, known: Mapping[str, _Layer]) -> None:
+    """Find the number of each layer's first call: of all that are meant, the last one is there."""
+    meant: dict[str, tuple[int, int]] = {}
+    for item in chain(body.outputs, *(call for layer in body.layers for call in layer.calls)):
+        least, most = meant.get(item.layer, (item.call, item.call))
+        meant[item.layer] = min(least, item.call), max(most, item.call)
+    for name, (least, most) in meant.items():
+        layer = known.get(name)
+        if layer is not None:
+            layer.first = max(0, min(least, most + 1 - len(layer.calls)))
 
 
 def _chain(body: Mapping[str, Any], layers: list[_Layer], configs: list[dict[str, Any]]) -> _Body:
@@ -293,8 +315,9 @@ def _known_dims(item: _Call, known: Mapping[str, _Layer]) -> tuple[int | None, .
 
 
 def _call_of(item: _Call, layer: _Layer | None) -> int:
-    """The call that is meant. One that is not there: a layer with one can only mean that one."""
-    return item.call if layer is not None and 0 <= item.call < len(layer.calls) else 0
+    """The call that is meant, counted from 0. One that is not there is taken for the first."""
+    call = item.call - layer.first if layer is not None else 0
+    return call if layer is not None and 0 <= call < len(layer.calls) else 0
 
 
 def _dtype(name: str) -> DType:
@@ -308,8 +331,10 @@ def _shape(dims: tuple[int | None, ...] | None) -> Shape:
     return UNKNOWN_SHAPE if dims is None else Shape(dims)
 
 
-def _inputs_of(call: Any, known: Mapping[str, _Layer]) -> Iterator[_Call]:
-    """The tensors that one call of a layer takes, in order.
+def _inputs_of(
+    call: Any, known: Mapping[str, _Layer], told: list[tuple[_Call, Mapping[str, Any]]]
+) -> Iterator[_Call]:
+    """The tensors that one call of a layer takes, in order; what is said of them goes to ``told``.
 
     Keras 1 and 2: ``[[name, call, tensor, {keywords}], ...]``, which may be nested or keyed;
     Keras 3: ``{"args": ..., "kwargs": ...}`` with objects of class ``__keras_tensor__``.
@@ -322,7 +347,7 @@ def _inputs_of(call: Any, known: Mapping[str, _Layer]) -> Iterator[_Call]:
                 config = config_of(value)
                 for found in histories(config.get("keras_history")):
                     item = _Call(*found)
-                    _tell(item, config, known)
+                    told.append((item, config))
                     yield item
             else:
                 stack.extend(reversed(list(value.values())))
@@ -350,7 +375,7 @@ def _tell(item: _Call, config: Mapping[str, Any], known: Mapping[str, _Layer]) -
     layer = known.get(item.layer)
     if layer is not None:
         spec = (_dtype(dtype_name(config.get("dtype"))), _shape(shape_of(config.get("shape"))))
-        layer.specs.setdefault((item.call, item.tensor), spec)
+        layer.specs.setdefault((_call_of(item, layer), item.tensor), spec)
 
 
 def _nodes(body: _Body, *, in_function: bool) -> Iterator[Node]:
@@ -401,9 +426,10 @@ def _specs(calls: list[_Call], known: Mapping[str, _Layer]) -> dict[str, TensorS
         while name in found:
             name, number = f"{item.layer}_{number}", number + 1
         layer = known.get(item.layer)
-        specs = layer.specs if layer is not None else {}
-        at = (_call_of(item, layer), item.tensor)
-        dtype, shape = specs.get(at, (INVALID, UNKNOWN_SHAPE))
+        dtype, shape = INVALID, UNKNOWN_SHAPE
+        if layer is not None:
+            at = (_call_of(item, layer), item.tensor)
+            dtype, shape = layer.specs.get(at, (_computed(layer.config), shape))
         found[name] = TensorSpec(
             tensor=_reference(item, known, frozenset(), False), dtype=dtype, shape=shape
         )
