@@ -11,6 +11,8 @@ from migrator.errors import FormatError, LimitError
 MOST_CONFIG = 64 << 20
 _MOST_VALUES = 5_000_000
 """JSON of so many values takes about 0.5 GB once it is read."""
+CONSTANT = "_CONSTANT_VALUE"
+"""Stands where a layer's name would, before a value that a layer is called with."""
 _CHAINS = ("Sequential", "Model", "Functional")
 
 
@@ -108,6 +110,7 @@ def histories(listed: Any) -> Iterator[tuple[str, int, int]]:
                 and isinstance(value[1], int)
                 and isinstance(value[2], int)
             ):
-                yield value[0], value[1], value[2]
+                if value[0] != CONSTANT:
+                    yield value[0], value[1], value[2]
             else:
                 stack.extend(reversed(value))

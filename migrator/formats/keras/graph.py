@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from migrator.errors import LimitError
 from migrator.formats.keras.attrs import layer_attrs
 from migrator.formats.keras.config import (
+    CONSTANT,
     body_of,
     class_name,
     config_of,
@@ -352,6 +353,8 @@ def _inputs_of(
             else:
                 stack.extend(reversed(list(value.values())))
         elif isinstance(value, list):
+            if value[:1] == [CONSTANT]:
+                continue
             if (
                 len(value) >= 3
                 and isinstance(value[0], str)

@@ -9,7 +9,13 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from migrator.formats.keras.config import class_name, config_of, shape_of
+from migrator.formats.keras.config import (
+    CONSTANT,
+    class_name,
+    config_of,
+    histories,
+    shape_of,
+)
 
 Dims = tuple[int | None, ...]
 _MOST = 1 << 62
@@ -24,6 +30,15 @@ _SAME = frozenset(
     ).split()
 )
 _MERGES = frozenset("Add Average Maximum Minimum Multiply Subtract".split())
+_CALLED = frozenset(
+    (
+        "__operators__.add __operators__.sub cast clip_by_value identity math.abs math.add "
+        "math.divide math.exp math.maximum math.minimum math.multiply math.sigmoid math.sqrt "
+        "math.square math.subtract math.tanh math.truediv nn.elu nn.gelu nn.relu nn.relu6 "
+        "nn.sigmoid nn.silu nn.softmax nn.swish nn.tanh"
+    ).split()
+)
+"""TensorFlow's functions that keep the shape, as the layers that hold a call of one name them."""
 _RECURRENT = frozenset("LSTM GRU SimpleRNN CuDNNLSTM CuDNNGRU".split())
 _CONVOLUTION = re.compile(r"(Separable|Depthwise)?Conv(olution)?([123])D(Transpose)?")
 _POOLING = re.compile(r"(Global)?(Max|Average)Pool(?:ing)?([123])D")
@@ -34,7 +49,16 @@ def output_shapes(layer: Mapping[str, Any], taken: Sequence[Dims | None]) -> lis
     """The shapes of a layer's results; None where they are not known. Raises nothing."""
     try:
         found = _shapes(class_name(layer), config_of(layer), taken)
-    except (TypeError, ValueError, IndexError, KeyError, ZeroDivisionError, OverflowError):
+        if class_name(layer) == "TFOpLambda":
+            found = _called(layer, taken)
+    except (
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        RecursionError,
+        TypeError,
+        ValueError,
+    ):
         return None  # settings of other types than Keras would write
     if found is None or any(
         size is not None and not 0 <= size < _MOST for dims in found for size in dims
@@ -160,6 +184,22 @@ def _concatenated(config: Mapping[str, Any], taken: Sequence[Dims | None]) -> li
     sizes = [dims[axis] for dims in known]
     first[axis] = None if None in sizes else sum(size for size in sizes if size is not None)
     return [tuple(first)]
+
+
+def _called(layer: Mapping[str, Any], taken: Sequence[Dims | None]) -> list[Dims] | None:
+    """A call of an elementwise function on tensors and numbers."""
+    if config_of(layer).get("function") not in _CALLED or not taken:
+        return None
+    for call in layer["inbound_nodes"]:
+        items = [call] if isinstance(call[0], str) else call
+        for item in items:
+            if item[0] == CONSTANT:
+                return None
+            for value in item[3].values():
+                # A list may be another tensor, which is in ``taken``, or an array, which is not.
+                if isinstance(value, (list, dict)) and not any(histories(value)):
+                    return None
+    return _merged(taken)
 
 
 def _recurrent(name: str, config: Mapping[str, Any], dims: Dims) -> list[Dims]:
