@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from migrator.errors import LimitError
 from migrator.formats.hdf5.types import ElementType
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
@@ -86,6 +87,7 @@ class External:
 Link: TypeAlias = "Group | Dataset | Soft | External | None"
 """None: something else, such as a type with a name."""
 _MOST_HOPS = 16
+_MOST_PATHS = 1 << 29
 
 
 def find(root: Group, path: str, start: Group | None = None) -> Link:
@@ -110,8 +112,10 @@ def find(root: Group, path: str, start: Group | None = None) -> Link:
 def visit(start: Group, name: str = "") -> Iterator[tuple[str, Link]]:
     """Everything under ``start`` with its path, groups themselves apart, each of them once.
 
-    In the order of the links, depth first. Soft links are not followed.
+    In the order of the links, depth first. Soft links are not followed. Raises LimitError where
+    the paths come to more than a file should have.
     """
+    total = 0
     seen = {id(start)}
     stack = [(name, iter(start.links.items()))]
     while stack:
@@ -122,6 +126,9 @@ def visit(start: Group, name: str = "") -> Iterator[tuple[str, Link]]:
             continue
         path = f"{above}/{item[0]}" if above else item[0]
         link = item[1]
+        total += len(path)
+        if total > _MOST_PATHS:
+            raise LimitError(f"its paths take more than {_MOST_PATHS:,} characters")
         if not isinstance(link, Group):
             yield path, link
         elif id(link) not in seen:

@@ -140,7 +140,7 @@ class _Walk:
             links, messages, path, depth = waiting.pop()
             try:
                 for name, target in read_links(self._pages, messages, self._counted):
-                    self._keep(len(name))
+                    self._keep(len(path) + len(name))
                     if not isinstance(target, int):
                         links[name] = target
                         self._keep(len(target.target))

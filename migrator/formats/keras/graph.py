@@ -51,6 +51,10 @@ _OUTPUT = "output"
 _MOST_OUTPUTS = 64
 _NO_CLASS = "Layer"
 _NO_NAME = "layer"
+_LONGEST = 4096
+_NODE_BYTES = 400
+_ATTRIBUTE_BYTES = 100
+"""What a node and each of its attributes take in memory, about."""
 
 
 class _Call(NamedTuple):
@@ -125,7 +129,9 @@ class _Builder:
         self._where = where
         self._functions: dict[str, Function] = {}
         self._taken = set(_classes(config))
+        self._numbers: dict[str, int] = {}
         self._count = 0
+        self._kept = 0
 
     def graph(self, config: Mapping[str, Any]) -> LayerGraph:
         body = self._body(config, 0, "")
@@ -160,6 +166,12 @@ class _Builder:
         else:
             made = _chain(body, layers, configs)
         self._infer(made)
+        for layer in made.layers:
+            self._count += max(len(layer.calls) - 1, 0)
+            each = _NODE_BYTES + len(layer.name) + _ATTRIBUTE_BYTES * len(layer.attrs)
+            self._kept += each * max(len(layer.calls), 1)
+        self._limits.check("nodes", self._count, where=self._where)
+        self._limits.check("skeleton_bytes", self._kept, where=self._where)
         return made
 
     def _infer(self, body: _Body) -> None:
@@ -185,6 +197,8 @@ class _Builder:
         self._count += 1
         self._limits.check("nodes", self._count, where=self._where)
         name = layer_name(layer) or _NO_NAME
+        if len(name) > _LONGEST:
+            raise LimitError(f"has a layer's name of {len(name):,} characters", where=self._where)
         attrs = layer_attrs(layer)
         op = class_name(layer) or _NO_CLASS
         if is_model(layer):
@@ -202,9 +216,13 @@ class _Builder:
         """Add a model to the library; its name there."""
         body = self._body(model, depth + 1, f"{path}/")
         self._limits.check("functions", len(self._functions) + 1, where=self._where)
-        name, number = path, 1
+        path = path if len(path) <= _LONGEST else f"model/{len(self._functions)}"
+        number = self._numbers.get(path, 0)
+        name = f"{path}_{number}" if number else path
         while name in self._taken:
-            name, number = f"{path}_{number}", number + 1
+            number += 1
+            name = f"{path}_{number}"
+        self._numbers[path] = number
         self._taken.add(name)
         known = body.by_name()
         inputs = _specs(body.inputs, known)
@@ -424,10 +442,13 @@ def _reference(
 
 def _specs(calls: list[_Call], known: Mapping[str, _Layer]) -> dict[str, TensorSpec]:
     found: dict[str, TensorSpec] = {}
+    numbers: dict[str, int] = {}
     for item in calls:
-        name, number = item.layer, 1
+        name, number = item.layer, numbers.get(item.layer, 0)
         while name in found:
-            name, number = f"{item.layer}_{number}", number + 1
+            number += 1
+            name = f"{item.layer}_{number}"
+        numbers[item.layer] = number
         layer = known.get(item.layer)
         dtype, shape = INVALID, UNKNOWN_SHAPE
         if layer is not None:

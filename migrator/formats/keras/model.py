@@ -99,7 +99,14 @@ def open_hdf5(source: ByteSource, limits: Limits) -> Hdf5File:
 def _variables(
     file: Hdf5File, config: Mapping[str, Any] | None, source: ByteSource, limits: Limits
 ) -> tuple[dict[str, LazyTensor], list[str]]:
-    found = find_weights(file.root, config)
+    deadline = source.deadline
+
+    def check(count: int) -> None:
+        limits.check("variables", count, where=source.name)
+        if deadline is not None:
+            deadline.check(source.name)
+
+    found = find_weights(file.root, config, check)
 
     def fetch(path: str, item: Dataset) -> bytes:
         from migrator.formats.hdf5 import apart

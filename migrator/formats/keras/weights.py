@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from migrator.formats.hdf5.tree import Dataset, External, Group, find, visit
@@ -10,6 +10,7 @@ from migrator.formats.keras.names import CONTAINERS, numbered_weights
 
 _WHOLE = "model_weights"
 _TOP = "top_level_model_weights"
+_OFTEN = 256
 _OPTIMIZERS = ("optimizer_weights", "optimizer", "_optimizer")
 
 
@@ -22,20 +23,25 @@ class StoredWeight(NamedTuple):
 
 
 class Weights(NamedTuple):
-    """``optimizer`` counts what the optimizer keeps, which is no part of the model."""
+    """The model's own; what the optimizer keeps is left out."""
 
     weights: tuple[StoredWeight, ...]
-    optimizer: int
     warnings: tuple[str, ...]
 
 
-def find_weights(root: Group, model: Mapping[str, Any] | None) -> Weights:
-    """The weights under ``root``; ``model`` is the configuration, None where there is none."""
+def find_weights(
+    root: Group, model: Mapping[str, Any] | None, check: Callable[[int], None]
+) -> Weights:
+    """The weights under ``root``; ``model`` is the configuration, None where there is none.
+
+    ``check`` is told how many names were looked up, now and then, and raises where that is too
+    many or took too long.
+    """
     warnings: list[str] = []
     whole = root.links.get(_WHOLE)
     base, prefix = (whole, f"{_WHOLE}/") if isinstance(whole, Group) else (root, "")
     if base.names("layer_names") is not None:
-        found = list(_listed(root, base, prefix, warnings))
+        found = list(_listed(root, base, prefix, warnings, check))
     elif any(isinstance(root.links.get(name), Group) for name in (*CONTAINERS, "vars")):
         found = [
             StoredWeight(name=item.name, path=item.path, item=item.item)
@@ -54,12 +60,7 @@ def find_weights(root: Group, model: Mapping[str, Any] | None) -> Weights:
     away = [path for path, link in visit(root) if isinstance(link, External)]
     if away:
         warnings.append(f"{_counted(away)} to other files, which are not read")
-    optimizer = 0
-    for name in _OPTIMIZERS:
-        group = root.links.get(name)
-        if isinstance(group, Group):
-            optimizer += sum(isinstance(link, Dataset) for _, link in visit(group))
-    return Weights(weights=tuple(_unique(found)), optimizer=optimizer, warnings=tuple(warnings))
+    return Weights(weights=tuple(_unique(found)), warnings=tuple(warnings))
 
 
 def _counted(paths: list[str]) -> str:
@@ -68,9 +69,16 @@ def _counted(paths: list[str]) -> str:
     return f"{len(paths):,} link{'s lead' if len(paths) > 1 else ' leads'} ({shown}{more})"
 
 
-def _listed(root: Group, base: Group, prefix: str, warnings: list[str]) -> Iterator[StoredWeight]:
+def _listed(
+    root: Group,
+    base: Group,
+    prefix: str,
+    warnings: list[str],
+    check: Callable[[int], None],
+) -> Iterator[StoredWeight]:
     """Keras 1 and 2, and the ``.h5`` of Keras 3: attributes list the layers and their weights."""
     missing: list[str] = []
+    count = 0
     layers = list(dict.fromkeys(base.names("layer_names") or ()))
     if _TOP in base.links and _TOP not in layers:
         layers.append(_TOP)
@@ -80,6 +88,9 @@ def _listed(root: Group, base: Group, prefix: str, warnings: list[str]) -> Itera
             missing.append(layer)
             continue
         for name in dict.fromkeys(group.names("weight_names") or ()):
+            count += 1
+            if count % _OFTEN == 0:
+                check(count)
             item = find(root, name, group)
             if isinstance(item, Dataset):
                 # Keras 1 leaves the layer out of the names, and so did early releases of Keras 3.
