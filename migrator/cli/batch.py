@@ -263,8 +263,8 @@ def _tell(args: argparse.Namespace, line: str) -> None:
 
 def _watchers(args: argparse.Namespace) -> list[Watcher]:
     from migrator.batching.run.events import EventLog, MetricsFile
-    from migrator.batching.storage.addresses import shown
     from migrator.cli.batch_progress import ShownProgress
+    from migrator.places.addresses import shown
 
     found: list[Watcher] = [ShownProgress(quiet=args.quiet, verbose=args.verbose > 0)]
     if args.events:
@@ -275,7 +275,7 @@ def _watchers(args: argparse.Namespace) -> list[Watcher]:
 
 
 def _text(found: BatchResult, args: argparse.Namespace) -> str:
-    from migrator.batching.storage.addresses import local_path, shown
+    from migrator.places.addresses import local_path, shown
     from migrator.report.json_batch import batch_totals
     from migrator.report.text_batch import batch_text
 

@@ -9,16 +9,16 @@ import pytest
 from migrator.batching.manifest.faults import ManifestError
 from migrator.batching.manifest.planning import plan_manifest
 from migrator.batching.manifest.sources import list_sources
-from migrator.batching.storage.addresses import (
+from migrator.batching.storage.stamps import stamp_of
+from migrator.batching.storage.trees import RemoteTrees
+from migrator.batching.task import Task
+from migrator.places.addresses import (
     is_remote,
     last_part,
     local_path,
     pattern_base,
     shown,
 )
-from migrator.batching.storage.stamps import stamp_of
-from migrator.batching.storage.trees import RemoteTrees
-from migrator.batching.task import Task
 from tests import wire
 from tests.batch.s3 import Bucket, Proxy
 

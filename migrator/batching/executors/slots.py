@@ -30,9 +30,9 @@ from migrator.batching.job.places import (
     source_folder,
     working_folder,
 )
-from migrator.batching.storage.addresses import is_remote
 from migrator.batching.task import ERROR, MEMORY, SIGNAL, TIMEOUT, Json, Outcome, task_from_json
 from migrator.files import remove_folder
+from migrator.places.addresses import is_remote
 
 RECYCLE_AFTER = 200
 """Tasks after which a slot is replaced."""

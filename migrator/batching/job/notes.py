@@ -8,9 +8,9 @@ from pathlib import Path
 from migrator.batching.job.failures import one_line
 from migrator.batching.job.pages import write_page
 from migrator.batching.job.places import LOG, OUTCOME
-from migrator.batching.storage.addresses import shown
 from migrator.batching.task import Outcome, Task
 from migrator.model.model import Model
+from migrator.places.addresses import shown
 from migrator.report.json_v1 import dumps
 
 _MOST_SAID = 10_000

@@ -11,11 +11,11 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from migrator.batching.storage.addresses import is_remote
 from migrator.batching.task import WORKING, Task
 from migrator.errors import DestinationError
 from migrator.files import is_full, open_regular, remove_folder
 from migrator.interrupts import held_back
+from migrator.places.addresses import is_remote
 
 OUTCOME = "outcome.json"
 """In each model's folder: its outcome, and the sign that the folder is ours to replace."""

@@ -22,7 +22,6 @@ from migrator.batching.job.failures import (
 )
 from migrator.batching.job.notes import empty_outcome, say, utc_now
 from migrator.batching.job.places import LOG, RESULT, TFLITE_RESULT, source_folder
-from migrator.batching.storage.addresses import shown
 from migrator.batching.storage.stamps import Stamp, sha256_of, stamp_of, tree_bytes
 from migrator.batching.task import (
     AUDIT,
@@ -43,6 +42,7 @@ from migrator.batching.task import (
 from migrator.errors import MigratorError, NeedsDecision, UnsupportedFormat
 from migrator.migration.options import Choice
 from migrator.model.model import Model
+from migrator.places.addresses import shown
 from migrator.report.json_v1 import dumps
 
 FETCH = "fetch"

@@ -9,10 +9,10 @@ from typing import Any
 
 from migrator.batching.job.places import OUTCOME
 from migrator.batching.ledger.ledger import Ledger, Line, has_bytes, is_source
-from migrator.batching.storage.addresses import is_remote
 from migrator.batching.storage.stamps import stamp_of
 from migrator.batching.task import DECIDABLE, Task
 from migrator.errors import DestinationError, MigratorError
+from migrator.places.addresses import is_remote
 
 _NAMED = 5
 

@@ -20,12 +20,12 @@ from migrator.batching.job.failures import GOES_ON
 from migrator.batching.job.places import OUTCOME, unwritable
 from migrator.batching.ledger.ledger import Ledger
 from migrator.batching.ledger.recovery import MOST_BYTES, catch_up
-from migrator.batching.storage.addresses import shown
 from migrator.batching.storage.holding import BEAT, StoreLock
 from migrator.batching.storage.putting import check_writable
 from migrator.batching.storage.stores import Patience, Store, each
 from migrator.batching.task import LEDGER, LOCK, Task
 from migrator.errors import DestinationError, MigratorError, StorageError
+from migrator.places.addresses import shown
 
 _PART = 1 << 20
 """Bytes of a part of the ledger; the last is written again and again until it has so many."""

@@ -18,7 +18,6 @@ from typing import Any, BinaryIO, NamedTuple, overload
 
 from migrator.batching.job.failures import GOES_ON
 from migrator.batching.job.places import OUTCOME, unwritable
-from migrator.batching.storage.addresses import is_remote, shown
 from migrator.batching.storage.stamps import Stamp, sha256_of, stamp_of
 from migrator.batching.task import (
     LEDGER,
@@ -32,6 +31,7 @@ from migrator.batching.task import (
 from migrator.errors import DestinationError, UsageError
 from migrator.files import open_regular
 from migrator.interrupts import held_back
+from migrator.places.addresses import is_remote, shown
 
 ALL = "all"
 RETRIES = (*OUTCOMES, ALL)

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from migrator.batching.job.places import OUTCOME
 from migrator.batching.ledger.ledger import Ledger, parsed_outcome
-from migrator.batching.storage.addresses import is_remote
 from migrator.batching.task import Task
 from migrator.files import open_regular
+from migrator.places.addresses import is_remote
 
 MOST_BYTES = 16 << 20
 """Of an outcome that is read."""

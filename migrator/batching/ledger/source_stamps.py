@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from migrator.batching.ledger.ledger import Ledger
-from migrator.batching.storage.addresses import is_remote
 from migrator.batching.storage.stamps import Stamp, has_others, stamp_of
 from migrator.batching.storage.stores import each
 from migrator.batching.task import Task
+from migrator.places.addresses import is_remote
 
 _AT_A_TIME = 32
 

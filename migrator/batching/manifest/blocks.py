@@ -9,7 +9,7 @@ from typing import Any
 
 from migrator.batching.manifest.entry import Entry
 from migrator.batching.manifest.fields import KEYS, TFLITE_KEYS
-from migrator.batching.storage.addresses import is_remote
+from migrator.places.addresses import is_remote
 
 _PATHS = ("source", "data", "checkpoint")
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from migrator.batching.manifest.tables import Items, Table, plain
-from migrator.batching.storage.addresses import is_remote, local_path
 from migrator.batching.task import STEPS
 from migrator.errors import UsageError, did_you_mean
+from migrator.places.addresses import is_remote, local_path
 
 _MOST_TEXT = 100_000
 _MOST_FEED = 1 << 20

@@ -17,10 +17,10 @@ from migrator.batching.manifest.settle import Check, Draft, drafts_in
 from migrator.batching.manifest.tables import MOST_BYTES, TooMuch
 from migrator.batching.manifest.toml_tables import read_toml
 from migrator.batching.manifest.yaml_tables import read_yaml
-from migrator.batching.storage.addresses import is_remote
 from migrator.errors import MigratorError, UsageError, did_you_mean
 from migrator.formats.checkpoint.locate import first_file, index_for
 from migrator.formats.load import model_file
+from migrator.places.addresses import is_remote
 from migrator.places.place import LocalPlace
 
 FORMATS = ("yaml", "toml", "csv", "jsonl")

@@ -23,7 +23,6 @@ from migrator.batching.manifest.reading import (
 )
 from migrator.batching.manifest.settle import Draft, stem
 from migrator.batching.names import ancestors, folded, safe_name, unique_names
-from migrator.batching.storage.addresses import is_remote, local_path, pattern_base, shown
 from migrator.batching.storage.trees import OTHER_MESSAGE, twin_reason
 from migrator.errors import FormatError, MigratorError
 from migrator.formats.checkpoint.locate import first_file
@@ -32,6 +31,7 @@ from migrator.formats.load import model_file
 from migrator.formats.names import SAVED_MODEL_FILES
 from migrator.formats.sniff import sniff
 from migrator.limits import DEFAULT_LIMITS, Limits
+from migrator.places.addresses import is_remote, local_path, pattern_base, shown
 from migrator.places.place import LocalPlace
 from migrator.places.source import ByteSource
 

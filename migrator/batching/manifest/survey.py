@@ -11,7 +11,6 @@ from typing import Any
 from migrator.auditing.facts.blocker_codes import rule_code
 from migrator.batching.manifest.blocks import Suggestion
 from migrator.batching.manifest.entry import Entry, choice_of
-from migrator.batching.storage.addresses import is_remote
 from migrator.errors import MigratorError, NeedsDecision
 from migrator.formats.keras.facts import keras_model_facts
 from migrator.formats.load import load, model_file
@@ -35,6 +34,7 @@ from migrator.model.dtypes import DType
 from migrator.model.graph import Graph
 from migrator.model.model import Model
 from migrator.model.tensors import Shape, TensorRef
+from migrator.places.addresses import is_remote
 from migrator.places.source import ByteSource
 from migrator.report.escape import shown
 

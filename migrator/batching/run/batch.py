@@ -18,7 +18,6 @@ from migrator.batching.ledger.source_stamps import stamps_of
 from migrator.batching.run.events import Watcher
 from migrator.batching.run.running import BatchResult as BatchResult
 from migrator.batching.run.running import Run, Work
-from migrator.batching.storage.addresses import is_remote, local_path, protocol_of, shown
 from migrator.batching.storage.stamps import Stamp
 from migrator.batching.task import (
     DEFAULT_STEPS,
@@ -29,6 +28,7 @@ from migrator.batching.task import (
 from migrator.errors import UsageError
 from migrator.files import new_temporary_folder
 from migrator.migration.options import Choice
+from migrator.places.addresses import is_remote, local_path, protocol_of, shown
 
 _MOST_SKIPPED = 1000
 

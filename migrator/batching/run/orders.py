@@ -7,9 +7,9 @@ from dataclasses import asdict
 from typing import Any
 
 from migrator.batching.manifest.entry import Entry, task_arguments
-from migrator.batching.storage.addresses import local_path
 from migrator.batching.task import CHOICES, DECIDABLE, DEFAULT_STEPS, Task
 from migrator.migration.options import Choice
+from migrator.places.addresses import local_path
 
 
 def tasks_of(

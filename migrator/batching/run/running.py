@@ -22,7 +22,6 @@ from migrator.batching.ledger.ledger import Ledger
 from migrator.batching.ledger.lock import DestinationLock
 from migrator.batching.run.events import Tally, Watcher
 from migrator.batching.run.results import write_results
-from migrator.batching.storage.addresses import is_remote, shown
 from migrator.batching.storage.stamps import Stamp
 from migrator.batching.task import (
     DONE,
@@ -48,6 +47,7 @@ from migrator.errors import (
     StorageError,
 )
 from migrator.files import is_full
+from migrator.places.addresses import is_remote, shown
 
 if TYPE_CHECKING:
     from migrator.batching.ledger.desk import RemoteDesk

@@ -11,8 +11,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from migrator.batching.storage.addresses import shown
-from migrator.batching.storage.faults import LOST, MISSING, REFUSED
 from migrator.batching.storage.objects import (
     RemoteFile,
     RemoteModel,
@@ -21,6 +19,8 @@ from migrator.batching.storage.objects import (
 )
 from migrator.batching.storage.stores import Patience, Store, each
 from migrator.errors import LimitError, StorageError
+from migrator.places.addresses import shown
+from migrator.places.faults import LOST, MISSING, REFUSED
 
 _PIECE = 4 << 20
 _AT_A_TIME = 4

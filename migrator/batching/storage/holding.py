@@ -12,10 +12,10 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from typing import Any
 
-from migrator.batching.storage.addresses import shown
 from migrator.batching.storage.stores import Store
 from migrator.batching.task import LOCK
 from migrator.errors import DestinationError
+from migrator.places.addresses import shown
 
 BEAT = 15.0
 """Seconds between two signs of life."""

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from migrator.batching.storage.addresses import is_remote
 from migrator.batching.storage.fetching import fetch, fetch_other
 from migrator.batching.storage.stamps import Stamp, stamp_of
 from migrator.batching.task import Task
 from migrator.errors import StorageError
+from migrator.places.addresses import is_remote
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

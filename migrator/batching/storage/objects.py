@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from migrator.batching.storage.addresses import last_part, shown
-from migrator.batching.storage.faults import MISSING, REFUSED
 from migrator.batching.storage.stores import Store
 from migrator.errors import FormatError, LimitError, StorageError
 from migrator.formats.checkpoint.locate import OLD_SHARD, is_shard_of
 from migrator.formats.names import SAVED_MODEL_FILES
+from migrator.places.addresses import last_part, shown
+from migrator.places.faults import MISSING, REFUSED
 
 SAVED_MODELS = SAVED_MODEL_FILES
 SINGLE = (".pb", ".pbtxt", ".h5", ".hdf5", ".keras", ".tflite")

@@ -9,11 +9,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from migrator.batching.storage.addresses import shown
-from migrator.batching.storage.faults import LOST, REFUSED
 from migrator.batching.storage.objects import checked_name
 from migrator.batching.storage.stores import Patience, Store, each
 from migrator.errors import DestinationError, StorageError
+from migrator.places.addresses import shown
+from migrator.places.faults import LOST, REFUSED
 
 UNFINISHED = ".unfinished"
 """The sign, an object of the folder."""

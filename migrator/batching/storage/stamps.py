@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from migrator.batching.storage.addresses import is_remote
 from migrator.batching.task import Task
 from migrator.errors import StorageError
 from migrator.files import open_regular
 from migrator.formats.checkpoint.locate import is_shard_of
 from migrator.formats.names import SAVED_MODEL_FILES
+from migrator.places.addresses import is_remote
 
 if TYPE_CHECKING:
     from migrator.batching.storage.objects import RemoteModel

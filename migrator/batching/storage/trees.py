@@ -9,13 +9,6 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from migrator.auditing.finding import Skipped
-from migrator.batching.storage.addresses import (
-    last_part,
-    pattern_base,
-    protocol_of,
-    shown,
-)
-from migrator.batching.storage.faults import MISSING
 from migrator.batching.storage.objects import (
     SAVED_MODELS,
     SINGLE,
@@ -31,6 +24,13 @@ from migrator.errors import FormatError, MigratorError, StorageError, UsageError
 from migrator.formats.checkpoint.locate import is_shard_of
 from migrator.formats.sniff import sniff
 from migrator.limits import DEFAULT_LIMITS, Limits
+from migrator.places.addresses import (
+    last_part,
+    pattern_base,
+    protocol_of,
+    shown,
+)
+from migrator.places.faults import MISSING
 from migrator.places.source import ByteSource
 
 _AT_A_TIME = 16

@@ -19,9 +19,9 @@ from migrator.batching.executors.cluster.scheduler import Scheduler
 from migrator.batching.executors.cluster.worker import OUTCOME, UNFIT
 from migrator.batching.executors.cluster.workers import Workers
 from migrator.batching.job.failures import GOES_ON
-from migrator.batching.storage.addresses import shown
 from migrator.batching.task import Json
 from migrator.errors import ExecutorLost
+from migrator.places.addresses import shown
 
 _BATCH = 500
 """Tasks in one message."""

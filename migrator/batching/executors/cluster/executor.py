@@ -11,8 +11,8 @@ from migrator.batching.executors.cluster.dispatcher import Dispatcher
 from migrator.batching.executors.cluster.fitness import Fitness
 from migrator.batching.executors.cluster.flights import Item
 from migrator.batching.executors.cluster.scheduler import Scheduler
-from migrator.batching.storage.addresses import is_remote
 from migrator.batching.task import Json
+from migrator.places.addresses import is_remote
 
 PATIENCE = 600.0
 """Seconds that a scheduler may be gone, or that none of the workers may be fit."""

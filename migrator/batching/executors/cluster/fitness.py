@@ -16,10 +16,10 @@ from typing import Any
 from migrator._version import __version__
 from migrator.batching.executors.cluster.scheduler import Scheduler
 from migrator.batching.job.places import unwritable, working_folder
-from migrator.batching.storage.addresses import is_remote
 from migrator.batching.storage.stores import PATIENCE, Store
 from migrator.batching.task import WITH_TENSORFLOW, Json, task_from_json
 from migrator.errors import MigratorError
+from migrator.places.addresses import is_remote
 
 _SHOWN = 5
 _SEEN_LATE = 3.0

@@ -5,9 +5,9 @@ from __future__ import annotations
 import errno
 from dataclasses import dataclass
 
-from migrator.batching.storage.addresses import shown
 from migrator.errors import StorageError
 from migrator.files import is_full
+from migrator.places.addresses import shown
 
 MISSING, EXISTS, DENIED, REFUSED, LOST = "missing", "exists", "denied", "refused", "lost"
 """Nothing there, something there already, no right to it, no sense in it, no answer from it."""
