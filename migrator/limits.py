@@ -7,17 +7,30 @@ from dataclasses import dataclass
 
 from migrator.errors import LimitError
 
-TRUST_HINT = "pass Limits(...) to load() if you trust the file"
+
+def trust_hint(name: str) -> str:
+    """What to do about ``Limits.name`` where the file is trusted."""
+    return f"if you trust it: --limit {name}=MORE, in Python load(..., limits=Limits({name}=...))"
+
+
+TRUST_HINT = trust_hint("NAME")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Upper bounds while reading one model. Sizes are in bytes."""
+    """Upper bounds while reading one model: on the command line ``--limit NAME=VALUE``.
+
+    Sizes are in bytes. What is asked for later, such as the values of one weight, keeps to
+    ``tensor_bytes`` and ``decompressed_bytes``; the others are for the reading itself.
+    """
 
     skeleton_bytes: int = 512 << 20
-    """All that is kept of a file in memory: everything but large tensor contents."""
+    """All that is kept of a file in memory: everything but large tensor contents. Also the list of
+    an archive's members."""
     nodes: int = 5_000_000
+    """Nodes of all graphs and function bodies of one model."""
     functions: int = 200_000
+    """Functions in the library of one graph."""
     variables: int = 5_000_000
     """Tensors and slices in one checkpoint."""
     depth: int = 64
@@ -25,9 +38,13 @@ class Limits:
     tensor_bytes: int = 64 << 30
     """One decoded tensor. A one-value list can claim a shape of any size."""
     decompressed_bytes: int = 8 << 30
-    """What compressed files and members of an archive may come to, together."""
-    members: int = 1_000_000
-    """Files and folders in one archive, or listed at one address."""
+    """What is decompressed of compressed files and archives, and copied from web servers that send
+    files only whole, together. It goes to memory where small, else to a temporary file."""
+    ratio: int = 200
+    """How many times its own size something compressed may grow to, once past 256 MiB. Weights
+    seldom shrink to a half; a bomb comes to 1,000."""
+    members: int = 200_000
+    """Files and folders in one archive, or in one folder at an address."""
     seconds: float = 300.0
     """Wall-clock time for reading one model, its weights apart."""
 
@@ -39,12 +56,12 @@ class Limits:
             raise LimitError(
                 f"holds {value:,}{unit} of {name.replace('_', ' ')}, the limit is {bound:,}{unit}",
                 where=where,
-                hint=TRUST_HINT,
+                hint=trust_hint(name),
             )
 
 
 class Deadline:
-    """The moment after which reading on would pass ``Limits.seconds``."""
+    """The moment after which reading on would pass ``Limits.seconds``, until it is lifted."""
 
     __slots__ = ("_moment", "_seconds")
 
@@ -58,8 +75,12 @@ class Deadline:
             raise LimitError(
                 f"takes longer to read than the limit of {self._seconds:g} seconds",
                 where=where,
-                hint=TRUST_HINT,
+                hint=trust_hint("seconds"),
             )
+
+    def lift(self) -> None:
+        """The reading is done: what is asked for from now on may take its time."""
+        self._moment = float("inf")
 
 
 DEFAULT_LIMITS = Limits()

@@ -13,11 +13,15 @@ from migrator.formats import graph_def, meta_graph, saved_model
 from migrator.formats.checkpoint import model as checkpoint
 from migrator.formats.checkpoint.locate import index_for, latest_in
 from migrator.formats.names import SAVED_MODEL_FILES
+from migrator.formats.packed import unpacked_place
 from migrator.formats.sniff import sniff
 from migrator.limits import DEFAULT_LIMITS, Deadline, Limits
 from migrator.model.model import Model
+from migrator.places.addresses import is_remote, shown
 from migrator.places.place import LocalPlace, Place
+from migrator.places.resolve import place_of
 from migrator.places.source import ByteSource
+from migrator.places.visit import Visit
 
 Reader = Callable[[ByteSource, Limits, Place], Model]
 """Bytes to a Model; the place is where they lie, for what lies beside them."""
@@ -57,12 +61,33 @@ def load(path: str | os.PathLike[str] | Place, *, limits: Limits = DEFAULT_LIMIT
     """Read a model file or folder, without TensorFlow and without its weights.
 
     A checkpoint may be named by its PREFIX, by any of its files, or by its folder. What a file
-    is, is told from its content. Raises MigratorError: FormatError for damaged bytes,
-    UnsupportedFormat for what is recognised but not read, LimitError past ``limits``.
+    is, is told from its content. It may lie in an archive, which may be named alone where it
+    holds one model, and at an address (``s3://...``, with the extra ``[remote]``).
+
+    Raises MigratorError: FormatError for damaged bytes, UnsupportedFormat for what is recognised
+    but not read, LimitError past ``limits``, NeedsDecision for an archive of several models,
+    StorageError where an address cannot be read.
     """
-    place = model_place(path if isinstance(path, Place) else LocalPlace(path))
+    visit = Visit(limits)
+    try:
+        place = path if isinstance(path, Place) else place_of(path, limits, visit)
+        place = unpacked_place(place, visit, model_place)
+        model = _read(place, limits, visit.deadline)
+    except FormatError:
+        visit.settle()  # it may have been replaced while it was read
+        raise
+    visit.settle()
+    return replace(model, warnings=(*place.notes, *model.warnings)) if place.notes else model
+
+
+def load_on_disk(path: str | os.PathLike[str], *, limits: Limits = DEFAULT_LIMITS) -> Model:
+    """The same for who needs files of their own: archives and addresses are refused."""
+    return _read(LocalPlace(model_file(path)), limits, Deadline(limits))
+
+
+def _read(place: Place, limits: Limits, deadline: Deadline) -> Model:
     source = place.open()
-    source.deadline = Deadline(limits)
+    source.deadline = deadline
     try:
         found = sniff(source, limits)
         reader = _READERS.get(found.format or "")
@@ -89,7 +114,16 @@ def _parsed(reader: Reader, source: ByteSource, limits: Limits, place: Place) ->
 
 
 def model_file(path: str | os.PathLike[str]) -> Path:
-    """The file on disk to read for ``path``, as ``model_place`` finds it."""
+    """The file on disk to read for ``path``, as ``model_place`` finds it.
+
+    Raises UnsupportedFormat for an address.
+    """
+    if is_remote(os.fspath(path)):
+        raise UnsupportedFormat(
+            "is an address, and this reads from disk alone",
+            where=shown(os.fspath(path)),
+            hint="copy it to disk first; inspect takes it as it is",
+        )
     found = model_place(LocalPlace(path)).path
     assert found is not None
     return found

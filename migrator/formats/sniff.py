@@ -25,12 +25,28 @@ class Sniffed:
 
 
 _ZIP = b"PK\x03\x04"
+UNPACK = "unpack it first; inspect, diff and load take it as it is"
+_PACK_ANEW = "unpack it; .zip and .tar.gz are read as they are"
+_ODD_PACKING = (
+    (b"7z\xbc\xaf\x27\x1c", "a 7-zip archive"),
+    (b"Rar!\x1a\x07", "a RAR archive"),
+    (b"\x28\xb5\x2f\xfd", "zstd-compressed"),
+    (b"\x04\x22\x4d\x18", "lz4-compressed"),
+    (b"\x1f\x9d", "compressed by Unix compress (.Z)"),
+    (b"LZIP", "lzip-compressed"),
+    (b"MSCF", "a cabinet archive (.cab)"),
+    (b"!<arch>\n", "an ar archive (a library or a Debian package)"),
+)
+"""What is packed in a way that is not read."""
 _MAGIC: tuple[tuple[int, bytes, Sniffed], ...] = (
     (0, b"\x89HDF\r\n\x1a\n", Sniffed(format="keras_h5", what="a Keras model in HDF5")),
-    (0, _ZIP, Sniffed(format=None, what="a zip archive", hint="unpack it first")),
-    (0, b"\x1f\x8b", Sniffed(format=None, what="gzip-compressed", hint="decompress it first")),
-    (257, b"ustar\0", Sniffed(format=None, what="a tar archive", hint="unpack it first")),
-    (257, b"ustar  ", Sniffed(format=None, what="a tar archive", hint="unpack it first")),
+    (0, _ZIP, Sniffed(format=None, what="a zip archive", hint=UNPACK)),
+    (0, b"\x1f\x8b", Sniffed(format=None, what="gzip-compressed", hint=UNPACK)),
+    (0, b"BZh", Sniffed(format=None, what="bzip2-compressed", hint=UNPACK)),
+    (0, b"\xfd7zXZ\x00", Sniffed(format=None, what="xz-compressed", hint=UNPACK)),
+    (257, b"ustar\0", Sniffed(format=None, what="a tar archive", hint=UNPACK)),
+    (257, b"ustar  ", Sniffed(format=None, what="a tar archive", hint=UNPACK)),
+    *((0, magic, Sniffed(format=None, what=what, hint=_PACK_ANEW)) for magic, what in _ODD_PACKING),
     (0, b"\xff\xd8\xff", Sniffed(format=None, what="a JPEG picture, not a model")),
     (0, b"\x89PNG\r\n\x1a\n", Sniffed(format=None, what="a PNG picture, not a model")),
     (0, b"GIF8", Sniffed(format=None, what="a GIF picture, not a model")),
@@ -63,14 +79,15 @@ def sniff(source: ByteSource, limits: Limits) -> Sniffed:
             where=source.name,
             hint="run `git lfs pull` in its repository",
         )
-    if source.size >= 48 and source.read(source.size - 8, 8) == _TABLE_FOOTER:
+    text = _as_text(head)
+    if text is not None:
+        return _text(source, text)
+    # A graph's end is not asked for: it may lie in an archive, to be decompressed up to there.
+    if source.size >= 48 and not _looks_like_node(source) and _ends_as_table(source):
         return Sniffed(format="checkpoint", what="a checkpoint (index of its variables)")
     if head == b"\x08\x03":
         what = "the marker of a TF1 hub module"
         return Sniffed(format="hub_module", what=what, hint="name the folder that it lies in")
-    text = _as_text(head)
-    if text is not None:
-        return _text(source, text)
     return _binary(source, limits)
 
 
@@ -81,6 +98,10 @@ def _zip(source: ByteSource, archive: Sniffed) -> Sniffed:
     if not holds_config(source):
         return archive
     return Sniffed(format="keras_zip", what="a Keras model in a zip archive (.keras)")
+
+
+def _ends_as_table(source: ByteSource) -> bool:
+    return source.read(source.size - 8, 8) == _TABLE_FOOTER
 
 
 def _unread(found: Sniffed) -> Sniffed:

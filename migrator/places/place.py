@@ -66,6 +66,11 @@ class Place(ABC):
         """Its path on disk; None for what lies in an archive or at an address."""
         return None
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is odd about where it lies: entries of its archive that were left out."""
+        return ()
+
     def sibling(self, base: str) -> Place:
         """What lies beside it under another name. Raises what ``child`` raises."""
         return self.parent.child(base)

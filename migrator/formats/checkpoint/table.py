@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from migrator.errors import FormatError, LimitError
 from migrator.formats.checkpoint.crc32c import crc32c, masked
 from migrator.formats.checkpoint.snappy import decompress
-from migrator.limits import TRUST_HINT, Limits
+from migrator.limits import Limits, trust_hint
 from migrator.places.source import ByteSource
 
 FOOTER = 48
@@ -64,7 +64,7 @@ def read_table(source: ByteSource, limits: Limits) -> Iterator[tuple[bytes, byte
                 raise LimitError(
                     f"its keys take more than {limits.skeleton_bytes:,} bytes",
                     where=source.name,
-                    hint=TRUST_HINT,
+                    hint=trust_hint("skeleton_bytes"),
                 )
             yield key, item
 

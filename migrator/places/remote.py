@@ -1,0 +1,347 @@
+"""Places at addresses (fsspec): looked at once, read by ranges where the store can."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from migrator.errors import FormatError, MigratorError, StorageError
+from migrator.places.addresses import last_part, protocol_of, shown
+from migrator.places.asking import Patience, ask, opened
+from migrator.places.faults import LOST, MISSING, REFUSED, fault_of, storage_error
+from migrator.places.place import Place, check_part
+from migrator.places.source import ByteSource
+from migrator.places.visit import PIECE, Visit
+
+T = TypeVar("T")
+PATIENCE = Patience(tries=4, each=60.0, whole=120.0, wait=0.3)
+"""Somebody waits for the answer."""
+HTTP = frozenset(("http", "https"))
+_FIRST = 256 << 10
+_MOST = 8 << 20
+"""Bytes of a request: twice as many each time that reading goes straight on."""
+_BLOCKS = 8
+"""So many of the last answers are kept."""
+_TAGS = ("ETag", "etag", "md5Hash", "generation", "VersionId", "LastModified", "Last-Modified")
+_TAGS_MORE = ("last_modified", "updated", "mtime", "created")
+
+
+def remote_place(address: str, visit: Visit, patience: Patience | None = None) -> RemotePlace:
+    """The place at ``address``; nothing is asked yet.
+
+    Raises UsageError for an address of no known kind, StorageError without its package.
+    """
+    return RemotePlace(_Shelf(address, visit, patience or PATIENCE), address)
+
+
+class RemotePlace(Place):
+    """An object, or a folder of some, at an address. Secrets in it are not shown."""
+
+    __slots__ = ("_shelf", "address")
+
+    def __init__(self, shelf: _Shelf, address: str) -> None:
+        self._shelf = shelf
+        self.address = address
+
+    def __str__(self) -> str:
+        return shown(self.address)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, RemotePlace) and self.address == other.address
+
+    def __hash__(self) -> int:
+        return hash(self.address)
+
+    @property
+    def base(self) -> str:
+        return last_part(self.address)
+
+    @property
+    def parent(self) -> RemotePlace:
+        head, query = self._split()
+        top, _, _ = head.rstrip("/").rpartition("/")
+        if top.endswith("/"):  # s3:/ and what else has nothing above it
+            return self
+        return RemotePlace(self._shelf, f"{top}{query}")
+
+    def child(self, *parts: str) -> RemotePlace:
+        head, query = self._split()
+        for part in parts:
+            check_part(part, str(self))
+            if self._shelf.is_http and ("?" in part or "#" in part):
+                raise MigratorError(
+                    f"{ascii(part)[:200]} is no part of an address", where=str(self)
+                )
+            head = f"{head.rstrip('/')}/{part}"
+        return RemotePlace(self._shelf, f"{head}{query}")
+
+    def exists(self) -> bool:
+        return self._found() is not None or self.is_folder()
+
+    def is_file(self) -> bool:
+        found = self._found()
+        return found is not None and found.get("type") != "directory" and not self.is_folder()
+
+    def is_folder(self) -> bool:
+        found = self._found()
+        if not self._shelf.is_http:
+            return found is not None and found.get("type") == "directory"
+        # A web server has pages, and a page may list a folder.
+        if self._split()[0].endswith("/"):
+            return True
+        is_page = found is not None and found.get("mimetype") == "text/html"
+        return is_page and self.child("saved_model.pb")._found() is not None
+
+    def size(self) -> int:
+        found = self._file()
+        size = found.get("size")
+        return size if isinstance(size, int) else self.open().size
+
+    def names(self) -> list[str]:
+        return self._shelf.names(self.address)
+
+    def open(self) -> ByteSource:
+        return self._shelf.open(self.address, self._file())
+
+    def _split(self) -> tuple[str, str]:
+        """The address without and with only what comes after a question mark."""
+        if not self._shelf.is_http:
+            return self.address, ""
+        head, mark, query = self.address.partition("?")
+        return head, mark + query
+
+    def _found(self) -> dict[str, Any] | None:
+        """What the store says of it. Raises StorageError where it gives no answer."""
+        try:
+            return self._shelf.look(self.address)
+        except StorageError as error:
+            if error.kind == LOST:
+                raise
+            return None  # S3 refuses who may not list, also where nothing is
+
+    def _file(self) -> dict[str, Any]:
+        found = self._shelf.look(self.address)
+        if found is None:
+            raise storage_error(fault_of(FileNotFoundError()), self.address)
+        if found.get("type") == "directory":
+            raise MigratorError("is a folder", where=str(self))
+        return found
+
+
+class _Shelf:
+    """One store as one reading sees it: what was looked at is not asked for again."""
+
+    def __init__(self, address: str, visit: Visit, patience: Patience) -> None:
+        self.visit = visit
+        self.is_http = protocol_of(address) in HTTP
+        self._patience = patience
+        self._fs, path = opened(address)
+        self._paths = {address: path}
+        self._infos: dict[str, dict[str, Any] | StorageError | None] = {}
+        self._open: dict[str, ByteSource] = {}
+        self._lock = threading.RLock()
+
+    def look(self, address: str) -> dict[str, Any] | None:
+        """What the store says of one object or folder; None where there is nothing."""
+        with self._lock:
+            if address not in self._infos:
+                self._infos[address] = self._asked(address)
+            found = self._infos[address]
+        if isinstance(found, StorageError):
+            raise found
+        return found
+
+    def ask(self, what: Callable[[], T], address: str, *, tries: int | None = None) -> T:
+        """``what()`` with patience. Raises StorageError, LimitError past the deadline."""
+        self.visit.deadline.check(shown(address))
+        patience = self._patience if tries is None else replace(self._patience, tries=tries)
+        return ask(what, patience, address)
+
+    def info(self, address: str) -> dict[str, Any]:
+        """Asked anew."""
+        self._fs.invalidate_cache()
+        found: dict[str, Any] = self.ask(lambda: self._fs.info(self.path(address)), address)
+        return found
+
+    def path(self, address: str) -> str:
+        """What the store itself calls it."""
+        path = self._paths.get(address)
+        if path is None:
+            path = self._paths[address] = str(self._fs._strip_protocol(address))
+        return path
+
+    def names(self, address: str) -> list[str]:
+        """The last parts of what lies in a folder. Raises StorageError."""
+        with self._lock:
+            path = self.path(address)
+            found = self.ask(lambda: self._fs.ls(path, detail=True), address)
+            where = shown(address)
+            self.visit.limits.check("members", len(found), where=where)
+            top = path.rstrip("/")
+            names = []
+            for info in found:
+                name = str(info["name"]).rstrip("/")
+                if name == top or name.rpartition("/")[0] != top:
+                    continue
+                names.append(name.rpartition("/")[2])
+                if not self.is_http:  # which says nothing of what it lists
+                    self._infos.setdefault(f"{address.rstrip('/')}/{names[-1]}", info)
+            return sorted(set(names))
+
+    def open(self, address: str, info: dict[str, Any]) -> ByteSource:
+        with self._lock:
+            source = self._open.get(address)
+            if source is None:
+                source = self._open[address] = self._opened(address, info)
+                source.deadline = self.visit.deadline
+            return source
+
+    def _opened(self, address: str, info: dict[str, Any]) -> ByteSource:
+        size = info.get("size")
+        if not isinstance(size, int) or info.get("partial") is False:
+            return self.download(address)
+        object_ = _Object(self, address, size, _tag(info))
+        self.visit.watched.append(object_)
+        return ByteSource(object_, name=shown(address), size=size)
+
+    def fetch(self, address: str, size: int, start: int, end: int) -> bytes:
+        """Some bytes of an object. Raises StorageError, of kind ``refused`` where the store
+        gives no ranges."""
+        path = self.path(address)
+        if not self.is_http:
+            found: bytes = self.ask(lambda: self._fs.cat_file(path, start=start, end=end), address)
+            return found
+
+        def work() -> bytes:
+            # Unlike `cat_file` it takes no more than it asked for from who sends the whole.
+            file = self._fs.open(path, "rb", size=size, block_size=_FIRST, cache_type="none")
+            file.seek(start)
+            data: bytes = file.read(end - start)
+            return data
+
+        return self.ask(work, address)
+
+    def download(self, address: str) -> ByteSource:
+        """The whole of an object, from a server that sends it only so."""
+        path = self.path(address)
+
+        def pieces() -> Iterator[bytes]:
+            file = self.ask(lambda: self._fs.open(path, "rb", block_size=0), address)
+            try:
+                # A stream that broke off would end here without a word the second time.
+                while piece := self.ask(lambda: file.read(PIECE), address, tries=1):
+                    yield piece
+            finally:
+                file.close()
+
+        return self.visit.keep(pieces(), name=shown(address))
+
+    def _asked(self, address: str) -> dict[str, Any] | StorageError | None:
+        try:
+            return self.info(address)
+        except StorageError as error:
+            if error.kind == LOST:
+                raise
+            return None if error.kind == MISSING else error
+
+
+class _Object:
+    """An object as a file: its last answers are kept, and a run of reads asks for more at once."""
+
+    def __init__(self, shelf: _Shelf, address: str, size: int, tag: str) -> None:
+        self._shelf = shelf
+        self._address = address
+        self._size = size
+        self._tag = tag
+        self._position = 0
+        self._blocks: OrderedDict[int, bytes] = OrderedDict()
+        self._ahead = _FIRST
+        self._end = 0
+        self._requests = 0
+        self._whole: ByteSource | None = None
+
+    def seek(self, position: int) -> None:
+        self._position = position
+
+    def read(self, count: int) -> bytes:
+        at = self._position
+        if self._whole is not None:
+            data = self._whole.read(at, min(count, self._whole.size - at))
+        else:
+            data = self._kept(at, count) or self._fetched(at, count)
+        self._position += len(data)
+        return data
+
+    def readinto(self, buffer: memoryview) -> int:
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        self._blocks.clear()
+
+    def check_same(self) -> None:
+        """Raise StorageError where it is another object by now; one request saw only one."""
+        if self._requests < 2:
+            return
+        info = self._shelf.info(self._address)
+        if info.get("size") != self._size or _tag(info) != self._tag:
+            raise StorageError(
+                "was changed while it was read", where=shown(self._address), hint="read it again"
+            )
+
+    def _kept(self, at: int, count: int) -> bytes:
+        for start, block in self._blocks.items():
+            if start <= at < start + len(block):
+                self._blocks.move_to_end(start)
+                return block[at - start : at - start + count]
+        return b""
+
+    def _fetched(self, at: int, count: int) -> bytes:
+        goes_on = self._end <= at <= self._end + self._ahead // 4
+        self._ahead = min(self._ahead * 2, _MOST) if goes_on and self._requests else _FIRST
+        want = min(max(count, self._ahead), _MOST, self._size - at)
+        try:
+            data = self._shelf.fetch(self._address, self._size, at, at + want)
+        except StorageError as error:
+            if error.kind != REFUSED or not self._shelf.is_http:
+                raise
+            return self._downloaded(at, count)
+        self._requests += 1
+        if len(data) > want:
+            raise StorageError(
+                f"gave {len(data):,} bytes where {want:,} were asked for",
+                where=shown(self._address),
+            )
+        if len(data) < want:
+            raise FormatError(
+                f"shrank while it was read: {len(data):,} of {want:,} bytes came from byte {at:,} "
+                f"of {self._size:,}",
+                where=shown(self._address),
+                hint="read it again",
+            )
+        self._end = at + want
+        self._blocks[at] = data
+        if len(self._blocks) > _BLOCKS:
+            self._blocks.popitem(last=False)
+        return data[:count]
+
+    def _downloaded(self, at: int, count: int) -> bytes:
+        """The server takes no ranges."""
+        self._blocks.clear()
+        self._whole = self._shelf.download(self._address)
+        self._requests = 0
+        if self._whole.size != self._size:
+            raise StorageError(
+                f"gave {self._whole.size:,} bytes, and said that it has {self._size:,}",
+                where=shown(self._address),
+            )
+        return self._whole.read(at, count)
+
+
+def _tag(info: dict[str, Any]) -> str:
+    """What changes with an object's content; "" where the store says nothing."""
+    return next((str(info[key]) for key in (*_TAGS, *_TAGS_MORE) if info.get(key)), "")

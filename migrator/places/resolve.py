@@ -1,0 +1,109 @@
+"""From what a user names to the Place that is meant, in archives and at addresses too."""
+
+from __future__ import annotations
+
+import os
+
+from migrator.errors import LimitError
+from migrator.limits import DEFAULT_LIMITS, Limits
+from migrator.places.addresses import is_remote, local_path
+from migrator.places.archive import Archive, MemberPlace, UnpackedPlace
+from migrator.places.packing import BLOCK, STREAMS, TAR, ZIP, head_of, is_tar, packing_of, unpacked
+from migrator.places.place import LocalPlace, Place
+from migrator.places.visit import Visit
+
+NESTED = 4
+"""Archives in archives; ``.tar.gz`` counts as one."""
+_KERAS = frozenset(("config.json", "metadata.json"))
+
+
+def place_of(
+    path: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS, visit: Visit | None = None
+) -> Place:
+    """What ``path`` names: on disk, at an address, or in an archive that a part of it names
+    (``models.zip/inner/saved_model``). An archive itself stays a file; see ``opened``.
+
+    Nothing needs to be there. Raises MigratorError for an archive that cannot be read, UsageError
+    and StorageError for an address that leads nowhere.
+    """
+    visit = visit or Visit(limits)
+    text = os.fspath(path)
+    if is_remote(text):
+        from migrator.places.remote import remote_place
+
+        place: Place = remote_place(text, visit)
+    else:
+        place = LocalPlace(
+            local_path(text) if text.lower().startswith(("file:", "local:")) else path
+        )
+    return _inside(place, visit)
+
+
+def _inside(place: Place, visit: Visit) -> Place:
+    """``place``, or what it names in the archive that is the last of its parents to exist."""
+    if place.exists():
+        return place
+    parts: list[str] = []
+    above = place
+    while above.base and above.base not in (".", "..") and not above.exists():
+        parts.insert(0, above.base)
+        above = above.parent
+    if not parts or not above.is_file():
+        return place
+    for _ in range(NESTED):
+        top = opened(above, visit)
+        if not isinstance(top, MemberPlace):
+            return place
+        found: Place = top
+        while parts:
+            found = found.child(parts.pop(0))
+            if found.is_file() and parts:
+                break
+        if not parts:
+            return found
+        above = found
+    raise too_deep(above)
+
+
+def opened(place: Place, visit: Visit) -> Place:
+    """What the file ``place`` is when it is opened: the top of an archive as a folder, the one
+    file that a compressed file holds, or the place itself where it is neither.
+
+    A ``.keras`` file, a zip too, is a file. Raises MigratorError for an archive that cannot be
+    read.
+    """
+    source = place.open()
+    if source.size == 0:
+        return place
+    source.deadline = visit.deadline
+    kind = packing_of(source)
+    if kind is None:
+        return place
+    if kind in STREAMS:
+        holds_tar = is_tar(head_of(source, kind, BLOCK))
+        source = unpacked(source, kind, visit)
+        source.deadline = visit.deadline
+        if not holds_tar:
+            return UnpackedPlace(place, source)
+        kind = TAR
+    archive: Archive
+    if kind == ZIP:
+        from migrator.places.zips import ZipArchive
+
+        archive = ZipArchive(place, source, visit)
+        names = archive.tree.top.keys()
+        if names >= _KERAS and "saved_model.pb" not in names:
+            return place
+    else:
+        from migrator.places.tars import TarArchive
+
+        archive = TarArchive(place, source, visit)
+    return MemberPlace(archive)
+
+
+def too_deep(place: Place) -> LimitError:
+    return LimitError(
+        f"is an archive in more than {NESTED - 1} others",
+        where=ascii(str(place))[1:-1],
+        hint="unpack the outer ones",
+    )
