@@ -12,7 +12,7 @@ from typing import Any
 from migrator.actions.faces import Face
 from migrator.actions.freeze import freeze
 from migrator.errors import UsageError
-from migrator.formats.load import load
+from migrator.formats.load import load_on_disk
 from migrator.model.graph import Graph, Node, index_nodes
 from migrator.runtime.client import ChildLimits
 from migrator.verification.bisect import Bisection, Pair, bisect
@@ -96,7 +96,7 @@ def _fetching(
 
 def _opened(side: Side, work: Path, limits: ChildLimits, name: str) -> _Model:
     if isinstance(side, GraphSide):
-        model = load(Path(side.path))
+        model = load_on_disk(Path(side.path))
         graphs = [meta for meta in model.meta_graphs if sorted(meta.tags) == sorted(side.tags)]
         graph = graphs[0].graph if graphs else model.graph
         return _Model(graph=graph, side=side, names={})
@@ -122,7 +122,7 @@ def _opened(side: Side, work: Path, limits: ChildLimits, name: str) -> _Model:
         },
         fetches={ours: signature.outputs[own].tensor for ours, own in side.outputs.items()},
     )
-    graph, names = _without_calls(load(file).graph)
+    graph, names = _without_calls(load_on_disk(file).graph)
     return _Model(graph=graph, side=inlined, names=names)
 
 

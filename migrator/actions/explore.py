@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from migrator.diffing.compare import choose
 from migrator.errors import DestinationError
 from migrator.files import exists, folder_beside, is_taken, put_in_place
-from migrator.formats.load import load
+from migrator.formats.load import load_on_disk
 from migrator.model.model import Model
 from migrator.report.explorer.files import Explored, explore_diff, explore_model, text
 from migrator.report.json_diff import diff_result
@@ -49,11 +49,11 @@ def explore(
     """
     if dest is not None:
         _check_folder(Path(dest), overwrite=overwrite)
-    one = left if isinstance(left, Model) else load(left)
+    one = left if isinstance(left, Model) else load_on_disk(left)
     if right is None:
         found = explore_model(one, findings=_findings(left, one, audit))
     else:
-        other = right if isinstance(right, Model) else load(right)
+        other = right if isinstance(right, Model) else load_on_disk(right)
         one.require_tensorflow_graph()
         other.require_tensorflow_graph()
         tags = None if tag_set is None else tuple(tag_set)

@@ -23,7 +23,7 @@ from migrator.errors import (
 )
 from migrator.files import exists, folder_beside, is_taken, put_in_place
 from migrator.formats.encode import write_graph
-from migrator.formats.load import load, model_file
+from migrator.formats.load import load_on_disk, model_file
 from migrator.limits import DEFAULT_LIMITS, Limits
 from migrator.migration.choosing import choose_meta_graph
 from migrator.migration.freezing.freezable import MOST_BYTES, freeze_blockers, leftovers, missing_in
@@ -188,7 +188,7 @@ def _choose(
     tag_set: Sequence[str] | None,
     limits: Limits,
 ) -> _Chosen:
-    model = load(source, limits=limits)
+    model = load_on_disk(source, limits=limits)
     where = model.source.path
     if model.source.kind == "graph_def":
         raise UnsupportedFormat(
@@ -249,7 +249,7 @@ def _freeze(chosen: _Chosen, work: Path, child: Child, limits: Limits) -> _Made:
     }
     # A graph too large to be read again is told of by the child.
     frozen = finish_frozen(
-        load(raw, limits=limits).graph, inputs, outcome["outputs"], outcome["weights"]
+        load_on_disk(raw, limits=limits).graph, inputs, outcome["outputs"], outcome["weights"]
     )
     steps = []
     if outcome["variables"]:

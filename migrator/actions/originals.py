@@ -9,7 +9,7 @@ from pathlib import Path
 
 from migrator.actions.keras import KerasExport, is_keras, keras_to_saved_model
 from migrator.errors import UsageError
-from migrator.formats.load import load
+from migrator.formats.load import load_on_disk
 from migrator.limits import Limits
 from migrator.migration.options import Choice
 from migrator.migration.plan import SERVING, Plan, SignaturePlan
@@ -83,9 +83,9 @@ def open_original(
     """
     tell("reading")
     if not is_keras(source, limits):
-        model = load(source, limits=limits)
+        model = load_on_disk(source, limits=limits)
         return Original(source=model.source, model=model, limits=limits)
     tell("exporting by Keras")
     export = keras_to_saved_model(source, work, child_limits)
-    model = load(export.path, limits=limits)
+    model = load_on_disk(export.path, limits=limits)
     return Original(source=export.source, model=model, keras=export, limits=limits)

@@ -12,7 +12,7 @@ from migrator.actions.faces import write_subgraph as write
 from migrator.actions.keras import is_keras, keras_to_saved_model
 from migrator.actions.migrate import migrate
 from migrator.errors import UsageError
-from migrator.formats.load import load
+from migrator.formats.load import load_on_disk
 from migrator.limits import Limits
 from migrator.migration.choosing import choose_meta_graph
 from migrator.migration.options import Choice
@@ -70,7 +70,7 @@ def as_saved_model(
         require_tensorflow()
         tell("exporting")
         return _from_keras(source, work, choice, child_limits, limits)
-    model = load(source, limits=limits)
+    model = load_on_disk(source, limits=limits)
     if model.source.kind == "saved_model":
         meta = choose_meta_graph(model, choice.tag_set)
         if meta.object_graph is not None and not _asks_for_changes(choice):
@@ -165,7 +165,7 @@ def _from_keras(
             where=os.fspath(source),
         )
     export = keras_to_saved_model(source, work, child_limits)
-    model = load(export.path, limits=limits)
+    model = load_on_disk(export.path, limits=limits)
     meta = choose_meta_graph(model, None)
     found = meta.signatures[SERVING]
     face = replace(saved_model_face(model, SERVING, meta.tags), side=export.side)

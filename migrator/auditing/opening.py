@@ -13,7 +13,7 @@ from migrator.auditing.subject import Subject
 from migrator.errors import FormatError, MigratorError
 from migrator.formats import graph_def, meta_graph, saved_model
 from migrator.formats.keras.facts import keras_formats, keras_model_facts
-from migrator.formats.load import load, model_file
+from migrator.formats.load import load_on_disk, model_file
 from migrator.formats.sniff import sniff
 from migrator.limits import DEFAULT_LIMITS, Limits
 from migrator.model.model import Model
@@ -55,7 +55,7 @@ def open_subject(
         )
     others = [item for item in found if item != kind]
     if not others:
-        model = load(path, limits=limits)
+        model = load_on_disk(path, limits=limits)
         if model.source.format != "checkpoint":
             model.require_tensorflow_graph()
         return Subject(

@@ -18,6 +18,7 @@ from migrator.formats.sniff import sniff
 from migrator.limits import DEFAULT_LIMITS, Deadline, Limits
 from migrator.model.model import Model
 from migrator.places.addresses import is_remote, shown
+from migrator.places.archive import UnpackedPlace
 from migrator.places.place import LocalPlace, Place
 from migrator.places.resolve import place_of
 from migrator.places.source import ByteSource
@@ -72,7 +73,12 @@ def load(path: str | os.PathLike[str] | Place, *, limits: Limits = DEFAULT_LIMIT
     try:
         place = path if isinstance(path, Place) else place_of(path, limits, visit)
         place = unpacked_place(place, visit, model_place)
-        model = _read(place, limits, visit.deadline)
+        try:
+            model = _read(place, limits, visit.deadline)
+        except (FormatError, UnsupportedFormat) as error:
+            if isinstance(place, UnpackedPlace):
+                error.what = f"{place.kind}-compressed, and its content {error.what}"
+            raise
     except FormatError:
         visit.settle()  # it may have been replaced while it was read
         raise

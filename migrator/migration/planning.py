@@ -10,7 +10,7 @@ from pathlib import Path
 from migrator.errors import BlockedError, MigratorError, UnsupportedFormat, UsageError
 from migrator.formats.checkpoint import Checkpoint, checkpoint_prefix, open_checkpoint
 from migrator.formats.keras.facts import keras_model_facts
-from migrator.formats.load import load, model_file
+from migrator.formats.load import load_on_disk, model_file
 from migrator.formats.sniff import sniff
 from migrator.inspection.notable import notable_ops
 from migrator.inspection.restores import find_restored
@@ -77,8 +77,14 @@ def plan(
             raise UsageError("there is no such op library", where=library)
     if not isinstance(source, Model):
         _no_keras(source, limits)
-    model = source if isinstance(source, Model) else load(source, limits=limits)
+    model = source if isinstance(source, Model) else load_on_disk(source, limits=limits)
     where = model.source.path
+    if model.place is not None and model.place.path is None:
+        raise UnsupportedFormat(
+            "lies in an archive or at an address, and a migration needs its files on disk",
+            where=where,
+            hint="unpack or copy it",
+        )
     if model.source.kind not in GRAPHS:
         raise UnsupportedFormat(
             f"is a {model.source.format}, which holds no graph to migrate",

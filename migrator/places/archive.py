@@ -102,6 +102,10 @@ class MemberPlace(Place):
         return self.archive.open(self._member(), str(self))
 
     @property
+    def visit(self) -> Visit:
+        return self.archive.visit
+
+    @property
     def notes(self) -> tuple[str, ...]:
         return (*self.archive.outer.notes, *self.archive.tree.notes)
 
@@ -122,11 +126,13 @@ class MemberPlace(Place):
 class UnpackedPlace(Place):
     """The one file that a ``.gz`` (bzip2, xz) holds. It goes by the name of what holds it."""
 
-    __slots__ = ("_source", "outer")
+    __slots__ = ("_source", "_visit", "kind", "outer")
 
-    def __init__(self, outer: Place, source: ByteSource) -> None:
+    def __init__(self, outer: Place, source: ByteSource, kind: str, visit: Visit) -> None:
         self.outer = outer
+        self.kind = kind
         self._source = source
+        self._visit = visit
 
     def __str__(self) -> str:
         return str(self.outer)
@@ -162,6 +168,10 @@ class UnpackedPlace(Place):
 
     def open(self) -> ByteSource:
         return self._source
+
+    @property
+    def visit(self) -> Visit:
+        return self._visit
 
     @property
     def notes(self) -> tuple[str, ...]:

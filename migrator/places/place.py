@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from migrator.errors import MigratorError
 from migrator.places.source import ByteSource
+
+if TYPE_CHECKING:
+    from migrator.places.visit import Visit
 
 
 class Place(ABC):
@@ -64,6 +68,11 @@ class Place(ABC):
     @property
     def path(self) -> Path | None:
         """Its path on disk; None for what lies in an archive or at an address."""
+        return None
+
+    @property
+    def visit(self) -> Visit | None:
+        """The reading that it was found by; None for what lies on disk."""
         return None
 
     @property

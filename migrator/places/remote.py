@@ -106,6 +106,10 @@ class RemotePlace(Place):
     def open(self) -> ByteSource:
         return self._shelf.open(self.address, self._file())
 
+    @property
+    def visit(self) -> Visit:
+        return self._shelf.visit
+
     def _split(self) -> tuple[str, str]:
         """The address without and with only what comes after a question mark."""
         if not self._shelf.is_http:

@@ -84,7 +84,7 @@ def opened(place: Place, visit: Visit) -> Place:
         source = unpacked(source, kind, visit)
         source.deadline = visit.deadline
         if not holds_tar:
-            return UnpackedPlace(place, source)
+            return UnpackedPlace(place, source, kind, visit)
         kind = TAR
     archive: Archive
     if kind == ZIP:

@@ -6,11 +6,14 @@ import errno
 import os
 import tempfile
 import threading
+import weakref
 from bisect import bisect_right
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Protocol
 
 from migrator.errors import FormatError, LimitError, MigratorError
+from migrator.files import new_temporary_folder, remove_folder
 from migrator.limits import DEFAULT_LIMITS, Deadline, Limits, trust_hint
 from migrator.places.source import ByteSource
 
@@ -37,9 +40,12 @@ class Visit:
         self.limits = limits
         self.deadline = Deadline(limits)
         self.watched: list[Watched] = []
+        self.folders: dict[str, Path] = {}
+        """Temporary folders by what was copied to them."""
         self._store = _Store()
         self._lock = threading.RLock()  # what is unpacked may lie in something packed
         self._kept = 0
+        self._copied = 0
 
     def keep(
         self, pieces: Iterable[bytes], *, name: str, taken: Callable[[], int] | None = None
@@ -74,6 +80,24 @@ class Visit:
                 return ByteSource.of_bytes(b"".join(whole), name=name)
             return ByteSource(stretch, name=name, size=size)
 
+    def spend(self, count: int, name: str) -> None:
+        """Bytes that are copied elsewhere count as kept. Raises LimitError."""
+        with self._lock:
+            self._kept += count
+            self.limits.check("decompressed_bytes", self._kept, where=name)
+
+    def count_copied(self, count: int, name: str) -> None:
+        """Files and folders that are copied. Raises LimitError."""
+        self.deadline.check(name)
+        self._copied += count
+        self.limits.check("members", self._copied, where=name)
+
+    def new_folder(self) -> Path:
+        """A temporary folder that goes when nothing refers to the visit any more."""
+        folder = new_temporary_folder()
+        weakref.finalize(self, remove_folder, folder)
+        return folder
+
     def settle(self) -> None:
         """The reading is done. Raises MigratorError where what was read changed meanwhile."""
         self.deadline.lift()
@@ -107,7 +131,7 @@ class _Store:
             with tempfile.TemporaryFile(prefix="migrator-") as file:
                 self._descriptor = os.dup(file.fileno())
         except OSError as error:
-            raise _no_room(error, name) from None
+            raise no_room(error, name) from None
 
     def add(self, data: bytes, name: str) -> int:
         """Where ``data`` begins."""
@@ -119,7 +143,7 @@ class _Store:
                 self._end += count
                 left = left[count:]
         except OSError as error:
-            raise _no_room(error, name) from None
+            raise no_room(error, name) from None
         return start
 
     def check_room(self, name: str) -> None:
@@ -128,7 +152,7 @@ class _Store:
         except OSError:
             return
         if found.f_bavail * found.f_frsize < _LEAVE:
-            raise _no_room(OSError(errno.ENOSPC, "little room is left"), name)
+            raise no_room(OSError(errno.ENOSPC, "little room is left"), name)
 
     def read(self, position: int, count: int) -> bytes:
         return os.pread(self._descriptor, count, position)
@@ -190,9 +214,10 @@ class _Stretch:
         pass  # the file goes with its store
 
 
-def _no_room(error: OSError, name: str) -> MigratorError:
+def no_room(error: OSError | ValueError, name: str, folder: str = "") -> MigratorError:
+    why = getattr(error, "strerror", None) or str(error)
     return MigratorError(
-        f"cannot be decompressed or copied to {tempfile.gettempdir()}: {error.strerror or error}",
+        f"cannot be decompressed or copied to {folder or tempfile.gettempdir()}: {why}",
         where=name,
         hint="set TMPDIR to a folder with more room",
     )

@@ -155,10 +155,10 @@ class Job:
     def _load(self) -> None:
         """The model; what cannot be read is audited all the same, and said after that."""
         from migrator.actions.keras import is_keras
-        from migrator.formats.load import load
+        from migrator.formats.load import load_on_disk
 
         try:
-            self.model = load(self._path)
+            self.model = load_on_disk(self._path)
             self._found["format"] = self.model.source.format
         except UnsupportedFormat as error:
             self._is_keras = is_keras(self._path)

@@ -13,7 +13,7 @@ from migrator.batching.manifest.blocks import Suggestion
 from migrator.batching.manifest.entry import Entry, choice_of
 from migrator.errors import MigratorError, NeedsDecision
 from migrator.formats.keras.facts import keras_model_facts
-from migrator.formats.load import load, model_file
+from migrator.formats.load import load_on_disk, model_file
 from migrator.formats.sniff import sniff
 from migrator.inspection.candidates import Candidate, Control
 from migrator.inspection.endpoints import find_endpoints
@@ -97,7 +97,7 @@ def _survey(entry: Entry, limits: Limits) -> Surveyed:
         if sniff(ByteSource.open(file), limits).format in _KERAS:
             found["keras"] = keras_model_facts(file, limits=limits, is_apart=True)
         else:
-            model = load(entry.source, limits=limits)
+            model = load_on_disk(entry.source, limits=limits)
             _bounded(model)
             found["plan"] = make_plan(model, choice=choice_of(entry), limits=limits)
     except NeedsDecision as decision:

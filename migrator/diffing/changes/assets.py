@@ -8,6 +8,7 @@ from itertools import zip_longest
 from pathlib import Path
 
 from migrator.diffing.result import Change
+from migrator.formats.beside import folder_of
 from migrator.model.model import MetaGraph, Model
 from migrator.model.tensors import TensorRef
 
@@ -20,10 +21,10 @@ class Assets:
     """The assets of one model. None is read from anywhere else than beside the model."""
 
     def __init__(self, model: Model, meta: MetaGraph) -> None:
-        path = Path(model.source.path)
-        self._folder = path.parent / "assets"
         self._digests: dict[str, str] = {}
         self.names = sorted({item.filename for item in meta.assets})
+        # Where the model lies in an archive they are copied, so not without need.
+        self._folder = folder_of(model) / "assets" if self.names else Path()
         self._fed = {TensorRef.parse(item.tensor).node: item.filename for item in meta.assets}
 
     def fed(self, node: str) -> str:
@@ -33,7 +34,7 @@ class Assets:
     def file(self, name: str) -> Path | None:
         """Where a file is; None for one that is not there."""
         base = name.replace("\\", "/").rsplit("/", 1)[-1]
-        if base in ("", ".", ".."):
+        if base in ("", ".", "..") or not self.names:
             return None
         try:
             file = self._folder / base

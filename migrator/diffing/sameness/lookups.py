@@ -11,6 +11,7 @@ from typing import Any
 from migrator.diffing.changes.attributes import is_same
 from migrator.diffing.side import Side
 from migrator.errors import MigratorError
+from migrator.formats.beside import folder_of
 from migrator.formats.checkpoint import Checkpoint
 from migrator.inspection.restores import find_restored
 from migrator.inspection.tracing import Tracer
@@ -36,7 +37,7 @@ class Tables:
         tracer = Tracer(self._meta.graph)
         saver = self._meta.saver
         restored = find_restored(self._meta.graph, tracer, saver.restore_op if saver else "")
-        folder = Path(self._model.source.path).parent
+        folder = folder_of(self._model)
         folders = [folder / "assets"]
         if self._model.source.kind not in ("saved_model", "hub_module"):
             folders.insert(0, folder)

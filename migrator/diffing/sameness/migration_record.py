@@ -12,13 +12,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from migrator.errors import MigratorError
 from migrator.migration.record import RECORD_PATH
 from migrator.model.model import Model
+from migrator.places.place import LocalPlace
 
 _MOST = 4 << 20
 _HASHED = 1 << 30
 """Bytes of a file that is hashed, to see whether it is the one that a record names."""
 _STEPS = 1000
+_PIECE = 1 << 20
 _PROVEN = ("bitwise", "within_tolerance")
 
 
@@ -68,12 +71,14 @@ def find_record(left: Model, right: Model) -> Record | None:
 def _read(model: Model) -> Any:
     if model.source.kind != "saved_model":
         return None
+    place = model.place or LocalPlace(model.source.path)
     try:
-        path = Path(model.source.path).parent / RECORD_PATH
-        if not path.is_file() or path.stat().st_size > _MOST:
+        record = place.parent.child(*Path(RECORD_PATH).parts)
+        if not record.is_file() or record.size() > _MOST:
             return None
-        data = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
+        source = record.open()
+        data = json.loads(source.read(0, source.size))
+    except (MigratorError, ValueError, RecursionError):
         return None
     return data if isinstance(data, dict) and data.get("schema") == "migrator.migrate/1" else None
 
@@ -103,9 +108,9 @@ def _is_file(model: Model, size: object, sha256: str) -> bool:
         return False
     digest = hashlib.sha256()
     try:
-        with open(model.source.path, "rb") as file:
-            while part := file.read(1 << 20):
-                digest.update(part)
-    except OSError:
+        source = (model.place or LocalPlace(model.source.path)).open()
+        for at in range(0, source.size, _PIECE):
+            digest.update(source.read(at, min(_PIECE, source.size - at)))
+    except MigratorError:
         return False
     return digest.hexdigest() == sha256

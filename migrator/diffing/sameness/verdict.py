@@ -150,6 +150,9 @@ def is_one_model(left: Model, right: Model) -> bool:
     """Whether a model is held against itself: what cannot be read of it is equal all the same."""
     if left is right:
         return True
+    places = left.place, right.place
+    if any(place is not None and place.path is None for place in places):
+        return str(places[0]) == str(places[1])
     try:
         return Path(left.source.path).samefile(right.source.path)
     except (OSError, ValueError):
