@@ -56,6 +56,7 @@ def configure_parser(verbs: options.Verbs) -> None:
         default="text",
         help="of the result (text); a saved JSON result can be drawn again by migrator report",
     )
+    options.add_limits(parser)
     options.add_overwrite(parser, "the output file or the baseline")
     options.add_common(parser, verbose="fold nothing; -vv: with fingerprints")
     parser.set_defaults(execute=execute)
@@ -257,6 +258,7 @@ def _settings(args: argparse.Namespace, config: AuditConfig) -> AuditSettings:
         jobs=args.jobs if args.jobs is not None else config.jobs,
         timeout=args.timeout if args.timeout is not None else config.timeout,
         memory_limit=args.memory_limit,
+        limits=options.limits_of(args),
     )
 
 

@@ -64,6 +64,7 @@ def configure_parser(verbs: options.Verbs) -> None:
     parser.add_argument(
         "--textconv", action="store_true", help="print one model as text, for git; takes one PATH"
     )
+    options.add_limits(parser)
     options.add_overwrite(parser, "the output file")
     options.add_common(parser)
     parser.set_defaults(execute=execute)
@@ -79,6 +80,8 @@ def _execute(args: argparse.Namespace) -> int:
     check_output(args)
     if args.format == "model-explorer" and len(args.paths) != 2:
         raise UsageError("--format model-explorer takes two models")
+    if args.format == "model-explorer" and args.limit:
+        raise UsageError("--format model-explorer takes no --limit")
     if args.textconv:
         return _textconv(args)
     if len(args.paths) in (_GIT_ARGUMENTS, _GIT_ARGUMENTS + 2):
@@ -117,7 +120,8 @@ def compared(left: str, right: str, args: argparse.Namespace) -> Compared:
     tags = options.tags_of(args)
     with Progress(args) as progress:
         progress.tell("reading")
-        models = load(left), load(right)
+        limits = options.limits_of(args)
+        models = load(left, limits=limits), load(right, limits=limits)
         found = diff(
             *models,
             ignore=words(args.ignore),
@@ -125,6 +129,7 @@ def compared(left: str, right: str, args: argparse.Namespace) -> Compared:
             weights=args.weights,
             tag_set=tags,
             signature=args.signature,
+            limits=limits,
             progress=progress.tell,
         )
         result = diff_result(found, matches=args.matches)
@@ -167,7 +172,7 @@ def _textconv(args: argparse.Namespace) -> int:
     if len(args.paths) != 1:
         raise UsageError(f"--textconv takes one model, {len(args.paths)} were given")
     try:
-        text = lines_text(canonical_text(load(args.paths[0])))
+        text = lines_text(canonical_text(load(args.paths[0], limits=options.limits_of(args))))
     except MigratorError as error:
         from migrator.report.escape import shown
 

@@ -29,7 +29,7 @@ def configure_parser(verbs: options.Verbs) -> None:
         nargs="+",
         metavar="PATH",
         help="a .pb or .meta file, a SavedModel folder, or a checkpoint: its PREFIX, its .index "
-        "or its folder",
+        "or its folder; also in a .zip, .tar or .gz, and at an address such as s3://...",
     )
     parser.add_argument("--tag-set", metavar="TAGS", help="only this meta graph, e.g. serve,gpu")
     parser.add_argument("--signature", metavar="KEY", help="only this signature")
@@ -47,6 +47,7 @@ def configure_parser(verbs: options.Verbs) -> None:
         default="text",
         help="of the result (text); html: one page with a picture of one model's graph",
     )
+    options.add_limits(parser)
     options.add_overwrite(parser, "the output file")
     options.add_common(parser)
     parser.set_defaults(execute=execute)
@@ -138,9 +139,10 @@ def _inspect(args: argparse.Namespace) -> int:
 
     found: list[tuple[Summary, Parts | None]] = []
     errors: list[MigratorError] = []
+    limits = options.limits_of(args)
     for path in args.paths:
         try:
-            model = load(path)
+            model = load(path, limits=limits)
             chosen = _chosen(summarize(model), args.tag_set, args.signature)
             if args.format == "html":
                 page, note = _page(model, chosen)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import argparse
 import re
+from functools import cache
 from typing import TYPE_CHECKING
 
+from migrator.errors import UsageError, did_you_mean
+
 if TYPE_CHECKING:
+    from migrator.limits import Limits
     from migrator.migration.options import Choice
 
     Verbs = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -133,6 +137,55 @@ def add_op_library(parser: argparse._ActionsContainer) -> None:
         metavar="FILE.so",
         help="custom ops that the model needs (runs its code)",
     )
+
+
+def add_limits(parser: argparse.ArgumentParser) -> None:
+    """``--limit NAME=VALUE``."""
+    parser.add_argument(
+        "--limit",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="another bound on what reading a file may take, for files that you trust: "
+        f"{', '.join(_limit_names())} (sizes such as 16G)",
+    )
+
+
+def limits_of(args: argparse.Namespace) -> Limits:
+    """The bounds that ``--limit`` sets. Raises UsageError for a name or a value that is none."""
+    from migrator.limits import DEFAULT_LIMITS, Limits
+
+    found: dict[str, float] = {}
+    for text in args.limit:
+        name, mark, value = text.partition("=")
+        name = name.strip().replace("-", "_")
+        if name not in _limit_names():
+            raise UsageError(
+                f"--limit: {ascii(name)[:100]} is no limit; there are: {', '.join(_limit_names())}",
+                hint=did_you_mean(name, _limit_names()),
+            )
+        is_float = isinstance(getattr(DEFAULT_LIMITS, name), float)
+        try:
+            if not mark:
+                raise ValueError
+            found[name] = float(value) if is_float else size(value)
+            if not 0 < found[name] < 1 << 62:
+                raise ValueError
+        except (ValueError, argparse.ArgumentTypeError):
+            what = "a number of seconds" if is_float else "a number or a size, such as 100 or 16G"
+            raise UsageError(
+                f"--limit {name}={ascii(value)[1:-1][:100]}: is not {what}, above 0"
+            ) from None
+    return Limits(**found)  # type: ignore[arg-type]
+
+
+@cache
+def _limit_names() -> tuple[str, ...]:
+    from dataclasses import fields
+
+    from migrator.limits import Limits
+
+    return tuple(field.name for field in fields(Limits))
 
 
 _TOLERANCE = {"rtol": 1e-5, "atol": 1e-6}

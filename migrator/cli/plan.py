@@ -25,6 +25,7 @@ def configure_parser(verbs: options.Verbs) -> None:
         metavar="FILE",
         help="start a --spec file (TOML) with what is settled, or with what is open as comments",
     )
+    options.add_limits(parser)
     options.add_output(parser, short=False)
     options.add_overwrite(parser, "the output file")
     options.add_common(parser)
@@ -41,7 +42,7 @@ def execute(args: argparse.Namespace) -> int:
     check_output(args)
     check_spec(args)
     try:
-        found = plan(args.source, choice=options.choice_of(args))
+        found = plan(args.source, choice=options.choice_of(args), limits=options.limits_of(args))
     except NeedsDecision as decision:
         write_open_spec(args, decision)
         if args.format == "json":

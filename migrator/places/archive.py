@@ -14,6 +14,8 @@ from migrator.places.visit import Visit
 class Archive(ABC):
     """An archive at ``outer``, listed. Its members are opened when they are asked for."""
 
+    kind = ""
+
     def __init__(self, outer: Place, visit: Visit) -> None:
         self.outer = outer
         self.visit = visit

@@ -22,6 +22,8 @@ _MOST_HEADER = 64 << 10
 class TarArchive(Archive):
     """Raises FormatError for what is damaged from its start on; a later end is in ``notes``."""
 
+    kind = "tar"
+
     def __init__(self, outer: Place, source: ByteSource, visit: Visit) -> None:
         super().__init__(outer, visit)
         self._source = source

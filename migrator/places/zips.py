@@ -39,6 +39,8 @@ _WINDOWS = 0
 class ZipArchive(Archive):
     """Raises FormatError for an archive whose directory is damaged, LimitError for a huge one."""
 
+    kind = "zip"
+
     def __init__(self, outer: Place, source: ByteSource, visit: Visit) -> None:
         super().__init__(outer, visit)
         self._zip = _Zip(source, visit)

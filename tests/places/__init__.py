@@ -1,0 +1,1 @@
+"""Places: archives, addresses, limits."""

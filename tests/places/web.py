@@ -1,0 +1,107 @@
+"""A web server on the loopback: with ranges or without, honest or not. It counts."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+@dataclass
+class Web:
+    """``kind``: ``ranges``, ``whole`` (says nothing of ranges and ignores them), ``none`` (says
+    that it has none), ``unsized`` (no length, no ranges), ``denied``, ``broken`` (half of each
+    answer), ``silent`` (never answers)."""
+
+    port: int
+    kind: str
+    files: dict[str, bytes] = field(default_factory=dict)
+    asked: list[tuple[str, str, str]] = field(default_factory=list)
+    """Method, path, range."""
+    sent: int = 0
+    before: Callable[[Web, str, str], None] | None = None
+    """Called with method and path before each answer."""
+
+    def address(self, name: str) -> str:
+        return f"http://127.0.0.1:{self.port}/{name}"
+
+    @property
+    def gets(self) -> int:
+        return sum(method == "GET" for method, _, _ in self.asked)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    web: Web
+    stop: threading.Event
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+    def _any(self) -> None:
+        web = self.web
+        path = self.path.partition("?")[0].lstrip("/")
+        span = self.headers.get("Range") or ""
+        web.asked.append((self.command, path, span))
+        if web.before is not None:
+            web.before(web, self.command, path)
+        if web.kind == "silent":
+            self.stop.wait(20)
+            self.close_connection = True
+            return
+        data = web.files.get(path)
+        if web.kind == "denied" or data is None:
+            self.send_response(403 if web.kind == "denied" else 404)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        found = re.fullmatch(r"bytes=(\d+)-(\d+)", span)
+        size = len(data)
+        if found and web.kind in ("ranges", "broken"):
+            start, end = int(found[1]), min(int(found[2]) + 1, size)
+            self.send_response(206)
+            self.send_header("Content-Range", f"bytes {start}-{end - 1}/{size}")
+            data = data[start:end]
+        else:
+            self.send_response(200)
+        if web.kind == "none":
+            self.send_header("Accept-Ranges", "none")
+        if web.kind == "unsized":
+            self.close_connection = True
+        else:
+            self.send_header("Content-Length", str(len(data)))
+        self.send_header("ETag", f'"{hash(web.files[path])}"')
+        self.end_headers()
+        if self.command == "HEAD":
+            return
+        if web.kind == "broken":
+            data = data[: len(data) // 2]
+            self.close_connection = True
+        try:
+            self.wfile.write(data)
+            web.sent += len(data)
+        except OSError:
+            self.close_connection = True
+
+    do_GET = do_HEAD = _any
+
+
+@contextmanager
+def web_server(kind: str = "ranges") -> Iterator[Web]:
+    stop = threading.Event()
+    handler = type("Handler", (_Handler,), {"stop": stop})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.daemon_threads = True
+    web = Web(port=server.server_address[1], kind=kind)
+    handler.web = web  # type: ignore[attr-defined]
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    try:
+        yield web
+    finally:
+        stop.set()
+        server.shutdown()
+        server.server_close()
