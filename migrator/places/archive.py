@@ -101,7 +101,9 @@ class MemberPlace(Place):
         return sorted(found)
 
     def open(self) -> ByteSource:
-        return self.archive.open(self._member(), str(self))
+        name = str(self)
+        # Errors tell it, and archives may name their members as they like.
+        return self.archive.open(self._member(), name if name.isprintable() else ascii(name)[1:-1])
 
     @property
     def visit(self) -> Visit:

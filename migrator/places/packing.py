@@ -81,7 +81,7 @@ class SourceFile(io.RawIOBase):
             raise LimitError(
                 f"a header of {count:,} bytes (byte {self._position:,})", where=self._source.name
             )
-        found = self._source.read(self._position, count)
+        found = self._source.read(self._position, count) if count else b""
         self._position += count
         self.taken += count
         return found

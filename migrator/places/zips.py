@@ -187,7 +187,7 @@ class _Reading:
             return what()
         except NotImplementedError as error:
             raise UnsupportedFormat(
-                f"is packed in a way that is not read: {error}",
+                f"is packed in a way that is not read (method {self._info.compress_type}): {error}",
                 where=self._name,
                 hint="unpack the archive, or pack it anew with deflate",
             ) from None
