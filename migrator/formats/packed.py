@@ -164,6 +164,7 @@ def _nothing(top: MemberPlace, names: list[str]) -> MigratorError:
         note.removeprefix(f"{top.archive.outer}: ") for note in top.archive.tree.notes
     )
     return FormatError(
-        f"is a {top.archive.kind} archive without a model; it holds {shown}{more}" + (f"; {notes}" if notes else ""),
+        f"is a {top.archive.kind} archive without a model; it holds {shown}{more}"
+        + (f"; {notes}" if notes else ""),
         where=str(top),
     )

@@ -14,6 +14,8 @@ from migrator.places.visit import Visit
 
 NESTED = 4
 """Archives in archives; ``.tar.gz`` counts as one."""
+_DEEPEST = 64
+"""Names behind an archive's that are looked at; each may be a question to a store."""
 _KERAS = frozenset(("config.json", "metadata.json"))
 
 
@@ -45,8 +47,10 @@ def _inside(place: Place, visit: Visit) -> Place:
         return place
     parts: list[str] = []
     above = place
-    while above.base and above.base not in (".", "..") and not above.exists():
+    while above.base not in ("", ".", "..") and not above.exists():
         parts.insert(0, above.base)
+        if len(parts) > _DEEPEST or above.parent == above:
+            return place
         above = above.parent
     if not parts or not above.is_file():
         return place
