@@ -6,7 +6,6 @@ from migrator.formats.tensors import constant_tensor
 from migrator.migration.passes.functional.items import PASSING, Item, Tensor
 from migrator.migration.passes.functional.library import Library
 from migrator.migration.passes.functional.link import Linked
-from migrator.migration.passes.functional.shape_facts import Dims
 from migrator.migration.passes.functional.shapes import IF, WHILE, Shapes
 from migrator.migration.passes.list_trace import (
     CLOSE,
@@ -23,6 +22,7 @@ from migrator.migration.passes.list_trace import (
 from migrator.model.dtypes import INT32, INT64, VARIANT
 from migrator.model.graph import AttrValue, FunctionRef
 from migrator.model.tensors import SCALAR, UNKNOWN_SHAPE
+from migrator.shapes.facts import Dims
 
 Size = tuple[object, ...]
 _HOPS = 16

@@ -14,11 +14,11 @@ from migrator.migration.passes.functional.items import (
     in_order,
 )
 from migrator.migration.passes.functional.link import Linked
-from migrator.migration.passes.functional.shape_facts import Dims
 from migrator.migration.passes.functional.shapes import IF, WHILE
 from migrator.model.dtypes import DType
 from migrator.model.graph import FunctionRef
 from migrator.model.tensors import Shape
+from migrator.shapes.facts import Dims
 
 ARRAY = frozenset(("TensorArrayV3",))
 READ = frozenset(("TensorArrayReadV3",))

@@ -18,7 +18,6 @@ from migrator.migration.passes.functional.link import (
     unlink_graph,
 )
 from migrator.migration.passes.functional.naming import name_functions_by_content
-from migrator.migration.passes.functional.shape_facts import UNKNOWN, Dims, Fact, join, meet
 from migrator.migration.passes.functional.shapes import Shapes, link_called, with_output_shapes
 from migrator.migration.passes.list_rewrite import Rewrite
 from migrator.migration.passes.list_trace import (
@@ -35,6 +34,7 @@ from migrator.migration.passes.list_trace import (
 from migrator.migration.plan import Step
 from migrator.model.graph import Graph
 from migrator.model.tensors import TensorSpec
+from migrator.shapes.facts import UNKNOWN, Dims, Fact, join, meet
 
 _ROUNDS = 4
 

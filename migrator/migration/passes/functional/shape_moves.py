@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from migrator.migration.passes.functional.items import Item
-from migrator.migration.passes.functional.shape_facts import MOST_VALUES, Dims, Fact, meet, sizes
+from migrator.shapes.facts import MOST_VALUES, Dims, Fact, meet, sizes
 
 
 def fill(item: Item, facts: Sequence[Fact]) -> Sequence[Fact]:

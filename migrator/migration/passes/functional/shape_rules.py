@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from migrator.migration.passes.functional import shape_moves as moves
 from migrator.migration.passes.functional.items import Item
-from migrator.migration.passes.functional.shape_facts import (
+from migrator.model.tensors import LazyTensor, Shape
+from migrator.shapes.facts import (
     MOST_VALUES,
     UNKNOWN,
     Dims,
@@ -19,7 +20,6 @@ from migrator.migration.passes.functional.shape_facts import (
     meet,
     sizes,
 )
-from migrator.model.tensors import LazyTensor, Shape
 
 _LARGEST = 1 << 40
 

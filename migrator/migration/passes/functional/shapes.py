@@ -17,10 +17,10 @@ from migrator.migration.passes.functional.link import (
     link_graph,
     with_nodes,
 )
-from migrator.migration.passes.functional.shape_facts import UNKNOWN, Dims, Fact, join, meet
 from migrator.migration.passes.functional.shape_rules import infer
 from migrator.model.graph import AttrValue, FunctionRef, Graph, Node
 from migrator.model.tensors import UNKNOWN_SHAPE, Shape, TensorSpec
+from migrator.shapes.facts import UNKNOWN, Dims, Fact, join, meet
 
 _ROUNDS = 4
 _DEEPEST = 32
