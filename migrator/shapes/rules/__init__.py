@@ -13,8 +13,11 @@ from migrator.shapes.facts import Fact, sane
 from migrator.shapes.rules import (
     arithmetic,
     elementwise,
+    images,
     linear,
     moves,
+    others,
+    parsing,
     reductions,
     sizes,
     slices,
@@ -34,6 +37,9 @@ for _family in (
     moves,
     slices,
     state,
+    images,
+    parsing,
+    others,
 ):
     RULES.update(_family.RULES)
 

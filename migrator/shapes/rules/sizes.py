@@ -145,8 +145,9 @@ def declared_exactly(op: Op, facts: Sequence[Fact]) -> Sequence[Fact]:
 _RANDOM = (
     "RandomUniform RandomUniformInt RandomStandardNormal TruncatedNormal"
     " ParameterizedTruncatedNormal StatelessRandomUniform StatelessRandomUniformInt"
-    " StatelessRandomNormal StatelessTruncatedNormal StatelessRandomUniformV2 StatelessRandomNormalV2"
-    " StatelessTruncatedNormalV2 StatelessRandomUniformIntV2 StatelessRandomUniformFullInt"
+    " StatelessRandomNormal StatelessTruncatedNormal StatelessRandomUniformV2"
+    " StatelessRandomNormalV2 StatelessTruncatedNormalV2 StatelessRandomUniformIntV2"
+    " StatelessRandomUniformFullInt"
     " StatelessRandomUniformFullIntV2 Empty"
 )
 
