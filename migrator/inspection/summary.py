@@ -12,6 +12,7 @@ from migrator.formats.checkpoint import checkpoint_place
 from migrator.graph.wiring import Wiring
 from migrator.inspection.endpoints import Endpoints, find_endpoints
 from migrator.inspection.folder import Folder, describe_folder
+from migrator.inspection.shaped import with_shapes
 from migrator.inspection.stored import StoredVariable, stored_variables
 from migrator.inspection.weights import VARIABLE_OPS as VARIABLE_OPS
 from migrator.inspection.weights import (
@@ -172,10 +173,16 @@ def _graph(meta: MetaGraph, weights: tuple[Weight, ...]) -> GraphSummary:
         min_consumer=graph.versions.min_consumer,
         control_flow=control_flow(ops),
         devices=tuple(sorted({node.device for node in graph.all_nodes() if node.device})),
-        endpoints=find_endpoints(meta, wiring),
+        endpoints=_endpoints(meta, wiring),
         duplicates=len(graph.duplicates),
         deepest_scope=max((node.name.count("/") for node in graph.nodes), default=0),
     )
+
+
+def _endpoints(meta: MetaGraph, wiring: Wiring) -> Endpoints:
+    found = find_endpoints(meta, wiring)
+    # Formats that declare their endpoints have layers for nodes, or another runtime's operators.
+    return found if meta.declared is not None else with_shapes(found, meta.graph, wiring)
 
 
 def control_flow(ops: Iterable[str]) -> str:

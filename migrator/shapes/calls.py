@@ -33,7 +33,7 @@ CASE = frozenset(("Case", "StatelessCase"))
 class Bodies:
     """The functions of ``graph``, walked as they are called."""
 
-    def __init__(self, graph: Graph, *, trusted: bool = True) -> None:
+    def __init__(self, graph: Graph, *, trusted: bool = True, most: int | None = None) -> None:
         self._graph = graph
         self._functions = graph.functions
         self._trusted = trusted
@@ -43,7 +43,8 @@ class Bodies:
         self._active: set[str] = set()
         self._open: dict[str, None] = {}
         """Functions that were called with facts that nobody followed."""
-        self._left = 10_000 + _TIMES * sum(len(item.nodes) for item in graph.functions.values())
+        size = sum(len(item.nodes) for item in graph.functions.values())
+        self._left = 10_000 + _TIMES * size if most is None else most
         self._finished = False
         self.called = CALLS | WHILE | IF | CASE | {"Placeholder"} | graph.functions.keys()
         """Ops that ``call`` knows."""
@@ -129,7 +130,7 @@ class Bodies:
             name in self._active
             or len(self._active) >= _DEEPEST
             or len(seen) >= _MOST_CALLS
-            or self._left <= 0
+            or self._left <= len(function.nodes)
         ):
             self._open[name] = None
             return NOTHING

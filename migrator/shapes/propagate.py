@@ -69,19 +69,21 @@ def propagate(
     *,
     wiring: Wiring | None = None,
     wanted: Iterable[str] | None = None,
+    most: int | None = None,
 ) -> Shapes:
     """Work out shapes without TensorFlow. Linear; raises nothing of what a graph can hold.
 
     ``feeds``: shapes of tensors that are given from outside, instead of what the graph says of
-    them. ``wanted``: only these tensors and what they need are looked at. Loops are followed
-    until nothing changes, calls into the functions' bodies, small integers by value. Reads
-    constants of a few hundred elements at most.
+    them. ``wanted``: only these tensors and what they need are looked at, of these no more than
+    the ``most`` nodes that are nearest (what lies beyond is unknown). Loops are followed until
+    nothing changes, calls into the functions' bodies, small integers by value. Reads constants of
+    a few hundred elements at most.
     """
     wiring = wiring or Wiring(graph)
     only = None
     if wanted is not None:
         ends = [found[0] for found in map(wiring.tensor, wanted) if found is not None]
-        only = wiring.backward(ends)
+        only = _behind(wiring, ends, len(graph.nodes) if most is None else most)
     fed: dict[tuple[int, int], Fact] = {}
     trusted = True
     for name, shape in (feeds or {}).items():
@@ -92,10 +94,24 @@ def propagate(
         said = declared_shape(graph.nodes[found[0]], found[1])
         trusted = trusted and _fits(shape, said)
     top = top_scope(graph, wiring, only)
-    bodies = Bodies(graph, trusted=trusted)
+    bodies = Bodies(graph, trusted=trusted, most=most)
     walk = Walk(top, bodies.call, bodies.called, fed, trusted)
     walk.run()
     return Shapes(graph, top, walk.facts, bodies)
+
+
+def _behind(wiring: Wiring, ends: Iterable[int], most: int) -> set[int]:
+    """The nodes that ``ends`` take their data from, nearest first, up to so many."""
+    order = list(dict.fromkeys(ends))
+    seen = set(order)
+    for number in order:  # it grows while we walk
+        if len(order) >= most:
+            break
+        for producer, _ in wiring.inputs[number]:
+            if producer not in seen:
+                seen.add(producer)
+                order.append(producer)
+    return seen
 
 
 def _fits(shape: Shape, said: Shape | None) -> bool:

@@ -57,12 +57,11 @@ class Scope:
 
 def top_scope(graph: Graph, wiring: Wiring, only: set[int] | None = None) -> Scope:
     """The top level of ``graph``; of ``only`` these nodes, where they are given."""
-    inputs: list[Sequence[Edge]] = []
-    for number, node in enumerate(graph.nodes):
-        edges = wiring.inputs[number]
-        if len(edges) + len(wiring.controls[number]) != len(node.inputs):  # some dangle
-            edges = [_found(text, wiring.index) for text in node.inputs if text[:1] != "^"]
-        inputs.append(edges)
+    inputs: list[Sequence[Edge]] = list(wiring.inputs)
+    for number in range(len(graph.nodes)) if only is None else only:
+        texts = graph.nodes[number].inputs
+        if len(inputs[number]) + len(wiring.controls[number]) != len(texts):  # some dangle
+            inputs[number] = [_found(text, wiring.index) for text in texts if text[:1] != "^"]
     return Scope(graph.nodes, wiring.index, inputs, len(graph.nodes), only=only)
 
 

@@ -18,10 +18,6 @@ _WIDEN = 4
 Facts = Sequence[Fact]
 Call = Callable[[Node, Facts], Facts]
 MERGES = frozenset(("Merge", "RefMerge"))
-_SWITCHES = frozenset(("Switch", "RefSwitch"))
-_FLOWS = frozenset(
-    prefix + op for prefix in ("", "Ref") for op in ("Enter", "Exit", "NextIteration")
-)
 NOTHING: Facts = ()
 
 
@@ -76,22 +72,20 @@ class Walk:
 
     def _one(self, number: int) -> Facts:
         node = self._scope.nodes[number]
+        op = node.op
         facts = self.facts
         given = []
         for producer, port in self._scope.inputs[number]:
             made = facts[producer] if producer >= 0 else NOTHING
             given.append(made[port] if port < len(made) else UNKNOWN)
-        op = node.op
         found: Facts
-        if op in _FLOWS:
-            found = given[:1]
-        elif op in _SWITCHES:
-            found = given[:1] * 2
-        elif op in MERGES:
+        if op in MERGES:
             found = self._merged(number, given)
+        elif op in self._called:
+            found = self._call(node, given)
         else:
-            found = self._call(node, given) if op in self._called else infer(node, given)
-        if self._trusted and "_output_shapes" in node.attrs:
+            found = infer(node, given)
+        if op != "Const" and self._trusted and "_output_shapes" in node.attrs:
             found = _declared(node, found)
         if self._fed:
             found = self._with_fed(number, found)

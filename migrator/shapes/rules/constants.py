@@ -10,6 +10,8 @@ from migrator.model.tensors import LazyTensor
 from migrator.shapes.facts import MOST_VALUES, Fact, sane
 
 _MOST_BYTES = 1 << 13
+_MOST_REALS = 16
+"""Sizes are seldom computed from floats; weights would only cost time."""
 _CODES = {3: "i", 9: "q", 4: "B", 5: "h", 6: "b", 10: "?", 17: "H", 22: "I", 23: "Q"}
 """How ``struct`` calls the integer types, by their numbers."""
 _REALS = {1: "f", 2: "d"}
@@ -22,7 +24,8 @@ def constant(tensor: LazyTensor) -> Fact:
         return Fact(dims)
     count = tensor.shape.elements
     kind = tensor.dtype
-    if count is None or count > MOST_VALUES or not (kind in _CODES or kind in _REALS):
+    most = _MOST_REALS if kind in _REALS else MOST_VALUES if kind in _CODES else -1
+    if count is None or count > most:
         return Fact(dims)
     found = _read(tensor, kind, count)
     if found is None:

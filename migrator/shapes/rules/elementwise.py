@@ -21,6 +21,11 @@ def first_identity(op: Op, facts: Sequence[Fact]) -> Sequence[Fact]:
     return facts[:1]
 
 
+def switched(op: Op, facts: Sequence[Fact]) -> Sequence[Fact]:
+    """Switch: the tensor itself, on either side."""
+    return [facts[0], facts[0]]
+
+
 def broadcasting(op: Op, facts: Sequence[Fact]) -> Sequence[Fact]:
     if len(facts) == 2:
         return [Fact(broadcast(facts[0].dims, facts[1].dims))]
@@ -134,7 +139,9 @@ _GRADIENTS = (
     " SigmoidGrad SoftplusGrad SoftsignGrad SqrtGrad TanhGrad"
 )
 _PASSING = (
-    "Identity RefIdentity StopGradient PreventGradient GuaranteeConst Copy CopyHost DebugIdentity"
+    "Enter RefEnter Exit RefExit NextIteration RefNextIteration LoopCond"
+    " Identity RefIdentity StopGradient PreventGradient GuaranteeConst Copy CopyHost"
+    " DebugIdentity"
     " DebugGradientIdentity DebugGradientRefIdentity _ScopedAllocatorSplit ReadIdentity"
 )
 
@@ -144,6 +151,7 @@ RULES: Table = {
     **named(_BINARY, broadcasting),
     **named(_GRADIENTS, gradient),
     **named(_PASSING, first_identity),
+    **named("Switch RefSwitch", switched),
     "IdentityN": identity,
     "ApproximateEqual": merged,
     "AddN": merged,
