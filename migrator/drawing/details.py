@@ -44,9 +44,9 @@ def badge(node: Node | None) -> str:
         if value.elements == 1 or setting:
             said = _values(value)
             return _cut(f"= {said}", 40) if said else ""
-        return _dims(value.shape)
+        return dims_text(value.shape)
     shape = node.attrs.get("shape")
-    return _dims(shape) if isinstance(shape, Shape) else ""
+    return dims_text(shape) if isinstance(shape, Shape) else ""
 
 
 def output_shape(node: Node | None, spec: TensorSpec | None) -> str:
@@ -59,14 +59,14 @@ def output_shape(node: Node | None, spec: TensorSpec | None) -> str:
     dtype = node.attrs.get("dtype")
     if node.op in _DECLARING:
         return _typed(dtype, shape) if isinstance(dtype, DType) else ""
-    return _dims(shape) if shapes else ""
+    return dims_text(shape) if shapes else ""
 
 
 def _typed(dtype: DType, shape: Shape) -> str:
-    return f"{dtype.name} {_dims(shape)}".rstrip()
+    return f"{dtype.name} {dims_text(shape)}".rstrip()
 
 
-def _dims(shape: Shape) -> str:
+def dims_text(shape: Shape) -> str:
     if shape.dims is None:
         return ""
     return _TIMES.join("?" if dim is None else str(dim) for dim in shape.dims[:8]) or "scalar"

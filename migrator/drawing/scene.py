@@ -12,7 +12,7 @@ inputs    of each cell: the producer for its output 0, [producer, port], or -1 -
 hosts     {cell: the cell that shows it} for those that are not drawn themselves
 values    cells that are constants, variables and readings of them
 badges    {cell: short text} of constants and variables
-shapes    {cell: shape of its output 0, with its type where that is declared}
+shapes    {cell: shape of its output 0, declared or worked out; its type where declared}
 ends      {cell: "in" or "out"} of what the model is fed and asked for
 calls     {cell: [attribute, function, scope that shows the body]...}
 kinds     {cell: kind of change}; ``befores``: {cell: [name, op, texts, names of inputs]},
@@ -32,19 +32,23 @@ from typing import Any
 from migrator.collector import collector_paused
 from migrator.diffing.result import Diff
 from migrator.drawing.cells import MAIN, Cells, Edge, cells_of
-from migrator.drawing.details import attributes, badge, output_shape
+from migrator.drawing.details import attributes, badge, dims_text, output_shape
 from migrator.drawing.folding import VALUES, Folding, ends_of, readers_of
 from migrator.drawing.layers import Layers, layers_of, load_igraph
 from migrator.drawing.levels import Level, levels_of, wires_of
 from migrator.drawing.sorts import sort_of
 from migrator.drawing.tree import Tree, tree_of
-from migrator.drawing.two import Pairing, merged, moves
+from migrator.drawing.two import REMOVED, Pairing, merged, moves
 from migrator.model.graph import Node
 from migrator.model.model import MetaGraph
+from migrator.model.tensors import TensorRef
+from migrator.shapes.propagate import propagate
 
 Json = dict[str, Any]
 _FAR = 32
 """Calls and readings between a value and what uses it."""
+_MOST_SHAPED = 30_000
+"""Cells up to which shapes are worked out: each makes the page larger."""
 _LONGEST = 400
 """Characters of a name."""
 
@@ -59,7 +63,7 @@ def picture_scene(meta: MetaGraph, *, statuses: Mapping[str, str] | None = None)
         if statuses:
             for number, name in enumerate(cells.names):
                 cells.kinds[number] = statuses.get(name, "")
-        return _scene(cells, (meta,), {})
+        return _scene(cells, (meta,), {}, shown=meta)
 
 
 def pair_scene(left: MetaGraph, right: MetaGraph, pairing: Pairing) -> Json:
@@ -67,7 +71,7 @@ def pair_scene(left: MetaGraph, right: MetaGraph, pairing: Pairing) -> Json:
     with collector_paused():
         before = cells_of(left.graph)
         cells = merged(before, cells_of(right.graph), pairing)
-        return _scene(cells, (left, right), moves(before, cells))
+        return _scene(cells, (left, right), moves(before, cells), shown=right)
 
 
 def diff_scene(left: MetaGraph, right: MetaGraph, diff: Diff) -> Json:
@@ -82,8 +86,13 @@ def diff_scene(left: MetaGraph, right: MetaGraph, diff: Diff) -> Json:
 
 
 def _scene(
-    cells: Cells, metas: tuple[MetaGraph, ...], moved: Mapping[tuple[int, str], str]
+    cells: Cells,
+    metas: tuple[MetaGraph, ...],
+    moved: Mapping[tuple[int, str], str],
+    *,
+    shown: MetaGraph,
 ) -> Json:
+    """``shown``: the one whose nodes the cells are, but for what was removed."""
     igraph = load_igraph()
     ends = ends_of(metas)
     marked = {
@@ -118,7 +127,7 @@ def _scene(
             ]
         )
     found = _told(cells, folding, tree, scopes, layouts.values)
-    return found | {"ends": marked, "shapes": _shapes(cells)}
+    return found | {"ends": marked, "shapes": _shapes(cells, shown)}
 
 
 def _layout(level: Level, layers: Layers) -> list[Any]:
@@ -127,9 +136,22 @@ def _layout(level: Level, layers: Layers) -> list[Any]:
     return [len(level.items), level.entries, level.exits, layers.parts, edges, hints]
 
 
-def _shapes(cells: Cells) -> dict[int, str]:
+def _shapes(cells: Cells, meta: MetaGraph) -> dict[int, str]:
+    """As the graph declares them; where it does not, worked out."""
     found = map(output_shape, cells.nodes, cells.specs)
-    return {number: shape for number, shape in enumerate(found) if shape}
+    told = {number: shape for number, shape in enumerate(found) if shape}
+    # Formats that declare their endpoints have layers for nodes, or another runtime's operators.
+    if meta.declared is not None or len(cells) > _MOST_SHAPED:
+        return told
+    shapes = propagate(meta.graph)
+    for number, node in enumerate(cells.nodes):
+        if node is None or node.op == "Const" or cells.kinds[number] == REMOVED or number in told:
+            continue
+        area = cells.areas[cells.homes[number]].name
+        shape = shapes.shape(TensorRef(cells.locals[number]), area)
+        if shape.dims is not None:
+            told[number] = dims_text(shape)
+    return told
 
 
 class _Interned:

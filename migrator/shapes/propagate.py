@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from migrator.graph.wiring import Wiring
 from migrator.model.dtypes import DType
-from migrator.model.graph import Graph, declared_shape
+from migrator.model.graph import Graph, Node, declared_shape
 from migrator.model.tensors import UNKNOWN_SHAPE, Shape, TensorRef
 from migrator.ops.registry import output_dtype
 from migrator.shapes.calls import Bodies
@@ -54,6 +54,22 @@ class Shapes:
         facts = self._bodies.facts(function) if function else self._facts
         found = facts[number] if number < len(facts) else ()
         return found[port] if 0 <= port < len(found) else UNKNOWN
+
+    def nodes(self, function: str = "") -> Iterator[tuple[Node, list[Fact], Facts]]:
+        """Each node that was looked at, with what is known of its inputs by slot and its outputs.
+
+        What is missing of the outputs is unknown.
+        """
+        scope = self._bodies.scope(function) if function else self._top
+        if scope is None:
+            return
+        facts = self._bodies.facts(function) if function else self._facts
+        for number in scope.order:
+            given = []
+            for producer, port in scope.inputs[number]:
+                made = facts[producer] if producer >= 0 else ()
+                given.append(made[port] if port < len(made) else UNKNOWN)
+            yield scope.nodes[number], given, facts[number]
 
     def _find(self, tensor: str | TensorRef, function: str) -> tuple[Scope | None, int, int]:
         scope = self._bodies.scope(function) if function else self._top

@@ -203,7 +203,21 @@ def test_inputs_and_outputs_are_marked_with_what_they_hold_and_stay_out_of_group
     assert any(item < 0 for item in top)
     found = picture_scene(sample("tf1.15.5/conv_bn").model().meta_graphs[0])
     shapes = {found["names"][cell]: text for cell, text in found["shapes"].items()}
-    assert shapes == {"image": "float32 " + "\N{MULTIPLICATION SIGN}".join("?,12,12,3".split(","))}
+    times = "\N{MULTIPLICATION SIGN}"
+    assert shapes["image"] == "float32 " + times.join("?,12,12,3".split(","))
+
+
+def test_shapes_that_the_graph_does_not_declare_are_worked_out() -> None:
+    found = picture_scene(sample("tf1.15.5/conv_bn").model().meta_graphs[0])
+    ops = dict(zip(found["names"], found["op"], strict=True))
+    shapes = {found["names"][cell]: text for cell, text in found["shapes"].items()}
+    told = {name for name, op in ops.items() if found["ops"][op] != "Const"}
+    assert told == shapes.keys()
+    times = "\N{MULTIPLICATION SIGN}"
+    assert {shapes[name] for name, op in ops.items() if found["ops"][op] == "Conv2D"} == {
+        times.join("?,12,12,8".split(",")),
+        times.join("?,3,3,8".split(",")),
+    }
 
 
 def test_switch_that_all_layers_read_does_not_hide_the_chain() -> None:

@@ -1,0 +1,159 @@
+"""What running a model once costs: multiply-adds, as far as shapes allow to count them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from migrator.collector import collector_paused
+from migrator.graph.wiring import Wiring
+from migrator.inspection.sources import placeholder_spec
+from migrator.inspection.vocabulary import DEFAULTED, PLACEHOLDERS
+from migrator.inspection.work import element_operations, is_product, multiply_adds
+from migrator.model.graph import Graph
+from migrator.model.model import MetaGraph
+from migrator.model.tensors import Shape
+from migrator.ops.registry import op_facts
+from migrator.shapes.propagate import Shapes, propagate
+
+_DEAREST = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeCost:
+    """A product. ``node`` is FUNCTION/NODE in a function's body."""
+
+    node: str
+    op: str
+    multiply_adds: int
+    shape: Shape
+    """Of what it gives."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """Multiply-adds of convolutions and matrix products; ``element_operations`` of the others.
+
+    A body is counted once, however often it is called or goes round, and of branches all are. An
+    unknown batch counts as 1.
+    """
+
+    multiply_adds: int = 0
+    counted: int = 0
+    """Products that were counted."""
+    by_op: Mapping[str, int] = field(default_factory=dict)
+    """Multiply-adds, the dearest op first."""
+    dearest: tuple[NodeCost, ...] = ()
+    element_operations: int = 0
+    uncounted: Mapping[str, int] = field(default_factory=dict)
+    """Op -> nodes that compute something and could not be counted."""
+    batch_of: tuple[str, ...] = ()
+    """Inputs whose batch is unknown and was taken as 1."""
+    bodies: int = 0
+    """Function bodies that were counted, once each."""
+    loops: int = 0
+    """While loops, whose rounds were counted as one."""
+    outputs: tuple[str, ...] = ()
+    """What is counted is what these need; the whole graph where there are none."""
+    reason: str = ""
+    """Why nothing was counted."""
+
+    @property
+    def nodes(self) -> int:
+        """Products, counted or not, and ops of unknown work."""
+        return self.counted + sum(self.uncounted.values())
+
+
+def estimate(meta: MetaGraph, outputs: tuple[str, ...] = ()) -> Cost:
+    """What ``outputs`` cost (the whole graph where none are named). Linear; runs nothing."""
+    if meta.declared is not None:
+        return Cost(reason="its nodes are no TensorFlow ops")
+    with collector_paused():
+        return _estimate(meta.graph, outputs)
+
+
+def _estimate(graph: Graph, outputs: tuple[str, ...]) -> Cost:
+    wiring = Wiring(graph)
+    known = tuple(name for name in outputs if wiring.tensor(name) is not None)
+    feeds = _single(graph)
+    shapes = propagate(graph, feeds, wiring=wiring, wanted=known or None)
+    tally = _Tally(graph, shapes)
+    tally.run()
+    looked = {node.name for node, _, _ in shapes.nodes()}
+    return Cost(
+        multiply_adds=sum(tally.by_op.values()),
+        counted=len(tally.products),
+        by_op=dict(sorted(tally.by_op.items(), key=lambda item: (-item[1], item[0]))),
+        dearest=tuple(
+            sorted(tally.products, key=lambda item: (-item.multiply_adds, item.node))[:_DEAREST]
+        ),
+        element_operations=tally.elements,
+        uncounted=dict(sorted(tally.uncounted.items(), key=lambda item: (-item[1], item[0]))),
+        batch_of=tuple(name for name in feeds if name in looked),
+        bodies=tally.bodies,
+        loops=tally.loops,
+        outputs=known,
+    )
+
+
+def _single(graph: Graph) -> dict[str, Shape]:
+    """Shapes of inputs whose batch is unknown, with a batch of one."""
+    found = {}
+    for node in graph.nodes:
+        if node.op in PLACEHOLDERS or node.op == DEFAULTED:
+            dims = placeholder_spec(graph, node)[1].dims
+            if dims and dims[0] is None:
+                found[node.name] = Shape((1, *dims[1:]))
+    return found
+
+
+class _Tally:
+    """Counts the top level, then every body that it calls."""
+
+    def __init__(self, graph: Graph, shapes: Shapes) -> None:
+        self._graph = graph
+        self._shapes = shapes
+        self.by_op: Counter[str] = Counter()
+        self.uncounted: Counter[str] = Counter()
+        self.products: list[NodeCost] = []
+        self.elements = 0
+        self.bodies = 0
+        self.loops = 0
+
+    def run(self) -> None:
+        names = [""]
+        seen = {""}
+        for name in names:  # it grows while we walk
+            for called in self._scope(name):
+                if called in self._graph.functions and called not in seen:
+                    seen.add(called)
+                    names.append(called)
+        self.bodies = len(names) - 1
+
+    def _scope(self, function: str) -> list[str]:
+        """Counts one graph; names of the functions that its nodes call."""
+        prefix = f"{function}/" if function else ""
+        called: list[str] = []
+        for node, given, made in self._shapes.nodes(function):
+            called += node.called
+            op = node.op
+            if op in self._graph.functions:
+                called.append(op)
+            elif op in ("LoopCond", "While", "StatelessWhile"):
+                self.loops += 1
+            elif is_product(op):
+                work = multiply_adds(node, given, made)
+                if work is None:
+                    self.uncounted[op] += 1
+                    continue
+                self.by_op[op] += work
+                shape = Shape(made[0].dims if made else None)
+                self.products.append(
+                    NodeCost(node=prefix + node.name, op=op, multiply_adds=work, shape=shape)
+                )
+            elif op_facts(op) is None:  # somebody's own: who knows what it computes
+                self.uncounted[op] += 1
+            else:
+                self.elements += element_operations(node, given, made) or 0
+        return called
