@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from migrator.actions.audit import audit as audit
     from migrator.actions.diff import diff as diff
     from migrator.actions.explore import explore as explore
+    from migrator.actions.export import export as export
     from migrator.actions.freeze import freeze as freeze
     from migrator.actions.migrate import migrate as migrate
     from migrator.actions.run import run as run
@@ -47,6 +48,7 @@ _HOMES = {
     "batch": "migrator.batching.run.batch",
     "diff": "migrator.actions.diff",
     "explore": "migrator.actions.explore",
+    "export": "migrator.actions.export",
     "freeze": "migrator.actions.freeze",
     "load": "migrator.formats.load",
     "migrate": "migrator.actions.migrate",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from migrator.graph.build import ARGUMENT_OP, RESULT_OP
+from migrator.graph.elements import ARGUMENT_OP, RESULT_OP
 from migrator.model.graph import Function, FunctionRef, Graph, Node
 from migrator.model.tensors import TensorRef, TensorSpec
 from migrator.ops.registry import output_ports

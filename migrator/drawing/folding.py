@@ -5,7 +5,7 @@ identities on what they pass on. Nothing that a comparison found new or gone is 
 from __future__ import annotations
 
 from migrator.drawing.cells import Cells
-from migrator.graph.build import ARGUMENT_OP
+from migrator.graph.elements import ARGUMENT_OP
 from migrator.inspection.endpoints import find_endpoints
 from migrator.model.model import MetaGraph
 from migrator.model.tensors import TensorRef

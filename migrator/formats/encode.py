@@ -7,10 +7,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, BinaryIO
 
+from migrator.errors import FormatError
 from migrator.formats.messages import message_class
 from migrator.formats.nodes import WireAttrs
 from migrator.formats.skeleton import Spans
-from migrator.formats.wire import FIXED32, bytes_field, number_field, tag, text_field
+from migrator.formats.wire import FIXED32, bytes_field, number_field, tag, text_field, varint
 from migrator.model.dtypes import DType
 from migrator.model.graph import (
     AttrPlaceholder,
@@ -28,13 +29,19 @@ def write_graph(
     nodes: Iterable[Node],
     functions: Iterable[Function] = (),
     versions: Versions | None = None,
+    *,
+    keep_devices: bool = False,
 ) -> int:
-    """Write a GraphDef; returns its size in bytes. Values of constants are copied unread."""
+    """Write a GraphDef; returns its size in bytes. Values of constants are copied unread.
+
+    Nodes of functions lose their devices, unless ``keep_devices``. Raises FormatError where a
+    constant's bytes are not there any more.
+    """
     written = 0
     functions = tuple(functions)
     for node in nodes:
-        written += file.write(bytes_field(1, encode_node(node)))
-    library = b"".join(bytes_field(1, _function(function)) for function in functions)
+        written += _write_node(file, node)
+    library = b"".join(bytes_field(1, _function(item, keep_devices)) for item in functions)
     library += b"".join(
         bytes_field(2, text_field(1, function.name) + text_field(2, function.gradient))
         for function in functions
@@ -49,6 +56,40 @@ def write_graph(
             bad_consumers=versions.bad_consumers,
         )
         written += file.write(bytes_field(4, message.SerializeToString()))
+    return written
+
+
+_STREAMED = 1 << 20
+"""Stored bytes from which on a constant is written as it is read, and never copied in memory."""
+
+
+def _write_node(file: BinaryIO, node: Node) -> int:
+    """One field of a GraphDef, no two large constants of it in memory at a time."""
+    large = {
+        key: value
+        for key, value in node.attrs.items()
+        if isinstance(value, LazyTensor) and value.stored_bytes > _STREAMED
+    }
+    if not large:
+        return file.write(bytes_field(1, encode_node(node)))
+    small = {key: node.attrs[key] for key in node.attrs if key not in large}
+    start = encode_node(replace(node, attrs=small))
+    heads = []
+    for key, value in large.items():
+        inner = tag(8) + varint(value.stored_bytes)
+        size = len(inner) + value.stored_bytes
+        entry = text_field(1, key) + tag(2) + varint(size) + inner
+        heads.append(tag(5) + varint(len(entry) + value.stored_bytes) + entry)
+    total = len(start) + sum(map(len, heads)) + sum(item.stored_bytes for item in large.values())
+    written = file.write(tag(1) + varint(total)) + file.write(start)
+    for head, (key, value) in zip(heads, large.items(), strict=True):
+        content = value.read()
+        if len(content) != value.stored_bytes:
+            raise FormatError(
+                f"{len(content):,} bytes of a constant of {value.stored_bytes:,}",
+                where=f"node {ascii(node.name)[:200]}, attribute {ascii(key)[:100]}",
+            )
+        written += file.write(head) + file.write(content)
     return written
 
 
@@ -130,33 +171,36 @@ def encode_shape(shape: Shape) -> bytes:
     )
 
 
-def _function(function: Function) -> bytes:
-    """A FunctionDef with its devices stripped and its large constants put back.
+def _function(function: Function, keep_devices: bool) -> bytes:
+    """A FunctionDef with its large constants put back, its devices stripped unless they are kept.
 
     One that a rewrite made has no definition to start from and is written from its parts.
     """
     if function.definition is None:
-        return _made_function(function)
+        return _made_function(function, keep_devices)
     message = message_class("FunctionDef")()
     message.CopyFrom(function.definition)
     attrs = function.attrs
     assert isinstance(attrs, WireAttrs)
     for node in message.node_def:
-        node.device = ""
+        if not keep_devices:
+            node.device = ""
         for value in node.attr.values():
             _restore(value, attrs.spans)
     data: bytes = message.SerializeToString(deterministic=True)
     return data
 
 
-def _made_function(function: Function) -> bytes:
+def _made_function(function: Function, keep_devices: bool) -> bytes:
     signature = [text_field(1, function.name)]
     signature += [bytes_field(2, _argument(spec)) for spec in function.inputs]
     signature += [bytes_field(3, _argument(spec)) for spec in function.outputs]
     signature += [text_field(20, name) for name in sorted(function.control_returns)]
     parts = [bytes_field(1, b"".join(signature))]
     parts += [
-        bytes_field(3, encode_node(replace(node, device="") if node.device else node))
+        bytes_field(
+            3, encode_node(replace(node, device="") if node.device and not keep_devices else node)
+        )
         for node in function.nodes
     ]
     parts += [_text_entry(4, name, function.returns[name]) for name in sorted(function.returns)]

@@ -29,18 +29,14 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from migrator.collector import collector_paused
 from migrator.errors import UsageError
-from migrator.model.dtypes import DType
-from migrator.model.graph import Function, Graph, Node
+from migrator.graph.elements import Element, Elements
+from migrator.model.graph import Function, Graph
 from migrator.model.model import Model
-from migrator.model.tensors import TensorRef, TensorSpec
 
 if TYPE_CHECKING:
     import networkx
 
     MultiDiGraph: TypeAlias = networkx.MultiDiGraph  # type: ignore[type-arg, unused-ignore]
-
-ARGUMENT_OP = "_Arg"
-RESULT_OP = "_Retval"
 
 
 def to_networkx(model: Model, *, meta_graph: int = 0) -> MultiDiGraph:
@@ -55,7 +51,7 @@ def to_networkx(model: Model, *, meta_graph: int = 0) -> MultiDiGraph:
         )
     meta = model.meta_graphs[meta_graph]
     with collector_paused():
-        top = _graph(meta.graph)
+        top = _view(meta.graph)
         top.graph.update(
             format=model.source.format,
             tags=meta.tags,
@@ -66,61 +62,35 @@ def to_networkx(model: Model, *, meta_graph: int = 0) -> MultiDiGraph:
     return top
 
 
-def _graph(graph: Graph) -> MultiDiGraph:
+def _view(graph: Graph | Function) -> MultiDiGraph:
     import networkx as nx
 
     view: MultiDiGraph = nx.MultiDiGraph()
-    for name, node in graph.by_name.items():
-        view.add_node(name, **_node(node))
-    for node in graph.by_name.values():
-        slot = 0
-        for text in node.inputs:
-            ref = TensorRef.parse(text) if text not in view else TensorRef(text)
-            if ref.node in view:
-                _edge(view, ref, node.name, -1 if ref.control else slot)
-            slot += not ref.control
+    elements = Elements(graph)
+    items = elements.items
+    for item in items:
+        view.add_node(item.name, **_node(item))
+    for source, target, port, arg, slot in elements.edges():
+        view.add_edge(
+            items[source].name,
+            items[target].name,
+            src_port=port,
+            src_arg=arg,
+            dst_slot=slot,
+            control=port < 0,
+        )
     return view
 
 
 def _body(function: Function) -> MultiDiGraph:
-    import networkx as nx
-
-    view: MultiDiGraph = nx.MultiDiGraph(function=function.name)
-    for spec in function.inputs:
-        view.add_node(spec.tensor, **_boundary(ARGUMENT_OP, spec))
-    for node in function.nodes:
-        if node.name not in view:
-            view.add_node(node.name, **_node(node))
-    for node in function.nodes:
-        slot = 0
-        for ref in node.refs:
-            if ref.node in view:
-                _edge(view, ref, node.name, -1 if ref.control else slot)
-            slot += not ref.control
-    for spec in function.outputs:
-        name = f"{spec.tensor}:result"  # no node's name holds a colon
-        view.add_node(name, **_boundary(RESULT_OP, spec))
-        ref = TensorRef.parse(function.returns.get(spec.tensor, ""))
-        if ref.node in view:
-            _edge(view, ref, name, 0)
+    view = _view(function)
+    view.graph["function"] = function.name
     return view
 
 
-def _node(node: Node) -> dict[str, Any]:
-    return {"op": node.op, "device": node.device, "attrs": node.attrs, "calls": node.called}
-
-
-def _boundary(op: str, spec: TensorSpec) -> dict[str, Any]:
-    attrs: dict[str, DType] = {"T": spec.dtype}
-    return {"op": op, "device": "", "attrs": attrs, "calls": ()}
-
-
-def _edge(view: MultiDiGraph, ref: TensorRef, target: str, slot: int) -> None:
-    view.add_edge(
-        ref.node,
-        target,
-        src_port=ref.port,
-        src_arg=ref.arg,
-        dst_slot=slot,
-        control=ref.control,
-    )
+def _node(item: Element) -> dict[str, Any]:
+    node = item.node
+    if node is not None:
+        return {"op": node.op, "device": node.device, "attrs": node.attrs, "calls": node.called}
+    attrs = {} if item.spec is None else {"T": item.spec.dtype}
+    return {"op": item.op, "device": "", "attrs": attrs, "calls": ()}

@@ -1,0 +1,107 @@
+"""What is exported, and its nodes as every format tells them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+from migrator.diffing.changes.attributes import readable
+from migrator.graph.elements import Element, Elements, element_dtype, element_shape
+from migrator.graph.function_graph import function_graph
+from migrator.migration.subgraph import called_functions
+from migrator.model.graph import Function, Graph
+from migrator.model.model import MetaGraph, Model
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Subject:
+    """One graph of ``model``: ``graph`` of the meta graph ``meta``, or a body called ``function``.
+
+    ``whole`` is false for a part of it. ``metas`` are all that were asked for; most formats show
+    one graph.
+    """
+
+    model: Model
+    meta: MetaGraph
+    metas: tuple[MetaGraph, ...]
+    graph: Graph | Function
+    function: str = ""
+    whole: bool = True
+
+    @property
+    def functions(self) -> dict[str, Function]:
+        """The library; of a body, which names other bodies but holds none, nothing."""
+        return {} if isinstance(self.graph, Function) else dict(self.graph.functions)
+
+    def of(self, function: Function) -> Subject:
+        return replace(self, graph=function, function=function.name)
+
+    def as_graph(self, *, exact: bool = False) -> Graph:
+        """A graph with the functions that it calls; a body becomes one (see ``function_graph``)."""
+        if not isinstance(self.graph, Function):
+            return self.graph
+        made = function_graph(self.meta.graph, self.graph, exact=exact)
+        return with_called(made)
+
+    def facts(self) -> dict[str, Any]:
+        """What is told of the graph as a whole, by the names that the networkx view has."""
+        return {
+            "format": self.model.source.format,
+            "tags": list(self.meta.tags),
+            "producer": self.meta.graph.versions.producer,
+            "function": self.function,
+        }
+
+
+def with_called(graph: Graph) -> Graph:
+    """``graph`` without the functions that nothing in it calls."""
+    called = called_functions(graph, graph.nodes)
+    return replace(graph, functions={function.name: function for function in called})
+
+
+class Row(NamedTuple):
+    """One node. ``dtype`` and ``shape`` are those of its first output, None where not known."""
+
+    name: str
+    op: str
+    device: str
+    dtype: str | None
+    shape: list[int | None] | None
+    attrs: dict[str, Any]
+    """Attributes as JSON has them: types by name, small constants by value."""
+    calls: tuple[str, ...]
+
+
+def row(item: Element) -> Row:
+    """What is told of an element; its attributes are decoded now."""
+    dtype, shape = element_dtype(item), element_shape(item)
+    name = dtype.name if dtype is not None and dtype.known else None
+    node = item.node
+    if node is None:
+        return Row(item.name, item.op, "", name, shape.as_list(), {}, ())
+    attrs = {key: readable(node.attrs[key]) for key in sorted(node.attrs)}
+    return Row(item.name, item.op, node.device, name, shape.as_list(), attrs, node.called)
+
+
+def rows(elements: Elements) -> Iterator[Row]:
+    """One after the other, in order."""
+    return map(row, elements.items)
+
+
+def attrs_text(found: Row) -> str:
+    """The attributes as a JSON object, empty for none. ASCII only."""
+    return compact(found.attrs) if found.attrs else ""
+
+
+def shape_text(shape: list[int | None] | None) -> str:
+    """``[?, 224, 224, 3]``; empty for an unknown rank."""
+    if shape is None:
+        return ""
+    return "[" + ", ".join(["?" if size is None else str(size) for size in shape]) + "]"
+
+
+def compact(value: Any) -> str:
+    """JSON on one line. ASCII only."""
+    return json.dumps(value, separators=(",", ":"), allow_nan=False)
