@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from migrator.inspection.cost import Cost
 from migrator.report.escape import shown
-from migrator.report.text import table
+from migrator.report.table import table
 
 _OPS = 8
 _NODES = 10
