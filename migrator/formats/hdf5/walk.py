@@ -53,7 +53,10 @@ def walk(source: ByteSource, limits: Limits) -> Hdf5File:
     Raises NotPlain for a file that only h5py may know, FormatError for one that is damaged at
     its root, LimitError. Damage in one object is a warning.
     """
-    return _Walk(source, limits).file()
+    try:
+        return _Walk(source, limits).file()
+    except MigratorError as error:
+        raise error if error.where else error.at(source.name) from None
 
 
 def is_hdf5(source: ByteSource) -> bool:
