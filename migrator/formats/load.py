@@ -145,10 +145,13 @@ def model_place(place: Place) -> Place:
     for name in SAVED_MODEL_FILES:
         if (file := place.child(name)).exists():
             return file
+    names = place.names()
+    for name in SAVED_MODEL_FILES:
+        if name in names:  # a link to nothing, or to itself
+            place.child(name).open()
     found = latest_in(place)
     if found is not None:
         return found
-    names = place.names()
     if _CHUNKED in names:
         raise UnsupportedFormat(
             f"is a SavedModel in chunks ({_CHUNKED}), which is not read",

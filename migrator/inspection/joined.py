@@ -56,9 +56,12 @@ def key_for(checkpoint: Checkpoint, entry: Entry | None, names: Iterable[str]) -
 def joined_variables(
     meta: MetaGraph, checkpoint: Checkpoint, restored: Restored | None = None
 ) -> tuple[Join, ...]:
-    """The variables of a meta graph, each with its key; of several nodes for one variable the
-    first. Linear. Raises MigratorError where the checkpoint's object graph, or a table of keys in
-    the graph, cannot be read."""
+    """The variables of a meta graph, each with its key.
+
+    Of several nodes for one variable the first is given; of several variables of one name the
+    later ones go by the names of their nodes. Linear. Raises MigratorError where the checkpoint's
+    object graph, or a table of keys in the graph, cannot be read.
+    """
     restored = restored or restored_by(meta)
     found: dict[str, Join] = {}
     for node in meta.graph.nodes:
@@ -68,8 +71,13 @@ def joined_variables(
         shared = shared_name(node)
         name = shared or node.name
         key = key_for(checkpoint, entry, (shared, node.name))
-        if name in found and (key is None or found[name].key is not None):
-            continue
+        held = found.get(name)
+        if held is not None and held.key is not None:
+            if key in (None, held.key):  # another handle of the same variable
+                continue
+            name = node.name  # TensorFlow 2 may give several variables one name
+            if name in found:
+                continue
         part = entry.part if entry is not None and key is not None else ""
         found[name] = Join(node=node.name, name=name, key=key, part=part)
     return tuple(found.values())

@@ -81,18 +81,24 @@ def _titled(title: str, lines: Sequence[str]) -> str:
 
 
 def _checkpoint_lines(facts: CheckpointFacts) -> list[str]:
-    files = f"{facts.shards:,} shard{'' if facts.shards == 1 else 's'}"
     total = facts.joined + len(facts.without_value)
-    lines = [
-        f"version {facts.version}, {facts.entries:,} entries in {files}",
-        f"{facts.joined:,} of the graph's {total:,} variables have their value in it",
-    ]
+    held = f"{facts.joined:,} of {_many(total, 'variable')} of the graph have their value in it"
+    if not facts.without_value:
+        held = f"it holds the values of all {_many(total, 'variable')} of the graph"
+    if total < 2:
+        held = "it holds the value of the graph's variable" if facts.joined else ""
+    entries, files = _many(facts.entries, "tensor"), _many(facts.shards, "shard")
+    lines = [f"version {facts.version}, {entries} in {files}", *([held] if held else [])]
     if facts.without_value:
         lines.append(f"no value in it: {_some(facts.without_value)}")
     if facts.without_variable:
-        count = len(facts.without_variable)
-        lines.append(f"{count:,} keys that no variable takes: {_some(facts.without_variable)}")
+        count = _many(len(facts.without_variable), "key")
+        lines.append(f"{count} that no variable takes: {_some(facts.without_variable)}")
     return lines
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _file_lines(files: Sequence[FolderFile]) -> list[str]:

@@ -183,7 +183,10 @@ RESULTS = [
     migrate_result(record(verification("mismatch"), outcome=FAILED, dest="")),
     verify_result("a", "b", verification("bitwise")),
 ]
-_BY_NAME = ("ops", "signatures", "inputs", "outputs", "objects", "versions")
+_BY_NAME = (
+    *("ops", "signatures", "inputs", "outputs", "objects", "versions"),
+    *("keys", "classes", "defaults"),
+)
 """Objects whose keys are names and not the contract's."""
 
 
