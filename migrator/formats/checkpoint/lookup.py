@@ -26,7 +26,7 @@ from migrator.formats.checkpoint.table import (
 from migrator.limits import TRUST_HINT, Limits
 from migrator.places.source import ByteSource
 
-_HELD = 1 << 20
+_HELD = 64 << 10
 """Uncompressed blocks up to so many bytes are read whole; larger ones stay in the file."""
 _CHECKED = 16 << 20
 """A first block up to so many bytes is checked when the table is opened; larger ones when a value
