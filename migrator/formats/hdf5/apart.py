@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import io
 import json
 import os
@@ -118,7 +117,7 @@ def tree_of(said: Any, source: ByteSource) -> Group:
                 for name, link in item["links"].items():
                     links[name] = _link(link, made)
         root = made[0]
-    except (KeyError, IndexError, TypeError, ValueError, binascii.Error):
+    except (AttributeError, LookupError, TypeError, ValueError):
         raise FormatError("h5py's answer makes no sense", where=source.name) from None
     if not isinstance(root, Group):
         raise FormatError("its root is no group", where=source.name)

@@ -61,7 +61,10 @@ def read_messages(pages: Pages, address: int) -> list[Message]:
         if start in seen or len(found) > _MOST_MESSAGES:
             raise FormatError(f"the object header at byte {address:,} leads back into itself")
         if total > _MOST_BYTES:
-            raise LimitError(f"an object header takes more than {_MOST_BYTES:,} bytes")
+            pages.read(start + size, 0)  # which says where it passes the end
+            raise LimitError(
+                f"an object header takes more than {_MOST_BYTES:,} bytes", where=pages.source.name
+            )
         seen.add(start)
         data = pages.read(start, size)
         if pad:
