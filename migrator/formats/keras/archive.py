@@ -117,12 +117,16 @@ class KerasArchive:
     def _unpacked(self, info: zipfile.ZipInfo, where: str) -> ByteSource:
         file = tempfile.TemporaryFile()  # noqa: SIM115 - it outlives this call
         total = 0
-        with _damage_told(where), self._archive.open(info) as member:
-            while part := member.read(_PART):
-                total += len(part)
-                self._limits.check("decompressed_bytes", total, where=where)
-                file.write(part)
-        file.flush()
+        try:
+            with _damage_told(where), self._archive.open(info) as member:
+                while part := member.read(_PART):
+                    total += len(part)
+                    self._limits.check("decompressed_bytes", total, where=where)
+                    file.write(part)
+            file.flush()
+        except BaseException:
+            file.close()
+            raise
         return ByteSource(_Unpacked(file), name=where, size=total)
 
 

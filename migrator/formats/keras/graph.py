@@ -75,7 +75,7 @@ class LayerGraph:
 
 
 class _Layer:
-    """``specs`` is what is known of its results, by (call, tensor).
+    """``specs`` is what is known of its results, by call and tensor.
 
     ``first`` is the number of its first call: in Keras 2 a model inside of a model has been called
     before, when it was made.
@@ -92,7 +92,14 @@ class _Layer:
         self.op = op
         self.attrs = attrs
         self.calls: list[list[_Call]] = []
-        self.specs: dict[tuple[int, int], tuple[DType, Shape]] = {}
+        self.specs: dict[int, dict[int, tuple[DType, Shape]]] = {}
+
+    def tell(self, call: int, tensor: int, spec: tuple[DType, Shape]) -> None:
+        """Note what a result is, unless that is known."""
+        self.specs.setdefault(call, {}).setdefault(tensor, spec)
+
+    def spec(self, call: int, tensor: int) -> tuple[DType, Shape] | None:
+        return self.specs.get(call, {}).get(tensor)
 
     def node(self, call: int) -> str:
         return self.name if not call else f"{self.name}/call_{call}"
@@ -183,15 +190,15 @@ class _Builder:
             for number, call in enumerate(layer.calls):
                 if function is not None:
                     for tensor, spec in enumerate(function.outputs):
-                        layer.specs.setdefault((number, tensor), (spec.dtype, spec.shape))
+                        layer.tell(number, tensor, (spec.dtype, spec.shape))
                     continue
                 taken = [_known_dims(item, known) for item in call]
                 found = output_shapes(layer.config, taken)
                 if found is None:
-                    layer.specs.setdefault((number, 0), (dtype, UNKNOWN_SHAPE))
+                    layer.tell(number, 0, (dtype, UNKNOWN_SHAPE))
                     continue
                 for tensor, dims in enumerate(found):
-                    layer.specs.setdefault((number, tensor), (dtype, Shape(dims)))
+                    layer.tell(number, tensor, (dtype, Shape(dims)))
 
     def _layer(self, layer: Mapping[str, Any], depth: int, above: str) -> _Layer:
         self._count += 1
@@ -269,7 +276,7 @@ def _functional(
         for call in inbound if isinstance(inbound, list) else ():
             layer.calls.append(list(_inputs_of(call, known, told)))
         if layer.op == _INPUT:
-            layer.specs[0, 0] = _input_spec(config_of(config))
+            layer.tell(0, 0, _input_spec(config_of(config)))
     made = _Body(
         layers=layers,
         inputs=[_Call(*item) for item in histories(body.get("input_layers"))],
@@ -304,10 +311,10 @@ def _chain(body: Mapping[str, Any], layers: list[_Layer], configs: list[dict[str
             shape = shape_of(body.get("build_input_shape"))
             spec = (spec[0], Shape(shape) if shape is not None else spec[1])
         entry = _Layer(f"{layers[0].name}_input", _INPUT, {}, {})
-        entry.specs[0, 0] = spec
+        entry.tell(0, 0, spec)
         layers = [entry, *layers]
     else:
-        layers[0].specs[0, 0] = _input_spec(config_of(configs[0]))
+        layers[0].tell(0, 0, _input_spec(config_of(configs[0])))
     for before, layer in pairwise(layers):
         layer.calls.append([_Call(before.name, 0, 0)])
     return _Body(
@@ -329,7 +336,7 @@ def _computed(layer: Mapping[str, Any]) -> DType:
 
 def _known_dims(item: _Call, known: Mapping[str, _Layer]) -> tuple[int | None, ...] | None:
     layer = known.get(item.layer)
-    spec = layer.specs.get((_call_of(item, layer), item.tensor)) if layer is not None else None
+    spec = layer.spec(_call_of(item, layer), item.tensor) if layer is not None else None
     return spec[1].dims if spec is not None else None
 
 
@@ -396,7 +403,7 @@ def _tell(item: _Call, config: Mapping[str, Any], known: Mapping[str, _Layer]) -
     layer = known.get(item.layer)
     if layer is not None:
         spec = (_dtype(dtype_name(config.get("dtype"))), _shape(shape_of(config.get("shape"))))
-        layer.specs.setdefault((_call_of(item, layer), item.tensor), spec)
+        layer.tell(_call_of(item, layer), item.tensor, spec)
 
 
 def _nodes(body: _Body, *, in_function: bool) -> Iterator[Node]:
@@ -417,7 +424,7 @@ def _nodes(body: _Body, *, in_function: bool) -> Iterator[Node]:
 
 
 def _output_shapes(layer: _Layer, call: int) -> list[Shape]:
-    found = {tensor: spec[1] for (at, tensor), spec in layer.specs.items() if at == call}
+    found = {tensor: shape for tensor, (_, shape) in layer.specs.get(call, {}).items()}
     if not any(shape.dims is not None for shape in found.values()):
         return []
     if not all(0 <= tensor < _MOST_OUTPUTS for tensor in found):
@@ -452,8 +459,8 @@ def _specs(calls: list[_Call], known: Mapping[str, _Layer]) -> dict[str, TensorS
         layer = known.get(item.layer)
         dtype, shape = INVALID, UNKNOWN_SHAPE
         if layer is not None:
-            at = (_call_of(item, layer), item.tensor)
-            dtype, shape = layer.specs.get(at, (_computed(layer.config), shape))
+            known_spec = layer.spec(_call_of(item, layer), item.tensor)
+            dtype, shape = known_spec or (_computed(layer.config), shape)
         found[name] = TensorSpec(
             tensor=_reference(item, known, frozenset(), False), dtype=dtype, shape=shape
         )

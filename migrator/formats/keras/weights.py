@@ -42,7 +42,7 @@ def find_weights(
     base, prefix = (whole, f"{_WHOLE}/") if isinstance(whole, Group) else (root, "")
     if base.names("layer_names") is not None:
         found = list(_listed(root, base, prefix, warnings, check))
-    elif any(isinstance(root.links.get(name), Group) for name in (*CONTAINERS, "vars")):
+    elif _is_numbered(root):
         found = [
             StoredWeight(name=item.name, path=item.path, item=item.item)
             for item in numbered_weights(root, model)
@@ -61,6 +61,13 @@ def find_weights(
     if away:
         warnings.append(f"{_counted(away)} to other files, which are not read")
     return Weights(weights=tuple(_unique(found)), warnings=tuple(warnings))
+
+
+def _is_numbered(root: Group) -> bool:
+    """Whether it is Keras 3's: groups called ``vars`` hold the weights."""
+    if any(isinstance(root.links.get(name), Group) for name in (*CONTAINERS, "vars")):
+        return True
+    return any(path.split("/")[-2:-1] == ["vars"] for path, _ in visit(root))
 
 
 def _counted(paths: list[str]) -> str:

@@ -1,0 +1,535 @@
+"""Keras files as models: layers as a graph, weights by name, whatever a stranger wrote in them."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from migrator.errors import FormatError, LimitError, MigratorError, UnsupportedFormat
+from migrator.formats.keras import archive as archives
+from migrator.formats.keras import config as configs
+from migrator.formats.load import load
+from migrator.inspection.summary import summarize
+from migrator.limits import Limits
+from migrator.model.dtypes import dtype_named
+from migrator.model.graph import FunctionRef, Graph
+from migrator.model.model import Model
+from migrator.model.tensors import Shape
+from migrator.report.text import inspect_text
+from tests.corpus import KERAS, Sample, sample
+
+h5py = pytest.importorskip("h5py")
+
+
+def layer(name: str, kind: str = "Dense", inbound: Any = None, **config: Any) -> dict[str, Any]:
+    found = {"class_name": kind, "config": {"name": name, **config}, "name": name}
+    return found if inbound is None else {**found, "inbound_nodes": inbound}
+
+
+def functional(*layers: dict[str, Any], name: str = "m", **more: Any) -> dict[str, Any]:
+    first, last = (layers[0], layers[-1]) if layers else ({"name": "x"}, {"name": "x"})
+    config = {
+        "name": name,
+        "layers": list(layers),
+        "input_layers": [[first["name"], 0, 0]],
+        "output_layers": [[last["name"], 0, 0]],
+        **more,
+    }
+    return {"class_name": "Functional", "config": config, "name": name}
+
+
+ENTRY = layer("x", "InputLayer", [], batch_shape=[None, 3], dtype="float32")
+
+
+def archive(path: Path, config: Any, weights: bytes = b"", *, packed: bool = False) -> Path:
+    form = zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED
+    with zipfile.ZipFile(path, "w", form) as file:
+        file.writestr("metadata.json", json.dumps({"keras_version": "3.9.0"}))
+        file.writestr("config.json", config if isinstance(config, str) else json.dumps(config))
+        if weights:
+            file.writestr("model.weights.h5", weights)
+    return path
+
+
+def read(tmp_path: Path, config: Any, limits: Limits | None = None) -> Model:
+    return load(archive(tmp_path / "m.keras", config), limits=limits or Limits())
+
+
+def graph(tmp_path: Path, config: Any) -> Graph:
+    return read(tmp_path, config).graph
+
+
+def wired(found: Graph) -> dict[str, tuple[str, tuple[str, ...]]]:
+    return {node.name: (node.op, node.inputs) for node in found.nodes}
+
+
+def hdf5(items: dict[str, Any]) -> bytes:
+    """A file with data sets, and attributes where a name holds ``@``."""
+    file = io.BytesIO()
+    with h5py.File(file, "w") as made:
+        for name, value in items.items():
+            place, at, attribute = name.partition("@")
+            if at:
+                made.require_group(place or "/").attrs[attribute] = value
+            else:
+                made[place] = value
+    return file.getvalue()
+
+
+# -- what real files hold --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("item", KERAS, ids=str)
+def test_every_fixture_has_its_layers_endpoints_and_weights(item: Sample) -> None:
+    model = item.model()
+    assert model.source.format == item.kind
+    assert model.warnings == ()
+    assert model.producer.startswith("Keras 3" if "tf2" in item.name else "Keras 2.2.4-tf, backend")
+    found = {node.name: node for node in model.graph.nodes}
+    for name, kind in item.record["inspect"]["layers"].items():
+        node = found[name]
+        said = node.attrs.get("class_name", b"").decode()
+        assert (node.op == kind) or (node.op in model.graph.functions and said == kind)
+    declared = model.meta_graphs[0].declared
+    assert declared is not None
+    assert set(declared.inputs) == set(item.inputs.values())
+    assert set(declared.outputs) == set(item.outputs.values())
+    for side in (declared.inputs, declared.outputs):
+        for spec in side.values():
+            assert spec.dtype.known and spec.shape.rank is not None
+    weights = {
+        name.removesuffix(":0"): [tensor.dtype.name, tensor.shape.as_list()]
+        for name, tensor in model.variables.items()
+    }
+    assert weights == item.record["inspect"]["weights"]
+
+
+@pytest.mark.parametrize("item", KERAS, ids=str)
+def test_every_weight_of_every_fixture_is_what_h5py_gives(item: Sample) -> None:
+    data = item.path.read_bytes()
+    if item.kind == "keras_zip":
+        data = zipfile.ZipFile(item.path).read("model.weights.h5")
+    stored: list[bytes] = []
+    with h5py.File(io.BytesIO(data)) as file:
+        file.visititems(
+            lambda name, part: (
+                stored.append(part[()].tobytes())
+                if isinstance(part, h5py.Dataset) and not name.startswith("optimizer")
+                else None
+            )
+        )
+    found = item.model().variables
+    assert sorted(tensor.numpy().tobytes() for tensor in found.values()) == sorted(stored)
+    for tensor in found.values():
+        span = tensor.place()
+        assert span is not None and span.path == str(item.path)
+        assert item.path.read_bytes()[span.offset :][: span.length] == tensor.numpy().tobytes()
+
+
+def test_settings_are_attributes() -> None:
+    node = sample("tf1.15.5/keras2_conv").model().graph.by_name["conv"]
+    assert node.inputs == ("conv_input:0",)
+    assert node.attrs["filters"] == 4
+    assert node.attrs["kernel_size"] == [3, 3]
+    assert node.attrs["padding"] == b"valid"
+    assert node.attrs["activation"] == b"relu"
+    assert node.attrs["use_bias"] is True
+    assert node.attrs["dtype"] == dtype_named("float32")
+    assert node.attrs["_output_shapes"] == [Shape((None, 6, 6, 4))]
+    assert not any("initializer" in name for name in node.attrs)
+
+
+def test_a_layer_that_is_called_twice_has_two_nodes() -> None:
+    found = wired(sample("tf1.15.5/keras2_two_inputs").model().graph)
+    assert found["shared"] == ("Dense", ("numbers:0",))
+    assert found["shared/call_1"] == ("Dense", ("mean:0",))
+    assert found["both"][1] == ("shared:0", "shared/call_1:0")
+
+
+def test_a_model_inside_of_a_model_is_a_function() -> None:
+    model = sample("tf1.15.5/keras2_nested").model()
+    found = wired(model.graph)
+    assert found["tower"] == ("tower", ("left:0",))
+    assert found["tower/call_1"] == ("tower", ("right:0",))
+    assert found["towers"][1] == ("tower:0", "tower/call_1:0", "right:0")
+    tower, inner = (model.graph.functions[name] for name in ("tower", "tower/inner"))
+    assert [spec.tensor for spec in tower.inputs] == ["given"]
+    assert dict(tower.returns) == {"high": "high:output:0"}
+    assert [(node.name, node.op, node.inputs) for node in tower.nodes] == [
+        ("inner", "tower/inner", ("given",)),
+        ("high", "Dense", ("inner:output:0",)),
+    ]
+    assert dict(inner.returns) == {"low": "low:output:0"}
+
+
+# -- other forms -----------------------------------------------------------------------------
+
+
+def tensor(name: str, call: int = 0, index: int = 0) -> dict[str, Any]:
+    config = {"shape": [None, 3], "dtype": "float32", "keras_history": [name, call, index]}
+    return {"class_name": "__keras_tensor__", "config": config}
+
+
+@pytest.mark.parametrize(
+    "inbound",
+    [
+        [[["x", 0, 0], ["y", 0, 1]]],
+        [[["x", 0, 0, {}], ["y", 0, 1, {}]]],
+        [[["x", 0, 0, {"other": ["y", 0, 1]}]]],
+        [[["x", 0, 0, {"other": ["y", 0, 1], "axis": ["z", 1, 1], "n": [1, 2, 3]}]]],
+        [{"a": ["x", 0, 0, {}], "b": ["y", 0, 1, {}]}],
+        [[["_CONSTANT_VALUE", -1, 3, {}], ["x", 0, 0, {}], ["y", 0, 1, {}]]],
+        [{"args": [[tensor("x"), tensor("y", 0, 1)]], "kwargs": {}}],
+        [{"args": [tensor("x")], "kwargs": {"mask": None, "other": [tensor("y", 0, 1)]}}],
+    ],
+)
+def test_every_way_to_write_a_call(inbound: Any, tmp_path: Path) -> None:
+    config = functional(ENTRY, layer("y", "Split", [[["x", 0, 0]]]), layer("d", "Add", inbound))
+    assert wired(graph(tmp_path, config))["d"] == ("Add", ("x:0", "y:1"))
+
+
+@pytest.mark.parametrize(
+    "listed", [[["a", 0, 0], ["b", 0, 0]], {"p": ["a", 0, 0], "q": ["b", 0, 0]}]
+)
+def test_inputs_and_outputs_may_be_lists_or_keyed(listed: Any, tmp_path: Path) -> None:
+    ends = [layer(name, "InputLayer", [], batch_shape=[None], dtype="int32") for name in "ab"]
+    config = functional(*ends, input_layers=listed, output_layers=["b", 0, 0])
+    declared = read(tmp_path, config).meta_graphs[0].declared
+    assert declared is not None
+    assert list(declared.inputs) == ["a", "b"]
+    assert list(declared.outputs) == ["b"]
+    assert declared.inputs["a"].dtype.name == "int32"
+
+
+@pytest.mark.parametrize("wrap", [list, lambda layers: {"name": "s", "layers": layers}])
+def test_a_sequential_is_a_chain_with_an_input_of_its_own(wrap: Any, tmp_path: Path) -> None:
+    layers = [
+        layer("a", batch_input_shape=[None, 4], dtype="float32", units=5),
+        layer("b", units=6),
+    ]
+    model = read(tmp_path, {"class_name": "Sequential", "config": wrap(layers)})
+    assert wired(model.graph) == {
+        "a_input": ("InputLayer", ()),
+        "a": ("Dense", ("a_input:0",)),
+        "b": ("Dense", ("a:0",)),
+    }
+    declared = model.meta_graphs[0].declared
+    assert declared is not None
+    assert declared.inputs["a_input"].shape == Shape((None, 4))
+    assert declared.outputs["b"].shape == Shape((None, 6))
+
+
+def test_a_wrapper_shows_what_it_wraps(tmp_path: Path) -> None:
+    inner = {"class_name": "Sequential", "config": {"name": "s", "layers": [layer("deep")]}}
+    found = graph(
+        tmp_path,
+        functional(
+            ENTRY,
+            layer("both", "Bidirectional", [[["x", 0, 0]]], layer=layer("l", "LSTM", units=7)),
+            layer("each", "TimeDistributed", [[["both", 0, 0]]], layer=inner),
+        ),
+    )
+    both = found.by_name["both"].attrs
+    assert (both["layer"], both["layer.units"]) == (b"LSTM", 7)
+    called = found.by_name["each"].attrs["layer"]
+    assert isinstance(called, FunctionRef)
+    assert [node.name for node in found.functions[called.name].nodes] == ["deep"]
+
+
+def test_a_model_called_like_a_class_or_like_another_one_keeps_a_name_of_its_own(
+    tmp_path: Path,
+) -> None:
+    inner = functional(ENTRY, layer("d", "Dense", [[["x", 0, 0]]]), name="Dense")
+    again = {**inner, "inbound_nodes": [[["x", 0, 0]]]}
+    found = graph(tmp_path, functional(ENTRY, again, again))
+    assert sorted(found.functions) == ["Dense_1", "Dense_2"]
+    assert {node.op for node in found.nodes} == {"InputLayer", "Dense_1", "Dense_2"}
+
+
+def test_a_model_that_makes_its_own_layers_has_weights_and_no_graph(tmp_path: Path) -> None:
+    data = hdf5({"blocks/dense/vars/0": np.zeros((2, 3)), "blocks/dense/vars/1": np.zeros(3)})
+    config = {"class_name": "Mine>Net", "config": {"width": 3}}
+    model = load(archive(tmp_path / "m.keras", config, data))
+    assert model.meta_graphs == ()
+    assert sorted(model.variables) == ["blocks/dense/bias", "blocks/dense/kernel"]
+    assert any("Mine>Net" in line for line in model.warnings)
+
+
+# -- weights ---------------------------------------------------------------------------------
+
+
+def test_weights_alone_of_keras_2(tmp_path: Path) -> None:
+    items = {
+        "@layer_names": [b"b", b"a", b"none"],
+        "@keras_version": "2.4.0",
+        "@backend": "tensorflow",
+        "b@weight_names": [b"b/kernel:0", b"b/bias:0", b"b/gone:0"],
+        "b/b/kernel:0": np.ones((2, 2)),
+        "b/b/bias:0": np.ones(2),
+        "a@weight_names": [b"a_W", b"b/kernel:0"],
+        "a/a_W": np.ones(1),
+        "a/b/kernel:0": np.ones(3),
+        "stray": np.ones(4),
+    }
+    (tmp_path / "w.h5").write_bytes(hdf5(items))
+    model = load(tmp_path / "w.h5")
+    assert model.meta_graphs == ()
+    assert model.producer == "Keras 2.4.0, backend tensorflow"
+    assert list(model.variables) == ["b/kernel:0", "b/bias:0", "a/a_W", "a/b/kernel:0"]
+    assert model.warnings == ("2 of its weights are listed and not there: 'b/b/gone:0', 'none'",)
+    with pytest.raises(UnsupportedFormat, match="weights without a graph"):
+        model.require_graph()
+    assert "Keras 2.4.0" in inspect_text(summarize(model))
+
+
+def test_numbered_weights_have_the_names_of_their_layers(tmp_path: Path) -> None:
+    small = functional(ENTRY, layer("low", "Dense", [[["x", 0, 0]]], use_bias=False), name="small")
+    config = functional(
+        ENTRY,
+        layer("first", "Dense", [[["x", 0, 0]]]),
+        {**small, "inbound_nodes": [[["first", 0, 0]]]},
+        layer("norm", "BatchNormalization", [[["small", 0, 0]]], scale=False),
+        layer("second", "Dense", [[["norm", 0, 0]]]),
+        layer("mine", "Mine>Special", [[["second", 0, 0]]]),
+        layer("steps", "LSTM", [[["mine", 0, 0]]]),
+    )
+    paths = {
+        "layers/dense/vars/0": "first/kernel",
+        "layers/dense/vars/1": "first/bias",
+        "layers/functional/layers/dense/vars/0": "small/low/kernel",
+        "layers/batch_normalization/vars/0": "norm/beta",
+        "layers/batch_normalization/vars/1": "norm/moving_mean",
+        "layers/batch_normalization/vars/2": "norm/moving_variance",
+        "layers/dense_1/vars/0": "second/kernel",
+        "layers/dense_1/vars/1": "second/bias",
+        "layers/special/vars/0": "layers/special/vars/0",
+        "layers/special/vars/10": "layers/special/vars/10",
+        "layers/special/vars/2": "layers/special/vars/2",
+        "layers/lstm/cell/vars/0": "steps/cell/kernel",
+        "layers/lstm/cell/vars/1": "steps/cell/recurrent_kernel",
+        "layers/lstm/cell/vars/2": "steps/cell/bias",
+    }
+    data = {path: np.full(3, number) for number, path in enumerate(paths)}
+    for form in ("layers", "_layer_checkpoint_dependencies"):
+        stored = {path.replace("layers", form): value for path, value in data.items()}
+        stored["optimizer/vars/0"] = np.ones(1)
+        model = load(archive(tmp_path / "m.keras", config, hdf5(stored)))
+        wanted = {name.replace("layers", form): path for path, name in paths.items()}
+        assert {name: int(item.numpy()[0]) for name, item in model.variables.items()} == {
+            name: int(data[path][0]) for name, path in wanted.items()
+        }
+    names = [name for name in model.variables if "special" in name]
+    assert [name[-2:].strip("/") for name in names] == ["0", "2", "10"]
+
+
+def test_names_that_the_file_gives_itself_come_first(tmp_path: Path) -> None:
+    items = {
+        "layers/dense/vars@name": "hidden",
+        "layers/dense/vars/0": np.ones((1, 2)),
+        "layers/dense/vars/1": np.ones(2),
+    }
+    (tmp_path / "m.weights.h5").write_bytes(hdf5(items))
+    model = load(tmp_path / "m.weights.h5")
+    assert list(model.variables) == ["hidden/kernel", "hidden/bias"]
+    assert model.meta_graphs == () and model.warnings == ()
+
+
+def test_other_hdf5_is_shown_by_its_paths_and_told(tmp_path: Path) -> None:
+    (tmp_path / "d.h5").write_bytes(hdf5({"a/b": np.ones(2), "c": np.ones(1)}))
+    model = load(tmp_path / "d.h5")
+    assert list(model.variables) == ["a/b", "c"]
+    assert "without any mark of Keras" in model.warnings[0]
+
+
+# -- archives --------------------------------------------------------------------------------
+
+
+def repacked(tmp_path: Path) -> Path:
+    path = tmp_path / "packed.keras"
+    with (
+        zipfile.ZipFile(sample("tf2.21.0/keras_zip").path) as old,
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as new,
+    ):
+        for name in old.namelist():
+            new.writestr(name, old.read(name))
+    return path
+
+
+def test_packed_weights_are_the_same(tmp_path: Path) -> None:
+    plain, packed = sample("tf2.21.0/keras_zip").model(), load(repacked(tmp_path))
+    assert list(plain.variables) == list(packed.variables)
+    for name, item in plain.variables.items():
+        assert packed.variables[name].place() is None
+        assert packed.variables[name].numpy().tobytes() == item.numpy().tobytes()
+
+
+def test_what_unpacks_to_too_much_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(LimitError, match=r"model\.weights\.h5: holds .* decompressed bytes"):
+        load(repacked(tmp_path), limits=Limits(decompressed_bytes=10_000))
+
+
+def test_an_archive_with_damaged_weights_still_shows_its_layers(tmp_path: Path) -> None:
+    for data in (b"\x89HDF\r\n\x1a\n" + bytes(99), b"no HDF5"):
+        model = load(archive(tmp_path / "m.keras", functional(ENTRY), data))
+        assert len(model.graph.nodes) == 1 and not model.variables
+        assert model.warnings[0].startswith("model.weights.h5: ")
+    assert read(tmp_path, functional(ENTRY)).warnings == (
+        "holds no weights: there is no model.weights.h5 in it",
+    )
+
+
+def test_a_zip_of_something_else_is_none(tmp_path: Path) -> None:
+    with pytest.raises(UnsupportedFormat, match=r"config\.json names no Keras model"):
+        load(archive(tmp_path / "m.zip", {"architectures": ["BertModel"]}))
+    with zipfile.ZipFile(tmp_path / "other.zip", "w") as file:
+        file.writestr("model/config.json", "{}")
+    with pytest.raises(UnsupportedFormat, match="is a zip archive"):
+        load(tmp_path / "other.zip")
+
+
+def test_a_list_of_members_past_its_bound_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = archive(tmp_path / "m.keras", functional(ENTRY))
+    with pytest.raises(LimitError, match="members"):
+        load(path, limits=Limits(members=1))
+    monkeypatch.setattr(archives, "_MOST_DIRECTORY", 10)
+    with pytest.raises(UnsupportedFormat):  # nobody looks into it
+        load(path)
+
+
+@pytest.mark.parametrize("name", ["tf1.15.5/keras2_nested", "tf2.21.0/keras_zip"])
+def test_every_kind_of_cut_is_a_model_or_a_clear_error(name: str, tmp_path: Path) -> None:
+    data = sample(name).path.read_bytes()
+    path = tmp_path / "cut"
+    outcomes = set()
+    for size in range(1, len(data), len(data) // 150):
+        path.write_bytes(data[:size])
+        try:
+            model = load(path, limits=Limits(seconds=5))
+            assert model.warnings
+            for tensor in model.variables.values():
+                try:
+                    tensor.numpy()
+                except MigratorError as error:
+                    assert str(path) in str(error)
+            inspect_text(summarize(model))
+            outcomes.add("model")
+        except MigratorError as error:
+            assert str(error).startswith(str(path))
+            outcomes.add("error")
+    assert "error" in outcomes
+
+
+# -- what a stranger may write ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        functional(),
+        functional({"class_name": 7, "config": {"name": 7}, "name": 7}),
+        functional(ENTRY, layer("d", [], 7)),
+        functional(ENTRY, {"class_name": "Dense", "config": [1, 2], "name": "d"}),
+        functional(ENTRY, layer("d", "Dense", {"a": {"b": [["x", 0]]}})),
+        functional(ENTRY, layer("d", "Dense", [[["x", -5, 99999999999]]])),
+        functional(ENTRY, layer("d", "Dense", [[["nobody", 0, 0]]])),
+        functional(ENTRY, input_layers=7, output_layers=[[["x", 0, 0]], "x", None]),
+        functional(layer("x", "InputLayer", [], batch_shape=[None, -1, 1 << 80, "n"])),
+        functional(layer("x", "InputLayer", [], batch_shape=[1] * 5000, dtype={"config": 3})),
+        functional(ENTRY, layer("d", "Dense", [[["x", 0, 0]]], units="many")),
+        functional(ENTRY, layer("d", "Dense", [[["x", 0, 0]]], units=float("nan"))),
+        functional(ENTRY, layer("d", "Dense", [[["x", 0, 0]]], units=1 << 70)),
+        functional(ENTRY, layer("d", "Conv2D", [[["x", 0, 0]]], kernel_size=[0], filters=None)),
+        functional(ENTRY, layer("d", "Reshape", [[["x", 0, 0]]], target_shape=[-1, -1, 0])),
+        functional(ENTRY, layer("d", "TFOpLambda", [["x", 0, 0, 7]], function="math.add")),
+        {"class_name": "Sequential", "config": []},
+        {"class_name": "Sequential", "config": [layer("a", "TimeDistributed", layer=3)]},
+        {"class_name": "Sequential", "config": {"layers": [layer("\x1b[2J\n"), layer("a:1")]}},
+        {"class_name": "Model", "config": {"layers": [7, None, []], "input_layers": {}}},
+    ],
+)
+def test_odd_configurations_are_read_as_far_as_they_go(config: Any, tmp_path: Path) -> None:
+    model = read(tmp_path, config)
+    text = inspect_text(summarize(model))
+    assert text.isprintable() or all(char.isprintable() or char == "\n" for char in text)
+
+
+def test_layers_of_the_same_name_and_layers_in_a_circle_are_told(tmp_path: Path) -> None:
+    config = functional(
+        ENTRY,
+        layer("a", "Dense", [[["b", 0, 0]]]),
+        layer("b", "Dense", [[["a", 0, 0]]]),
+        layer("a", "Dense", [[["x", 0, 0]]]),
+    )
+    lines = "\n".join(read(tmp_path, config).warnings)
+    assert "stands more than once: 'a'" in lines
+    assert "lies on a cycle" in lines
+
+
+def test_models_inside_of_models_are_bounded(tmp_path: Path) -> None:
+    inner = functional(ENTRY)
+    for number in range(80):
+        inner = functional({**inner, "inbound_nodes": []}, name=f"m{number}")
+    with pytest.raises(LimitError, match="models inside of models"):
+        read(tmp_path, inner)
+
+
+def test_nesting_without_end_is_one_error(tmp_path: Path) -> None:
+    deep = '{"config": ' * 10_000 + "1" + "}" * 10_000
+    with pytest.raises(MigratorError, match=r"m\.keras"):
+        read(tmp_path, '{"class_name": "Model", "config": {"layers": ' + deep + "}}")
+    with pytest.raises(FormatError, match="no JSON"):
+        read(tmp_path, "[" * 100_000)
+
+
+def test_a_configuration_past_its_bounds_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many = functional(ENTRY, *[layer(f"d{number}") for number in range(300)])
+    with pytest.raises(LimitError, match="nodes"):
+        read(tmp_path, many, Limits(nodes=100))
+    with pytest.raises(LimitError, match="skeleton bytes"):
+        read(tmp_path, many, Limits(skeleton_bytes=10_000))
+    with pytest.raises(LimitError, match="layer's name of 5,000 characters"):
+        read(tmp_path, functional(ENTRY, layer("n" * 5000)))
+    monkeypatch.setattr(configs, "_MOST_VALUES", 100)
+    with pytest.raises(LimitError, match="values"):
+        read(tmp_path, many)
+    monkeypatch.setattr(archives, "MOST_CONFIG", 100)
+    with pytest.raises(LimitError, match=r"config\.json: takes more than 100 bytes"):
+        read(tmp_path, many)
+
+
+def test_many_calls_and_many_layers_take_linear_time(tmp_path: Path) -> None:
+    calls = [[["x", 0, 0]]] * 20_000
+    chain = [
+        layer(f"d{number}", "Dense", [[[f"d{number - 1}", 0, 0]]]) for number in range(1, 9999)
+    ]
+    config = functional(ENTRY, layer("d0", "Dense", calls), *chain)
+    start = time.perf_counter()
+    found = graph(tmp_path, config)
+    assert len(found.nodes) == 1 + 20_000 + 9998
+    assert time.perf_counter() - start < 5
+
+
+def test_a_layer_list_that_names_one_group_again_and_again_is_bounded(tmp_path: Path) -> None:
+    file = io.BytesIO()
+    with h5py.File(file, "w") as made:
+        group = made.create_group("g0")
+        group.attrs["weight_names"] = [b"%05d" % number for number in range(500)]
+        names = ["g0"]
+        for number in range(1, 200):
+            made[f"g{number}"] = group
+            names.append(f"g{number}")
+        made.attrs["layer_names"] = names
+    (tmp_path / "m.h5").write_bytes(file.getvalue())
+    with pytest.raises(LimitError, match="variables"):
+        load(tmp_path / "m.h5", limits=Limits(variables=10_000))
