@@ -1,0 +1,157 @@
+"""Keras models read without Keras: weights, shapes and endpoints as Keras itself has them."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from migrator.formats.load import load
+from migrator.model.model import Model
+from migrator.model.tensors import Shape
+
+pytestmark = pytest.mark.tensorflow
+
+
+@pytest.fixture(scope="module", params=["keras", "tf_keras"])
+def keras(request: pytest.FixtureRequest) -> Any:
+    pytest.importorskip("tensorflow")
+    return pytest.importorskip(request.param)
+
+
+def convolutional(keras: Any) -> Any:
+    """Every kind of window, padding and channel order, merged and reshaped."""
+    made = keras.layers
+    image = made.Input((12, 11, 3), name="image")
+    net = made.ZeroPadding2D(((1, 2), (0, 1)))(image)
+    net = made.Conv2D(4, (3, 2), strides=(2, 1), padding="same")(net)
+    net = made.SeparableConv2D(5, 3)(net)
+    net = made.DepthwiseConv2D(3, depth_multiplier=2, padding="same")(net)
+    net = made.PReLU()(made.BatchNormalization(scale=False)(net))
+    side = made.Conv2D(10, 1, use_bias=False)(net)
+    net = made.Concatenate()([made.Add()([net, side]), side])
+    net = made.Conv2DTranspose(6, 3, strides=2)(net)
+    net = made.Cropping2D(1)(made.UpSampling2D(2)(net))
+    net = made.MaxPooling2D(3, strides=2)(net)
+    net = made.AveragePooling2D((2, 3), padding="same")(net)
+    flat = made.Dense(3, name="flat")(made.Flatten()(net))
+    mean = made.Dense(2, name="mean")(made.GlobalAveragePooling2D()(net))
+    return keras.Model(image, [flat, mean], name="windows")
+
+
+def recurrent(keras: Any) -> Any:
+    """Sequences: both directions, wrapped layers, states as outputs."""
+    made = keras.layers
+    ids = made.Input((7,), dtype="int32", name="ids")
+    net = made.Embedding(20, 6)(ids)
+    net = made.Bidirectional(made.LSTM(3, return_sequences=True))(net)
+    net = made.TimeDistributed(made.Dense(4))(net)
+    net = made.Conv1D(5, 2, padding="causal", dilation_rate=2)(net)
+    net = made.Permute((2, 1))(made.LayerNormalization()(net))
+    net, first, second = made.LSTM(3, return_state=True)(net)
+    more = made.GRU(2)(made.RepeatVector(3)(net))
+    return keras.Model(ids, [made.Dense(1, name="score")(more), first, second], name="steps")
+
+
+def nested(keras: Any) -> Any:
+    """A model called twice inside of a model."""
+    made = keras.layers
+    inner = keras.Sequential([made.Input((4,)), made.Dense(3, name="low")], name="inner")
+    given = made.Input((4,), name="given")
+    tower = keras.Model(given, made.Dense(2, name="high")(inner(given)), name="tower")
+    left, right = made.Input((4,), name="left"), made.Input((4,), name="right")
+    both = made.Concatenate(name="both")([tower(left), tower(right)])
+    return keras.Model([left, right], made.Dense(1, name="score")(both), name="twins")
+
+
+MODELS = [convolutional, recurrent, nested]
+
+
+def saved(keras: Any, make: Any, path: Path) -> tuple[Any, Model]:
+    keras.backend.clear_session()
+    model = make(keras)
+    random = np.random.default_rng(0)
+    model.set_weights([random.normal(size=value.shape) for value in model.get_weights()])
+    model.save_weights(path) if ".weights." in path.name else model.save(path)
+    return model, load(path)
+
+
+def shapes(layer: Any) -> list[Shape]:
+    """Of a layer that is called once."""
+    found = layer.output if isinstance(layer.output, (list, tuple)) else [layer.output]
+    return [Shape(tuple(item.shape)) for item in found]
+
+
+@pytest.mark.parametrize("ending", [".h5", ".keras", ".weights.h5"])
+@pytest.mark.parametrize("make", MODELS)
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file:UserWarning")
+def test_weights_have_the_values_of_keras_and_its_names(
+    keras: Any, make: Any, ending: str, tmp_path: Path
+) -> None:
+    model, found = saved(keras, make, tmp_path / f"m{ending}")
+    wanted = sorted(np.asarray(value).tobytes() for value in model.get_weights())
+    assert sorted(item.numpy().tobytes() for item in found.variables.values()) == wanted
+    assert found.warnings == ()
+    if ending == ".h5":
+        names = {item.path if hasattr(item, "path") else item.name for item in model.weights}
+        assert set(found.variables) == names
+    elif ending == ".keras" and make is not recurrent:
+        unnamed = [name for name in found.variables if "/vars/" in name]
+        assert unnamed == []
+
+
+@pytest.mark.parametrize("ending", [".h5", ".keras"])
+@pytest.mark.parametrize("make", MODELS)
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file:UserWarning")
+def test_shapes_and_types_are_those_of_keras(
+    keras: Any, make: Any, ending: str, tmp_path: Path
+) -> None:
+    model, found = saved(keras, make, tmp_path / f"m{ending}")
+    for layer in model.layers:
+        if layer.name in ("inner", "tower"):
+            continue
+        assert found.graph.by_name[layer.name].attrs["_output_shapes"] == shapes(layer), layer.name
+    declared = found.meta_graphs[0].declared
+    assert declared is not None
+    for tensors, specs in ((model.inputs, declared.inputs), (model.outputs, declared.outputs)):
+        assert [spec.shape for spec in specs.values()] == [Shape(tuple(t.shape)) for t in tensors]
+        for item, spec in zip(tensors, specs.values(), strict=True):
+            assert spec.dtype.name == getattr(item.dtype, "name", item.dtype)
+
+
+@pytest.mark.parametrize("policy", ["bfloat16", "float16", "mixed_float16", "float64"])
+def test_weights_of_every_float_type(policy: str, tmp_path: Path) -> None:
+    keras = pytest.importorskip("keras")
+
+    def make(keras: Any) -> Any:
+        return keras.Sequential(
+            [keras.layers.Input((4,)), keras.layers.Dense(3, dtype=policy, name="d")]
+        )
+
+    model, found = saved(keras, make, tmp_path / "m.keras")
+    kept = "float32" if policy.startswith("mixed") else policy
+    assert {item.dtype.name for item in found.variables.values()} == {kept}
+    for ours, theirs in zip(found.variables.values(), model.weights, strict=True):
+        array = importlib.import_module("keras").ops.convert_to_numpy(theirs.value)
+        assert ours.numpy().tobytes() == array.tobytes()
+        assert ours.numpy().dtype == array.dtype
+    declared = found.meta_graphs[0].declared
+    assert declared is not None
+    assert declared.outputs["d"].dtype.name == policy.removeprefix("mixed_")
+
+
+def test_what_the_optimizer_keeps_is_no_weight(tmp_path: Path) -> None:
+    keras = pytest.importorskip("keras")
+
+    def make(keras: Any) -> Any:
+        model = keras.Sequential([keras.layers.Input((4,)), keras.layers.Dense(2, name="d")])
+        model.compile("adam", "mse")
+        model.fit(np.zeros((2, 4)), np.zeros((2, 2)), verbose=0)
+        return model
+
+    for ending in (".keras", ".h5"):
+        _, found = saved(keras, make, tmp_path / f"m{ending}")
+        assert len(found.variables) == 2
