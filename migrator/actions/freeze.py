@@ -33,7 +33,7 @@ from migrator.migration.freezing.record import FAILED, FROZEN, FreezeRecord
 from migrator.migration.plan import Blocker, Endpoint, Step
 from migrator.migration.record import SignatureRecord
 from migrator.model.graph import Graph
-from migrator.model.model import MetaGraph, Model
+from migrator.model.model import OTHER_GRAPHS, MetaGraph, Model
 from migrator.ops.older import older_releases, release_named
 from migrator.runtime.client import Child, ChildLimits, require_tensorflow
 from migrator.verification.cases import InputSpec
@@ -196,6 +196,8 @@ def _choose(
             where=where,
             hint="migrate brings it to TensorFlow 2",
         )
+    if model.source.format in OTHER_GRAPHS:
+        model.require_tensorflow_graph()
     if model.source.kind != "saved_model":
         raise UnsupportedFormat(
             f"is a {model.source.format}; what is frozen is a SavedModel or a Keras model",

@@ -38,7 +38,7 @@ from migrator.migration.storage.variables import VariableStore
 from migrator.migration.storage.weights import choose_weights, constants_too_large
 from migrator.migration.subgraph import as_subgraph, constant_bytes, cut_subgraph
 from migrator.migration.undecided import blocked_anyway
-from migrator.model.model import MetaGraph, Model
+from migrator.model.model import OTHER_GRAPHS, MetaGraph, Model
 from migrator.model.tensors import TensorRef
 from migrator.places.source import ByteSource
 
@@ -85,6 +85,8 @@ def plan(
             where=where,
             hint="unpack or copy it",
         )
+    if model.source.format in OTHER_GRAPHS:
+        model.require_tensorflow_graph()
     if model.source.kind not in GRAPHS:
         raise UnsupportedFormat(
             f"is a {model.source.format}, which holds no graph to migrate",

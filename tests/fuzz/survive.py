@@ -10,6 +10,7 @@ from migrator.formats import graph_def, meta_graph, saved_model
 from migrator.formats.checkpoint import model as checkpoint
 from migrator.formats.load import load
 from migrator.formats.sniff import sniff
+from migrator.formats.tflite import model as tflite
 from migrator.graph.build import to_networkx
 from migrator.inspection.summary import summarize
 from migrator.limits import DEFAULT_LIMITS
@@ -38,6 +39,7 @@ def outcome_of_bytes(data: bytes) -> str:
         "graph_def": graph_def.read,
         "meta_graph": meta_graph.read,
         "saved_model": saved_model.read,
+        "tflite": tflite.read,
     }
     try:
         found = sniff(source, DEFAULT_LIMITS)

@@ -10,6 +10,7 @@ Source of the layout: https://flatbuffers.dev/internals/
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -21,6 +22,8 @@ _PAGE = 1 << 14
 _OVERLAP = 256
 """Bytes of the next page that each page holds too, so that few reads lie across two."""
 _PAGES = 1024
+_TARGETS = 1024
+_MOST_PLANS = 1 << 14
 _SLACK = 1 << 20
 _SHARED = 8
 """What vectors and strings come to, each time that they are named, may pass the file's own size
@@ -38,6 +41,7 @@ _CODES = {
     "u32": "I",
     "u64": "Q",
 }
+_SUBGRAPHS = frozenset(("subgraph", "called_computations", "branch_subgraph_indices"))
 _SIZES = {code: struct.calcsize(f"<{code}") for code in _CODES.values()}
 
 
@@ -48,6 +52,11 @@ class Broken(FormatError):
         """The same error, with the part of the model that the field belongs to before it."""
         self.where = f"{part}.{self.where}" if self.where else part
         return self
+
+
+def names_subgraph(field: str) -> bool:
+    """Whether an operator's option of this name holds the index of a subgraph, or several."""
+    return field.endswith("subgraph_index") or field in _SUBGRAPHS
 
 
 class Field:
@@ -73,12 +82,14 @@ class Field:
 class Kind:
     """The fields of a table in the order of their slots."""
 
-    __slots__ = ("defaults", "fields", "name")
+    __slots__ = ("calls", "defaults", "fields", "name")
 
     def __init__(self, name: str, text: str) -> None:
         """``text``: ``name:type`` for each slot, ``-`` for a slot that is no longer used."""
         self.name = name
         self.fields = [None if item == "-" else Field(item) for item in text.split()]
+        self.calls = any(item is not None and names_subgraph(item.name) for item in self.fields)
+        """Whether a field of it names a subgraph."""
         self.defaults = [0 if item is None or item.away else item.default for item in self.fields]
 
 
@@ -111,7 +122,7 @@ class Flat:
     Errors are ``Broken`` with the field in ``where``, or LimitError.
     """
 
-    __slots__ = ("_left", "_page", "_pages", "_plans", "limits", "size", "source")
+    __slots__ = ("_layouts", "_left", "_page", "_pages", "_plans", "limits", "size", "source")
 
     def __init__(self, source: ByteSource, limits: Limits) -> None:
         self.source = source
@@ -120,6 +131,7 @@ class Flat:
         self._pages: dict[int, tuple[int, int, bytes]] = {}
         self._page: tuple[int, int, bytes] = (0, 0, b"")
         self._plans: dict[tuple[str, int], _Plan] = {}
+        self._layouts: dict[tuple[str, bytes], _Plan] = {}
         self._left = min(limits.skeleton_bytes, _SHARED * source.size + _SLACK)
 
     def _window(self, at: int, length: int) -> tuple[bytes, int]:
@@ -188,20 +200,23 @@ class Flat:
 
     def table(self, kind: Kind, at: int, part: str = "") -> list[Any]:
         """The fields of the table at ``at`` by slot: numbers, and positions of what lies away."""
-        self._inside(at, 4, part)
+        size = self.size
+        if at + 4 > size:
+            self._inside(at, 4, part)  # raises
         data, index = self._window(at, 4)
         vtable = at - _I32.unpack_from(data, index)[0]
         plan = self._plans.get((kind.name, vtable))
         if plan is None:
             plan = self._plan(kind, vtable, at, part)
-        self._inside(at, plan.size, part)
+        if at + plan.size > size:
+            self._inside(at, plan.size, part)  # raises
         data, index = self._window(at, plan.size)
         row = kind.defaults.copy()
         for slot, value in zip(plan.slots, plan.unpack(data, index), strict=True):
             row[slot] = value
         for slot, offset in plan.away:
             target = at + offset + row[slot]
-            if not row[slot] or target + 4 > self.size:
+            if not row[slot] or target + 4 > size:
                 field = kind.fields[slot]
                 name = field.name if field else ""
                 self.follow(at + offset, f"{part}.{name}" if part else name)  # raises
@@ -220,9 +235,23 @@ class Flat:
                 hint="is the file damaged?",
             )
         count = min((size - 4) // 2, len(kind.fields))
-        data, index = self._window(vtable + 4, 2 * count) if count else (b"", 0)
+        data, index = self._window(vtable, 4 + 2 * count)
+        layout = data[index : index + 4 + 2 * count]
+        plan = self._layouts.get((kind.name, layout))
+        if plan is None:
+            if len(self._layouts) >= _MOST_PLANS:
+                self._layouts.clear()
+            plan = self._new_plan(kind, layout, inline, at, part)
+            self._layouts[kind.name, layout] = plan
+        if len(self._plans) >= _MOST_PLANS:
+            self._plans.clear()
+        self._plans[kind.name, vtable] = plan
+        return plan
+
+    def _new_plan(self, kind: Kind, layout: bytes, inline: int, at: int, part: str) -> _Plan:
+        count = len(layout) // 2 - 2
         found = []
-        for slot, offset in enumerate(struct.unpack_from(f"<{count}H", data, index)):
+        for slot, offset in enumerate(struct.unpack_from(f"<{count}H", layout, 4)):
             field = kind.fields[slot]
             if offset and field is not None:
                 found.append((offset, slot, field))
@@ -238,8 +267,7 @@ class Flat:
                     hint="is the file damaged?",
                 )
             end = offset + width
-        plan = self._plans[kind.name, vtable] = _Plan(found)
-        return plan
+        return _Plan(found)
 
     def vector(self, at: int, width: int, part: str) -> tuple[int, int]:
         """Where the elements of the vector at ``at`` start, and how many of ``width`` bytes."""
@@ -258,22 +286,55 @@ class Flat:
         if not at:
             return ()
         width = _SIZES[code]
-        start, count = self.vector(at, width, part)
+        base, end, data = self._page
+        if base <= at and at + 4 <= end:  # the most usual case, without a call
+            count: int = _U32.unpack_from(data, at - base)[0]
+            length = count * width
+            if at + 4 + length > self.size:
+                self.vector(at, width, part)  # raises
+        else:
+            count = self.vector(at, width, part)[1]
+            length = count * width
         if not count:
             return ()
-        self.spend(count * width, part)
-        data, index = self._window(start, count * width)
+        self._left -= length
+        if self._left < 0:
+            self.spend(0, part)  # raises
+        data, index = self._window(at + 4, length)
         if count <= 16:
             return _vector_code(code, count).unpack_from(data, index)
         return struct.unpack_from(f"<{count}{code}", data, index)
+
+    def targets(self, start: int, count: int) -> Iterator[int]:
+        """Where each of a vector's offsets leads to, 0 for one that leads nowhere: ``follow``
+        says what is wrong with it."""
+        deadline = self.source.deadline
+        for first in range(start, start + 4 * count, 4 * _TARGETS):
+            if deadline is not None:
+                deadline.check(self.source.name)
+            number = min(_TARGETS, (start + 4 * count - first) // 4)
+            data, index = self._window(first, 4 * number)
+            at = first
+            for offset in struct.unpack_from(f"<{number}I", data, index):
+                target = at + offset
+                yield target if offset and target + 4 <= self.size else 0
+                at += 4
 
     def raw(self, at: int, part: str) -> bytes:
         """The bytes of a string or of a vector of bytes, none where ``at`` is 0."""
         if not at:
             return b""
-        start, count = self.vector(at, 1, part)
-        self.spend(count, part)
-        data, index = self._window(start, count)
+        base, end, data = self._page
+        if base <= at and at + 4 <= end:
+            count = _U32.unpack_from(data, at - base)[0]
+            if at + 4 + count > self.size:
+                self.vector(at, 1, part)  # raises
+        else:
+            count = self.vector(at, 1, part)[1]
+        self._left -= count
+        if self._left < 0:
+            self.spend(0, part)  # raises
+        data, index = self._window(at + 4, count)
         return data[index : index + count]
 
     def text(self, at: int, part: str) -> str:

@@ -41,7 +41,7 @@ def read(source: ByteSource, limits: Limits) -> Model:
 def _read(source: ByteSource, limits: Limits) -> Model:
     flat = Flat(source, limits)
     warnings = Warnings()
-    root = flat.table(MODEL, flat.follow(0, "root"), "root")
+    root = flat.table(MODEL, flat.follow(0, "TFLite root"), "TFLite root")
     version, codes_at, subgraphs_at, description_at, buffers_at = root[:5]
     _, metadata_at, signatures_at, groups_at, _ = root[5:]
     reader = Reader(flat, codes_at, warnings)

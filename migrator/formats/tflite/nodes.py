@@ -20,8 +20,6 @@ from migrator.formats.tflite.naming import Names, node_name, shown_name
 from migrator.formats.tflite.options import (
     Functions,
     LazyAttrs,
-    kind_of,
-    names_functions,
     read_options,
 )
 from migrator.formats.tflite.subgraphs import FLEX, Code, OperatorRow, SubgraphRow, TensorRow
@@ -225,10 +223,7 @@ class Wired:
         return found | self._tensor_attrs([number])
 
     def _attrs(self, operator: OperatorRow) -> LazyAttrs:
-        kinds = [
-            kind_of(kind, second=bool(second)) for second, (kind, _) in enumerate(operator.options)
-        ]
-        calls = any(kind is not None and names_functions(kind) for kind in kinds)
+        calls = any(kind.calls for kind, _ in operator.options)
         more = None
         if operator.code.kind != "builtin":
             more = partial(read_custom, self.flat, operator, self.row.index)
@@ -238,10 +233,8 @@ class Wired:
         part = f"subgraphs[{self.row.index}].operators[{operator.index}]"
         found: dict[str, AttrValue] = {}
         try:
-            for second, (kind, at) in enumerate(operator.options):
-                table = kind_of(kind, second=bool(second))
-                if at and table is not None:
-                    found |= read_options(self.flat, table, at, self.functions)
+            for kind, at in operator.options:
+                found |= read_options(self.flat, kind, at, self.functions)
         except (Broken, LimitError) as error:
             found["_damaged"] = f"{part}: {error}".encode("utf-8", "backslashreplace")
         found["_version"] = operator.code.version

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from migrator.formats.tflite.flat import Flat, Kind
+from migrator.formats.tflite.flat import Flat, Kind, names_subgraph
 from migrator.formats.tflite.schema import dtype_of, options_kind
 from migrator.model.graph import AttrValue, FunctionRef
 from migrator.ops.tflite import enum_names, options_table
 
-_SUBGRAPH = "subgraph_index"
-_SUBGRAPHS = frozenset(("subgraph", "called_computations", "branch_subgraph_indices"))
 _ENDS = ("_subgraph_index", "_subgraph_indices")
 Functions = Callable[[int], FunctionRef | None]
 """Subgraph to the function that it became."""
@@ -88,14 +86,6 @@ def kind_of(number: int, *, second: bool = False) -> Kind | None:
     return None if table in (None, "NONE") else options_kind(str(table))
 
 
-def names_functions(kind: Kind) -> bool:
-    return any(field is not None and _is_subgraph(field.name) for field in kind.fields)
-
-
-def _is_subgraph(name: str) -> bool:
-    return name.endswith(_SUBGRAPH) or name in _SUBGRAPHS
-
-
 def check_options(flat: Flat, kind: Kind, at: int, part: str) -> None:
     """Raise Broken where the options cannot be read; what is decoded later is held against
     nothing more."""
@@ -124,12 +114,12 @@ def read_options(flat: Flat, kind: Kind, at: int, functions: Functions) -> dict[
             found[name] = flat.raw(value, name)
         elif field.away:
             values = flat.numbers(value, field.code, name)
-            if _is_subgraph(name):
+            if names_subgraph(name):
                 refs = [functions(item) for item in values]
                 found[_short(name)] = [ref for ref in refs if ref is not None]
             else:
                 found[name] = [_named(field.enum, item) for item in values]
-        elif _is_subgraph(name):
+        elif names_subgraph(name):
             ref = functions(value)
             if ref is not None:
                 found[_short(name)] = ref

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from migrator.formats.tflite.flat import Broken, Flat
+from migrator.formats.tflite.flat import Broken, Flat, Kind
 from migrator.formats.tflite.options import check_options, kind_of
 from migrator.formats.tflite.schema import (
     BLOCKWISE_DETAILS,
@@ -23,8 +23,6 @@ from migrator.model.tflite import Quantization
 from migrator.ops.tflite import CUSTOM, operator_name
 
 _MOST_DIMENSIONS = 255
-_OFTEN = 4096
-"""Parts between two looks at the clock."""
 FLEX = "Flex"
 
 
@@ -55,15 +53,15 @@ class TensorRow:
 
 @dataclass(slots=True, eq=False)
 class OperatorRow:
-    """An operator. ``inputs`` holds -1 for what is left out; ``options`` are (table, where)."""
+    """An operator. ``inputs`` holds -1 for what is left out;"""
 
     index: int
     at: int
     code: Code
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
-    options: tuple[tuple[int, int], tuple[int, int]]
-    """(type, position) in each of the two unions."""
+    options: tuple[tuple[Kind, int], ...]
+    """Tables of options that have fields, and where."""
 
 
 @dataclass(slots=True, eq=False)
@@ -97,7 +95,9 @@ class Reader:
         if found is None:
             start, count = self._codes_at
             if number >= count:
-                raise Broken(f"is {number:,}, and there are {count:,} operator codes")
+                raise Broken(
+                    f"is {number:,}, and there are {count:,} operator codes", where="opcode_index"
+                )
             part = f"operator_codes[{number}]"
             at = self.flat.follow(start + 4 * number, part)
             old, custom_at, version, new = self.flat.table(OPERATOR_CODE, at, part)
@@ -136,18 +136,8 @@ class Reader:
         flat.limits.check("nodes", max(self.tensors, self.operators), where=f"{where}: {part}")
         inputs = self._indexes(inputs_at, f"{part}.inputs")
         outputs = self._indexes(outputs_at, f"{part}.outputs")
-        tensors = [
-            self._tensor(*places["tensors"], number, part) for number in range(places["tensors"][1])
-        ]
-        operators: list[OperatorRow] = []
-        for number in range(places["operators"][1]):
-            self._tick(number)
-            own = f"{part}.operators[{number}]"
-            try:
-                target = flat.follow(places["operators"][0] + 4 * number, own)
-                operators.append(self._operator(target, number, own, len(tensors)))
-            except Broken as error:
-                self.warnings.error("operators that cannot be read", error)
+        tensors = self._tensors(*places["tensors"], f"{part}.tensors")
+        operators = self._operators(*places["operators"], f"{part}.operators", len(tensors))
         try:
             name = flat.text(name_at, f"{part}.name")
         except Broken as error:
@@ -175,44 +165,56 @@ class Reader:
             )
         return False
 
-    def _tick(self, number: int) -> None:
-        if number % _OFTEN == 0 and self.flat.source.deadline is not None:
-            self.flat.source.deadline.check(self.flat.source.name)
+    def _tensors(self, start: int, count: int, part: str) -> list[TensorRow]:
+        found = []
+        for number, target in enumerate(self.flat.targets(start, count)):
+            try:
+                at = target or self.flat.follow(start + 4 * number, "")
+                found.append(self._tensor(at, number, part))
+            except Broken as error:
+                error.inside(f"{part}[{number}]")
+                self.warnings.error("tensors that cannot be read", error)
+                shape = UNKNOWN_SHAPE
+                found.append(TensorRow("", INVALID, shape, shape, 0, None, False, False, 0, False))
+        return found
 
-    def _tensor(self, start: int, count: int, number: int, part: str) -> TensorRow:
-        self._tick(number)
-        own = f"{part}.tensors[{number}]"
-        try:
-            return self._read_tensor(self.flat.follow(start + 4 * number, own), own)
-        except Broken as error:
-            self.warnings.error("tensors that cannot be read", error)
-            shape = UNKNOWN_SHAPE
-            return TensorRow("", INVALID, shape, shape, 0, None, False, False, 0, False)
+    def _operators(self, start: int, count: int, part: str, tensors: int) -> list[OperatorRow]:
+        found = []
+        for number, target in enumerate(self.flat.targets(start, count)):
+            try:
+                at = target or self.flat.follow(start + 4 * number, "")
+                found.append(self._operator(at, number, part, tensors))
+            except Broken as error:
+                error.inside(f"{part}[{number}]")
+                self.warnings.error("operators that cannot be read", error)
+        return found
 
-    def _read_tensor(self, at: int, part: str) -> TensorRow:
+    def _tensor(self, at: int, number: int, part: str) -> TensorRow:
         flat = self.flat
-        row = flat.table(TENSOR, at, part)
+        row = flat.table(TENSOR, at)
         (shape_at, kind, buffer, name_at, quantized, is_variable, sparse) = row[:7]
         signature_at, ranked, _, external = row[7:]
         dtype = dtype_of(kind)
         if dtype is INVALID:
             self.warnings.add(
-                "unknown element types", f"{part}.type: {kind} is newer than this version knows"
+                "unknown element types",
+                f"{part}[{number}].type: {kind} is newer than this version knows",
             )
-        dims = flat.numbers(shape_at, "i", f"{part}.shape")
-        shape = self._shape(dims, part)
+        dims = flat.numbers(shape_at, "i", "shape")
+        shape = self._shape(dims, number, part)
         shown = shape
         if signature_at:
-            unsure = flat.numbers(signature_at, "i", f"{part}.shape_signature")
+            unsure = flat.numbers(signature_at, "i", "shape_signature")
             if unsure and (len(unsure) == len(dims) or not dims):
-                shown = self._shape(unsure, part)
+                shown = self._shape(unsure, number, part)
         quantization = None
         if quantized:
             try:
-                quantization = self._quantization(quantized, f"{part}.quantization")
+                quantization = self._quantization(quantized, number, part)
             except Broken as error:
+                error.inside("quantization").inside(f"{part}[{number}]")
                 self.warnings.error("quantisations that cannot be read", error)
-        name = flat.text(name_at, f"{part}.name") if name_at else ""
+        name = flat.text(name_at, "name") if name_at else ""
         return TensorRow(
             name,
             dtype,
@@ -226,66 +228,66 @@ class Reader:
             ranked or bool(dims),
         )
 
-    def _shape(self, dims: tuple[int, ...], part: str) -> Shape:
+    def _shape(self, dims: tuple[int, ...], number: int, part: str) -> Shape:
         if not dims:
             return SCALAR
         found = self._interned.get(dims)
         if found is None:
             if len(dims) > _MOST_DIMENSIONS:
                 self.warnings.add(
-                    "shapes that no tensor has", f"{part}.shape: has {len(dims):,} dimensions"
+                    "shapes that no tensor has",
+                    f"{part}[{number}].shape: has {len(dims):,} dimensions",
                 )
                 return UNKNOWN_SHAPE
             found = Shape(tuple([None if dim < 0 else dim for dim in dims]))
             self._interned[dims] = found
         return found
 
-    def _quantization(self, at: int, part: str) -> Quantization | None:
+    def _quantization(self, at: int, number: int, part: str) -> Quantization | None:
         flat = self.flat
-        _, _, scale_at, zero_at, kind, details, dimension = flat.table(QUANTIZATION, at, part)
+        _, _, scale_at, zero_at, kind, details, dimension = flat.table(QUANTIZATION, at)
         counts = []
         for place, width, name in ((scale_at, 4, "scale"), (zero_at, 8, "zero_point")):
-            count = flat.vector(place, width, f"{part}.{name}")[1] if place else 0
-            flat.spend(count * width, f"{part}.{name}")
+            count = flat.vector(place, width, name)[1] if place else 0
+            flat.spend(count * width, name)
             counts.append(count)
         if details and kind:
             form = "blockwise" if kind == BLOCKWISE_DETAILS else "custom"
             return Quantization(form=form, scales=0, dimension=dimension, read=lambda: ((), ()))
         if not counts[0]:
             return None
-        read = partial(_scales, flat, scale_at, zero_at, part)
+        read = partial(_scales, flat, scale_at, zero_at, f"{part}[{number}].quantization")
         return Quantization(form="affine", scales=counts[0], dimension=dimension, read=read)
 
     def _operator(self, at: int, number: int, part: str, tensors: int) -> OperatorRow:
         flat = self.flat
-        row = flat.table(OPERATOR, at, part)
-        try:
-            code = self.code(row[0])
-        except Broken as error:
-            if error.where:
-                raise
-            raise error.inside("opcode_index").inside(part) from None
-        inputs = flat.numbers(row[1], "i", f"{part}.inputs")
-        outputs = flat.numbers(row[2], "i", f"{part}.outputs")
+        row = flat.table(OPERATOR, at)
+        code = self.code(row[0])
+        inputs = flat.numbers(row[1], "i", "inputs")
+        outputs = flat.numbers(row[2], "i", "outputs")
         if inputs and not -1 <= min(inputs) <= max(inputs) < tensors:
-            inputs = self._checked(inputs, tensors, f"{part}.inputs")
+            inputs = self._checked(inputs, tensors, f"{part}[{number}].inputs")
         if outputs and not -1 <= min(outputs) <= max(outputs) < tensors:
-            outputs = self._checked(outputs, tensors, f"{part}.outputs")
-        options = ((row[3], row[4]), (row[11], row[12]))
-        for second, (kind, place) in enumerate(options):
-            table = kind_of(kind, second=bool(second)) if place else None
-            if table is not None and table.fields:
-                try:
-                    check_options(flat, table, place, f"{part}.builtin_options")
-                except Broken as error:
-                    self.warnings.error("options that cannot be read", error)
-        if row[5]:
-            try:
-                count = flat.vector(row[5], 1, f"{part}.custom_options")[1]
-                flat.spend(count, f"{part}.custom_options")
-            except Broken as error:
-                self.warnings.error("options that cannot be read", error)
+            outputs = self._checked(outputs, tensors, f"{part}[{number}].outputs")
+        options: tuple[tuple[Kind, int], ...] = ()
+        try:
+            if row[4]:
+                options += self._options(row[3], row[4], second=False)
+            if row[12]:
+                options += self._options(row[11], row[12], second=True)
+            if row[5]:
+                flat.spend(flat.vector(row[5], 1, "custom_options")[1], "custom_options")
+        except Broken as error:
+            error.inside(f"{part}[{number}]")
+            self.warnings.error("options that cannot be read", error)
         return OperatorRow(number, at, code, inputs, outputs, options)
+
+    def _options(self, kind: int, at: int, *, second: bool) -> tuple[tuple[Kind, int], ...]:
+        table = kind_of(kind, second=second)
+        if table is None or not table.fields:
+            return ()
+        check_options(self.flat, table, at, "builtin_options_2" if second else "builtin_options")
+        return ((table, at),)
 
     def _checked(self, numbers: tuple[int, ...], tensors: int, part: str) -> tuple[int, ...]:
         return tuple([item if self._known(item, tensors, part) else -1 for item in numbers])
