@@ -47,6 +47,18 @@ def configure_parser(verbs: options.Verbs) -> None:
         default="text",
         help="of the result (text); html: one page with a picture of one model's graph",
     )
+    parser.add_argument(
+        "--cost",
+        action="store_true",
+        help="estimate the multiply-adds of one run, by shapes (an unknown batch counts as 1)",
+    )
+    parser.add_argument(
+        "--shape",
+        action="append",
+        default=[],
+        metavar="NAME=DIMS",
+        help="with --cost: an input's shape where the model leaves it open, e.g. x=1,224,224,3",
+    )
     options.add_limits(parser)
     options.add_overwrite(parser, "the output file")
     options.add_common(parser)
@@ -99,6 +111,8 @@ def execute(args: argparse.Namespace) -> int:
             f"--format html draws one model, and {len(args.paths)} are named",
             hint="name one PATH, or use --format json",
         )
+    if args.shape and not args.cost:
+        raise UsageError("--shape is for --cost", hint="add --cost")
     if len(args.paths) > 1:
         return _inspect(args)
     with collector_paused():  # one model and out: there is nothing to collect
@@ -144,6 +158,11 @@ def _inspect(args: argparse.Namespace) -> int:
         try:
             model = load(path, limits=limits)
             chosen = _chosen(summarize(model), args.tag_set, args.signature)
+            if args.cost:
+                from migrator.inspection.costs import with_costs
+                from migrator.migration.signatures import parse_shapes
+
+                chosen = with_costs(model, chosen, parse_shapes(args.shape))
             if args.format == "html":
                 page, note = _page(model, chosen)
                 write_result(page, args)

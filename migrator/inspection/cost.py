@@ -13,7 +13,7 @@ from migrator.inspection.vocabulary import DEFAULTED, PLACEHOLDERS
 from migrator.inspection.work import element_operations, is_product, multiply_adds
 from migrator.model.graph import Graph
 from migrator.model.model import MetaGraph
-from migrator.model.tensors import Shape
+from migrator.model.tensors import Shape, TensorRef
 from migrator.ops.registry import op_facts
 from migrator.shapes.propagate import Shapes, propagate
 
@@ -65,19 +65,27 @@ class Cost:
         return self.counted + sum(self.uncounted.values())
 
 
-def estimate(meta: MetaGraph, outputs: tuple[str, ...] = ()) -> Cost:
-    """What ``outputs`` cost (the whole graph where none are named). Linear; runs nothing."""
+def estimate(
+    meta: MetaGraph,
+    outputs: tuple[str, ...] = (),
+    given: Mapping[str, Shape] | None = None,
+) -> Cost:
+    """What ``outputs`` cost (the whole graph where none are named). Linear; runs nothing.
+
+    ``given``: shapes of inputs by tensor name, where the graph leaves them open.
+    """
     if meta.declared is not None:
         return Cost(reason="its nodes are no TensorFlow ops")
     with collector_paused():
-        return _estimate(meta.graph, outputs)
+        return _estimate(meta.graph, outputs, given or {})
 
 
-def _estimate(graph: Graph, outputs: tuple[str, ...]) -> Cost:
+def _estimate(graph: Graph, outputs: tuple[str, ...], given: Mapping[str, Shape]) -> Cost:
     wiring = Wiring(graph)
     known = tuple(name for name in outputs if wiring.tensor(name) is not None)
-    feeds = _single(graph)
-    shapes = propagate(graph, feeds, wiring=wiring, wanted=known or None)
+    named = {str(TensorRef.parse(name)): shape for name, shape in given.items()}
+    single = {name: shape for name, shape in _single(graph).items() if name not in named}
+    shapes = propagate(graph, {**single, **named}, wiring=wiring, wanted=known or None)
     tally = _Tally(graph, shapes)
     tally.run()
     looked = {node.name for node, _, _ in shapes.nodes()}
@@ -90,7 +98,7 @@ def _estimate(graph: Graph, outputs: tuple[str, ...]) -> Cost:
         ),
         element_operations=tally.elements,
         uncounted=dict(sorted(tally.uncounted.items(), key=lambda item: (-item[1], item[0]))),
-        batch_of=tuple(name for name in feeds if name in looked),
+        batch_of=tuple(name for name in single if TensorRef.parse(name).node in looked),
         bodies=tally.bodies,
         loops=tally.loops,
         outputs=known,
@@ -104,7 +112,7 @@ def _single(graph: Graph) -> dict[str, Shape]:
         if node.op in PLACEHOLDERS or node.op == DEFAULTED:
             dims = placeholder_spec(graph, node)[1].dims
             if dims and dims[0] is None:
-                found[node.name] = Shape((1, *dims[1:]))
+                found[f"{node.name}:0"] = Shape((1, *dims[1:]))
     return found
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from migrator.collector import collector_paused
 from migrator.formats.checkpoint import checkpoint_place
 from migrator.graph.wiring import Wiring
+from migrator.inspection.cost import Cost
 from migrator.inspection.endpoints import Endpoints, find_endpoints
 from migrator.inspection.folder import Folder, describe_folder
 from migrator.inspection.shaped import with_shapes
@@ -76,6 +77,8 @@ class MetaGraphSummary:
     """Kinds of objects in a TF2 object graph, empty without one."""
     assets: tuple[str, ...]
     graph: GraphSummary
+    cost: Cost | None = None
+    """Where it was asked for (``with_cost``)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -97,7 +97,7 @@ def _by_dtype(totals: Mapping[str, WeightTotal]) -> Json:
 def _meta_graph(meta: MetaGraphSummary, form: str) -> Json:
     from migrator.inspection.notable import notable
 
-    return {
+    found: Json = {
         "tags": list(meta.tags),
         "tensorflow_version": meta.tensorflow_version,
         "signatures": {key: signature(item) for key, item in meta.signatures.items()},
@@ -106,6 +106,11 @@ def _meta_graph(meta: MetaGraphSummary, form: str) -> Json:
         "stands_out": notable(meta, form),
         "graph": _graph(meta.graph),
     }
+    if meta.cost is not None:
+        from migrator.report.json_cost import cost_json
+
+        found["cost"] = cost_json(meta.cost)
+    return found
 
 
 def signature(item: Signature) -> Json:

@@ -153,6 +153,10 @@ def _meta_graph(meta: MetaGraphSummary, form: str) -> list[str]:
     else:
         parts += endpoint_sections(graph.endpoints)
     parts.append(bullets("Stands out", notable(meta, form)))
+    if meta.cost is not None:
+        from migrator.report.text_cost import cost_section
+
+        parts.append(cost_section(meta.cost))
     parts.append(_ops(graph.ops))
     parts.append(_dtypes(graph.weights_by_dtype))
     parts.append(_weights(graph))

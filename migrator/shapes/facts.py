@@ -19,7 +19,8 @@ class Fact(NamedTuple):
 
     ``values`` are those of a small tensor of integers or bools, ``reals`` of one of floats, both
     in row order, None for an element that is unknown. ``held`` are the shapes of what a handle
-    stands for: of a variable, of a list's or an array's elements, of a queue's components.
+    stands for: of a variable, of a list's or an array's elements, of a queue's components. The
+    flow of an array holds what was written to it so far, nothing at first.
     """
 
     dims: Dims | None = None
@@ -42,7 +43,11 @@ def join(first: Fact, second: Fact) -> Fact:
     if dims is not None and one is not None and two is not None and len(one) == len(two):
         values = tuple(a if a == b else None for a, b in zip(one, two, strict=True))
     held = None
-    if first.held is not None and second.held is not None and len(first.held) == len(second.held):
+    if first.held == ():
+        held = second.held
+    elif second.held == ():
+        held = first.held
+    elif first.held is not None and second.held is not None and len(first.held) == len(second.held):
         held = tuple(join_dims(a, b) for a, b in zip(first.held, second.held, strict=True))
     return Fact(dims, values, None, held)
 

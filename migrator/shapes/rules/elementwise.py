@@ -139,7 +139,7 @@ _GRADIENTS = (
     " SigmoidGrad SoftplusGrad SoftsignGrad SqrtGrad TanhGrad"
 )
 _PASSING = (
-    "Enter RefEnter Exit RefExit NextIteration RefNextIteration LoopCond"
+    "Enter RefEnter Exit RefExit NextIteration RefNextIteration"
     " Identity RefIdentity StopGradient PreventGradient GuaranteeConst Copy CopyHost"
     " DebugIdentity"
     " DebugGradientIdentity DebugGradientRefIdentity _ScopedAllocatorSplit ReadIdentity"
@@ -152,6 +152,7 @@ RULES: Table = {
     **named(_GRADIENTS, gradient),
     **named(_PASSING, first_identity),
     **named("Switch RefSwitch", switched),
+    "LoopCond": lambda op, facts: [SCALAR],
     "IdentityN": identity,
     "ApproximateEqual": merged,
     "AddN": merged,

@@ -168,7 +168,13 @@ def counted(op: Op, facts: Sequence[Fact]) -> Sequence[Fact]:
     return [Fact((scalar(facts[1]),))]
 
 
+def buckets(op: Op, facts: Sequence[Fact]) -> Sequence[Fact]:
+    """BoostedTreesBucketize: a bucket for each value of each feature."""
+    return [Fact(fact.dims) for fact in facts[: number(op, "num_features")]]
+
+
 RULES: Table = {
+    "BoostedTreesBucketize": buckets,
     **named("Multinomial StatelessMultinomial", categorical),
     **named("RandomGamma RandomPoisson RandomPoissonV2", by_parameter),
     **named(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from migrator.model.tensors import Shape
-from migrator.shapes.facts import SCALAR, UNKNOWN, Dims, Fact, meet, scalar, sizes
+from migrator.shapes.facts import SCALAR, UNKNOWN, Dims, Fact, join, meet, scalar, sizes
 from migrator.shapes.rules.reading import (
     MOST_OUTPUTS,
     Op,
@@ -56,37 +56,61 @@ def scalar_(op: Op, facts: Sequence[Fact]) -> Sequence[Fact]:
 
 
 def array(op: Op, facts: Sequence[Fact]) -> Sequence[Fact]:
-    """The handle, whose own shape differs by version, and the flow."""
-    return [Fact(None, held=(shape(op, "element_shape"),)), SCALAR]
+    """The handle, whose own shape differs by version, and the flow, which saw no writing yet."""
+    return [Fact(None, held=(shape(op, "element_shape"),)), _WRITTEN_NOTHING]
 
 
-def _element(op: Op, fact: Fact) -> Dims | None:
+_WRITTEN_NOTHING = Fact((), held=())
+
+
+def _wrote(flow: Fact, element: Dims | None) -> Sequence[Fact]:
+    """The flow after elements of that shape were written as well."""
+    return [join(flow, Fact((), held=(element,)))] if flow.dims == () else [SCALAR]
+
+
+def array_write(op: Op, facts: Sequence[Fact]) -> Sequence[Fact]:
+    return _wrote(facts[3], facts[2].dims)
+
+
+def array_scatter(op: Op, facts: Sequence[Fact]) -> Sequence[Fact]:
+    """TensorArrayScatter, and TensorArrayUnpack, which names no indices."""
+    rows = facts[-2].dims
+    return _wrote(facts[-1], rows[1:] if rows else None)
+
+
+def array_split(op: Op, facts: Sequence[Fact]) -> Sequence[Fact]:
+    rows = facts[1].dims
+    return _wrote(facts[3], (None, *rows[1:]) if rows else None)
+
+
+def _element(op: Op, fact: Fact, flow: Fact) -> Dims | None:
+    """The shape of what was written, and of what the array was made for."""
     told = shape(op, "element_shape")
-    return meet(fact.held[0] if fact.held else None, told)
+    told = meet(fact.held[0] if fact.held else None, told)
+    return meet(told, flow.held[0] if flow.held else None)
 
 
 def array_read(op: Op, facts: Sequence[Fact]) -> Sequence[Fact]:
-    return [Fact(_element(op, facts[0]))]
+    return [Fact(_element(op, facts[0], facts[2]))]
 
 
 def array_gather(op: Op, facts: Sequence[Fact]) -> Sequence[Fact]:
-    element, indices = _element(op, facts[0]), facts[1].dims
+    element, indices = _element(op, facts[0], facts[2]), facts[1].dims
     if element is None:
         return ()
     return [Fact((indices[0] if indices else None, *element))]
 
 
 def array_pack(op: Op, facts: Sequence[Fact]) -> Sequence[Fact]:
-    element = _element(op, facts[0])
+    element = _element(op, facts[0], facts[1])
     return () if element is None else [Fact((None, *element))]
 
 
 def array_concat(op: Op, facts: Sequence[Fact]) -> Sequence[Fact]:
-    element = shape(op, "element_shape_except0")
-    held = facts[0].held[0] if facts[0].held else None
-    if element is None and held:
-        element = held[1:]
-    return [UNKNOWN if element is None else Fact((None, *element)), Fact((None,))]
+    rest = shape(op, "element_shape_except0")
+    element = _element(op, facts[0], facts[1])
+    rest = meet(rest, element[1:] if element else None)
+    return [UNKNOWN if rest is None else Fact((None, *rest)), Fact((None,))]
 
 
 def array_gradient(op: Op, facts: Sequence[Fact]) -> Sequence[Fact]:
@@ -165,8 +189,13 @@ def list_shape(op: Op, facts: Sequence[Fact]) -> Sequence[Fact]:
 # Queues and pipelines
 
 
+def _handle(op: Op) -> Dims:
+    """A resource is a scalar; before there were any, two strings named one."""
+    return () if op.op.endswith("V2") else (2,)
+
+
 def queue(op: Op, facts: Sequence[Fact]) -> Sequence[Fact]:
-    return [Fact(None, held=tuple(shapes(op, "shapes")) or None)]
+    return [Fact(_handle(op), held=tuple(shapes(op, "shapes")) or None)]
 
 
 def dequeue(op: Op, facts: Sequence[Fact]) -> Sequence[Fact]:
@@ -190,10 +219,12 @@ def pipeline(op: Op, facts: Sequence[Fact]) -> Sequence[Fact]:
 def table(op: Op, facts: Sequence[Fact]) -> Sequence[Fact]:
     """Single keys; each stands for a single value, or for a tensor of ``value_shape``."""
     value: Dims | None = ()
-    if "Tensors" in op.op:
+    if "Tensors" in op.op or "Dense" in op.op:
         told = op.attrs.get("value_shape")
         value = told.dims if isinstance(told, Shape) else None
-    return [Fact(None, held=(value,))]
+    if "Dense" in op.op and facts[0].dims != ():  # keys that are tensors themselves
+        value = None
+    return [Fact(_handle(op), held=(value,))]
 
 
 def look_up(op: Op, facts: Sequence[Fact]) -> Sequence[Fact]:
@@ -209,7 +240,7 @@ def exported(op: Op, facts: Sequence[Fact]) -> Sequence[Fact]:
 
 _TABLES = (
     "HashTable HashTableV2 MutableHashTable MutableHashTableV2 MutableHashTableOfTensors"
-    " MutableHashTableOfTensorsV2 AnonymousHashTable AnonymousMutableHashTable"
+    " MutableHashTableOfTensorsV2 MutableDenseHashTable MutableDenseHashTableV2"
 )
 _ASSIGNED = "Assign AssignAdd AssignSub"
 _KEPT = (
@@ -222,9 +253,7 @@ _SCALARS = (
     "IsVariableInitialized VarIsInitializedOp LookupTableSize LookupTableSizeV2 QueueSize"
     " QueueSizeV2 QueueIsClosed QueueIsClosedV2 TensorListLength ReaderNumRecordsProduced"
     " ReaderNumRecordsProducedV2 TensorArraySize TensorArraySizeV2 TensorArraySizeV3"
-    " TensorArrayWrite TensorArrayWriteV2 TensorArrayWriteV3 TensorArrayScatter"
-    " TensorArrayScatterV2 TensorArrayScatterV3 TensorArraySplit TensorArraySplitV2"
-    " TensorArraySplitV3 TensorArrayUnpack OptionalHasValue"
+    " OptionalHasValue"
 )
 
 RULES: Table = {
@@ -237,6 +266,12 @@ RULES: Table = {
     **named(_SCALARS, scalar_),
     "TensorArray": array,
     **named("TensorArrayV2 TensorArrayV3", array),
+    **named("TensorArrayWrite TensorArrayWriteV2 TensorArrayWriteV3", array_write),
+    **named(
+        "TensorArrayScatter TensorArrayScatterV2 TensorArrayScatterV3 TensorArrayUnpack",
+        array_scatter,
+    ),
+    **named("TensorArraySplit TensorArraySplitV2 TensorArraySplitV3", array_split),
     **named("TensorArrayRead TensorArrayReadV2 TensorArrayReadV3", array_read),
     **named("TensorArrayGather TensorArrayGatherV2 TensorArrayGatherV3", array_gather),
     "TensorArrayPack": array_pack,
