@@ -3,52 +3,38 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import io
 import os
 import sys
 from collections.abc import Sequence
 
 from migrator._version import __version__
-from migrator.cli import (
-    audit,
-    batch,
-    diff,
-    explain,
-    export,
-    freeze,
-    inspect,
-    migrate,
-    plan,
-    report,
-    run,
-    tflite,
-    verify,
-    view,
-)
 from migrator.cli.complain import complain
 from migrator.errors import EXIT_CANNOT, EXIT_INTERRUPTED, EXIT_YES, MigratorError
 from migrator.interrupts import unwind_on_signals
 
 _VERBS = (
-    inspect,
-    diff,
-    view,
-    audit,
-    explain,
-    export,
-    plan,
-    migrate,
-    verify,
-    freeze,
-    run,
-    tflite,
-    batch,
-    report,
+    "inspect",
+    "diff",
+    "view",
+    "audit",
+    "explain",
+    "export",
+    "plan",
+    "migrate",
+    "verify",
+    "freeze",
+    "run",
+    "tflite",
+    "batch",
+    "report",
 )
+"""In the order of the help; ``migrator.cli.VERB`` is the module of each."""
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The whole command line."""
+def build_parser(only: str | None = None) -> argparse.ArgumentParser:
+    """The whole command line, or as much of it as the verb ``only`` needs: imports take time."""
     parser = argparse.ArgumentParser(
         prog="migrator",
         description="Read legacy TensorFlow models without TensorFlow, and bring them to "
@@ -56,8 +42,8 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"migrator {__version__}")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
-    for verb in _VERBS:
-        verb.configure_parser(verbs)
+    for name in [only] if only in _VERBS else _VERBS:
+        importlib.import_module(f"migrator.cli.{name}").configure_parser(verbs)
     return parser
 
 
@@ -65,7 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code (see ``errors.EXIT_*``)."""
     unwind_on_signals()
     _prepare_streams()
-    args = build_parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else list(argv)
+    args = build_parser(words[0] if words else None).parse_args(words)
     try:
         code: int = args.execute(args)
         sys.stdout.flush()
