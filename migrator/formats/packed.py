@@ -77,6 +77,7 @@ def _in_folder(top: MemberPlace, visit: Visit) -> Place:
             options=[shlex.quote(str(item)) for item in models[:_LISTED]],
         )
     if len(odd) == 1 and len(names) == 1:
+        odd[0].what = f"is in a {top.archive.kind} archive, and {odd[0].what}"
         raise odd[0]
     raise _nothing(top, names)
 

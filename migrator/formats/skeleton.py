@@ -30,7 +30,7 @@ from migrator.formats.wire import (
     tag,
     varint,
 )
-from migrator.limits import Limits
+from migrator.limits import Limits, trust_hint
 from migrator.places.source import ByteSource
 
 INLINE = 4096
@@ -154,6 +154,7 @@ class _Walker:
             raise LimitError(
                 f"messages nested deeper than {self._limits.depth} (byte {start:,})",
                 where=f"{self._source.name}: {_path(path)}",
+                hint=trust_hint("depth"),
             )
         if message in _ONE_FIELD and self._merges(start, end, _ONE_FIELD[message], path):
             self._flush(start, end, out)

@@ -258,7 +258,7 @@ def test_what_changes_while_it_is_read_is_told() -> None:
             load(web.address("m.pb"))
 
 
-def test_what_shrinks_while_it_is_read_is_told(memory: Any) -> None:
+def test_what_shrinks_while_it_is_read_is_told() -> None:
     def change(web: Web, method: str, path: str) -> None:
         if web.gets == 3:
             web.files["m.pb"] = heavy(1)
