@@ -20,6 +20,8 @@ from migrator.auditing.rules.health.twins import same_file, same_graph, same_mod
 from migrator.auditing.settings import AuditSettings
 from migrator.auditing.twins.kin import find_twins
 from migrator.formats.keras.facts import holds_hdf5
+from migrator.formats.keras import holds_hdf5
+from migrator.formats.staging import is_packed
 
 Outcome = AuditedModel | Skipped | None
 _TWINS = frozenset(rule.code for rule in (same_file, same_model, same_graph, same_weights))
@@ -171,7 +173,9 @@ def _is_short(items: list[Found | Skipped], settings: AuditSettings) -> bool:
 
 def _can_hang(item: Found | Skipped) -> bool:
     """True for what only another process can be stopped at."""
-    return isinstance(item, Found) and os.path.isfile(item.path) and holds_hdf5(item.path)
+    if not isinstance(item, Found):
+        return False
+    return is_packed(item.path) or (os.path.isfile(item.path) and holds_hdf5(item.path))
 
 
 def _cores() -> int:

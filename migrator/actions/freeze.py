@@ -24,6 +24,7 @@ from migrator.errors import (
 from migrator.files import exists, folder_beside, is_taken, put_in_place
 from migrator.formats.encode import write_graph
 from migrator.formats.load import load_on_disk, model_file
+from migrator.formats.staging import named, takes_packed
 from migrator.limits import DEFAULT_LIMITS, Limits
 from migrator.migration.choosing import choose_meta_graph
 from migrator.migration.freezing.freezable import MOST_BYTES, freeze_blockers, leftovers, missing_in
@@ -43,6 +44,7 @@ from migrator.verification.sides import GraphSide, SavedModelSide
 Progress = Callable[[str], None]
 
 
+@takes_packed
 def freeze(
     source: str | os.PathLike[str],
     dest: str | os.PathLike[str],
@@ -119,7 +121,7 @@ def freeze(
     frozen = made.frozen
     return FreezeRecord(
         outcome=FROZEN if succeeded else FAILED,
-        source=keras.source if keras else chosen.model.source,
+        source=named(keras.source if keras else chosen.model.source),
         dest=str(target) if placed else "",
         dest_bytes=count,
         signatures={chosen.key: _record(chosen, frozen)},

@@ -21,6 +21,7 @@ from migrator.actions.trial import Trial
 from migrator.auditing.facts.blocker_codes import rule_code
 from migrator.errors import BlockedError, FormatError, UsageError, WorkerError
 from migrator.files import exists, folder_beside, is_taken, put_in_place
+from migrator.formats.staging import named, takes_packed
 from migrator.limits import DEFAULT_LIMITS, Limits
 from migrator.migration.options import AUTO, Choice
 from migrator.migration.plan import CONSTANTS, IMAGES, Blocker, Endpoint, Plan, SignaturePlan
@@ -44,6 +45,7 @@ from migrator.verification.result import MISMATCH, WITHIN_TOLERANCE, Verificatio
 Progress = Callable[[str], None]
 
 
+@takes_packed
 @warm_tensorflow()
 def migrate(
     source: str | os.PathLike[str],
@@ -119,7 +121,7 @@ def migrate(
         placed = succeeded or keep_mismatch
         record = MigrationRecord(
             outcome=MIGRATED if succeeded else FAILED,
-            source=plan.source,
+            source=named(plan.source),
             sha256=done.sha256,
             dest=str(target) if placed else "",
             signatures=done.signatures,

@@ -19,6 +19,7 @@ from migrator.actions.originals import Original, open_original
 from migrator.arrays import load_arrays
 from migrator.errors import UsageError, WorkerError
 from migrator.files import temporary_folder
+from migrator.formats.staging import named, takes_packed
 from migrator.graph.wiring import Wiring
 from migrator.limits import DEFAULT_LIMITS, Limits
 from migrator.migration.choosing import choose_meta_graph
@@ -35,6 +36,7 @@ from migrator.verification.run_result import InputValue, RunResult, Timing
 from migrator.verification.sides import SavedModelSide
 
 
+@takes_packed
 def run(
     model: str | os.PathLike[str],
     values: Mapping[str, Any] | None = None,
@@ -107,7 +109,7 @@ def run(
     load_seconds = outcome.load_seconds
     first, *further = outcome.seconds[case.name]
     return RunResult(
-        source=original.source,
+        source=named(original.source),
         signature=face.side.signature if isinstance(face.side, SavedModelSide) else None,
         ran=outcome.ran,
         inputs={

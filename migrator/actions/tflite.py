@@ -15,6 +15,7 @@ from migrator.actions.tflite_source import Call, Prepared, Progress, as_saved_mo
 from migrator.arrays import save_arrays
 from migrator.errors import UsageError, WorkerError
 from migrator.files import exists, folder_beside, is_taken, put_in_place
+from migrator.formats.staging import named, takes_packed
 from migrator.limits import DEFAULT_LIMITS, Limits
 from migrator.migration.options import Choice
 from migrator.migration.tflite.options import TFLiteOptions
@@ -40,6 +41,7 @@ from migrator.verification.result import MISMATCH, NOT_RUN, Verification, not_ru
 from migrator.verification.tflite_side import TFLiteSide
 
 
+@takes_packed
 def tflite(
     source: str | os.PathLike[str],
     dest: str | os.PathLike[str],
@@ -183,7 +185,7 @@ class _Job:
         return TFLiteRecord(
             outcome=FAILED if reason else CONVERTED_UNVERIFIED if unproven else CONVERTED,
             reason=reason,
-            source=self._prepared.source,
+            source=named(self._prepared.source),
             dest=str(target) if placed else "",
             bytes=self._made.stat().st_size if attempt.converted else 0,
             quantization=self._quantization(attempt),

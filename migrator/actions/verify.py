@@ -23,6 +23,7 @@ from migrator.actions.proving import BY_LOADER, saved_side
 from migrator.actions.trial import Trial
 from migrator.errors import MigratorError, UsageError
 from migrator.files import temporary_folder
+from migrator.formats.staging import staged
 from migrator.limits import DEFAULT_LIMITS, Limits
 from migrator.migration.naming import usable
 from migrator.migration.options import Choice
@@ -84,13 +85,17 @@ def verify(
         timeout=timeout, memory=memory_limit, op_libraries=tuple(op_libraries)
     )
     check = Check(data=data, rtol=rtol, atol=atol, seed=seed)
-    with temporary_folder() as work:
+    with (
+        staged(reference, limits) as one,
+        staged(candidate, limits) as other,
+        temporary_folder() as work,
+    ):
         sides = []
-        for name, path in (("reference", reference), ("candidate", candidate)):
+        for name, path in (("reference", one.path), ("candidate", other.path)):
             (work / name).mkdir()
             sides.append(open_original(path, work / name, child_limits, limits, tell))
         left, right = sides
-        pairs = _recorded(left, candidate, choice, work) or _pairs(left, right, choice, work)
+        pairs = _recorded(left, other.path, choice, work) or _pairs(left, right, choice, work)
         tell("verifying")
         check = replace(check, by_largest=pairs.lifted)
         with Trial(pairs.faces, check, work, child_limits, fallback=None) as trial:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from migrator.auditing.subject import Subject
 from migrator.auditing.twins.sketch import sketch
 from migrator.collector import collector_paused
 from migrator.errors import FormatError, MigratorError, UnsupportedFormat
+from migrator.formats.staging import staged
 from migrator.limits import DEFAULT_LIMITS, Limits
 from migrator.migration.readiness import PLAN_FAILED, UNKNOWN, Readiness, Reason, assess
 
@@ -52,7 +54,14 @@ def examine(found: Found, order: Order) -> AuditedModel | Skipped | None:
 
 
 def _examine(found: Found, order: Order) -> AuditedModel | None:
-    subject = open_subject(found.path, name=found.path, limits=order.limits)
+    if not found.asked:  # a tree is of files, and those that are packed are not its models
+        return _examined(found, found.path, order)
+    with staged(found.path, order.limits) as copy:
+        return _examined(found, copy.path, order)
+
+
+def _examined(found: Found, path: str | os.PathLike[str], order: Order) -> AuditedModel | None:
+    subject = open_subject(path, name=found.path, limits=order.limits)
     if not found.named and not _is_model(subject):
         return None
     findings, skipped = run_rules(subject, map(find_rule, order.codes))

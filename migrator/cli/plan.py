@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from migrator.cli import options
 from migrator.cli.output import check_output, write_result
 from migrator.errors import EXIT_CANNOT, EXIT_YES, NeedsDecision
+
+if TYPE_CHECKING:
+    from migrator.formats.staging import Staged
+    from migrator.limits import Limits
 
 
 def configure_parser(verbs: options.Verbs) -> None:
@@ -33,16 +39,26 @@ def configure_parser(verbs: options.Verbs) -> None:
 
 
 def execute(args: argparse.Namespace) -> int:
-    from migrator.cli.spec import check_spec, write_open_spec, write_settled_spec
+    from migrator.cli.spec import check_spec
+    from migrator.formats.staging import staged
+
+    check_output(args)
+    check_spec(args)
+    limits = options.limits_of(args)
+    with staged(args.source, limits) as source:
+        return _execute(args, source, limits)
+
+
+def _execute(args: argparse.Namespace, source: Staged, limits: Limits) -> int:
+    from migrator.cli.spec import write_open_spec, write_settled_spec
+    from migrator.formats.staging import named
     from migrator.migration.planning import plan
     from migrator.report.json_record import decision_result, plan_result
     from migrator.report.json_v1 import dumps
     from migrator.report.text_record import plan_text
 
-    check_output(args)
-    check_spec(args)
     try:
-        found = plan(args.source, choice=options.choice_of(args), limits=options.limits_of(args))
+        found = plan(source.path, choice=options.choice_of(args), limits=limits)
     except NeedsDecision as decision:
         write_open_spec(args, decision)
         if args.format == "json":
@@ -50,6 +66,7 @@ def execute(args: argparse.Namespace) -> int:
             write_result(dumps(result), args)
         raise
     write_settled_spec(args, found)
+    found = replace(found, source=named(found.source), checkpoint=source.told(found.checkpoint))
     text = dumps(plan_result(found)) if args.format == "json" else plan_text(found)
     write_result(text, args)
     return EXIT_CANNOT if found.blockers else EXIT_YES

@@ -45,6 +45,7 @@ class Visit:
         self._store = _Store()
         self._lock = threading.RLock()  # what is unpacked may lie in something packed
         self._kept = 0
+        self._spent = 0
         self._copied = 0
 
     def keep(
@@ -81,10 +82,10 @@ class Visit:
             return ByteSource(stretch, name=name, size=size)
 
     def spend(self, count: int, name: str) -> None:
-        """Bytes that are copied elsewhere count as kept. Raises LimitError."""
+        """Bytes that are copied to files with names, within the same bound. Raises LimitError."""
         with self._lock:
-            self._kept += count
-            self.limits.check("decompressed_bytes", self._kept, where=name)
+            self._spent += count
+            self.limits.check("decompressed_bytes", self._spent, where=name)
 
     def count_copied(self, count: int, name: str) -> None:
         """Files and folders that are copied. Raises LimitError."""

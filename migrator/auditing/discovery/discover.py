@@ -17,6 +17,7 @@ from migrator.auditing.finding import Skipped
 from migrator.errors import MigratorError, UsageError
 from migrator.formats.checkpoint.locate import OLD_SHARD, index_for
 from migrator.formats.names import SAVED_MODEL_FILES
+from migrator.formats.staging import is_packed
 from migrator.limits import DEFAULT_LIMITS, Limits
 from migrator.places.place import LocalPlace
 
@@ -43,6 +44,8 @@ def check_paths(paths: Sequence[str]) -> None:
     if not paths:
         raise UsageError("no path to audit", hint="name a file, a SavedModel folder or a tree")
     for path in paths:
+        if path and is_packed(path):  # reading it says what is wrong with it
+            continue
         try:
             os.stat(path)
         except ValueError as error:  # a NUL in it
