@@ -20,7 +20,6 @@ from migrator.auditing.rules.health.twins import same_file, same_graph, same_mod
 from migrator.auditing.settings import AuditSettings
 from migrator.auditing.twins.kin import find_twins
 from migrator.formats.keras.facts import holds_hdf5
-from migrator.formats.keras import holds_hdf5
 from migrator.formats.staging import is_packed
 
 Outcome = AuditedModel | Skipped | None
