@@ -53,7 +53,7 @@ def _origin(facts: TFLiteFacts) -> str:
     if file.min_runtime_version:
         lines.append(f"runs on TFLite {shown(file.min_runtime_version)} and later")
     if converter.get("converted_from"):
-        lines.append(f"converted from a {shown(converter['converted_from'])}")
+        lines.append(f"converted from: {shown(converter['converted_from'])}")
     for key, label in (("optimizations", "optimised for"), ("select_ops", "TensorFlow ops")):
         if converter.get(key):
             lines.append(f"{label} {shown(converter[key])}")
