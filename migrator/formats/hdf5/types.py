@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from functools import lru_cache
 from struct import unpack_from
 
 from migrator.errors import FormatError
@@ -43,6 +44,7 @@ class ElementType:
     padding: int = 0
 
 
+@lru_cache(maxsize=256)
 def element_type(data: bytes) -> ElementType:
     """The type that a datatype message describes. Raises FormatError for a cut one."""
     try:

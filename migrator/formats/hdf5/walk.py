@@ -33,6 +33,8 @@ from migrator.places.source import ByteSource
 MOST_TEXT = 64 << 20
 """Bytes of an attribute, a model's configuration among them."""
 _FIRST_BLOCK = 512
+_OBJECT_BYTES = 500
+"""What a group or a data set takes in memory, about."""
 _GROUP_MARKS = frozenset((headers.SYMBOLS, headers.LINK_INFO, headers.LINK, headers.GROUP_INFO))
 
 
@@ -115,6 +117,7 @@ class _Walk:
             if address in known:
                 return known[address]
             messages = read_messages(self._pages, address)
+            self._keep(_OBJECT_BYTES)
             kinds = {message.kind for message in messages}
             if headers.LAYOUT in kinds:
                 known[address] = self._dataset(messages)
