@@ -81,7 +81,7 @@ def test_files_that_are_no_models_are_passed_over(tmp_path: Path) -> None:
         ("A.PB", b"", "is empty"),
         ("a.pb", "<html>", "is a text file"),
         ("a.pb", "version https://git-lfs.github.com/spec/v1\n", "Git-LFS pointer"),
-        ("labels.pbtxt", "item { id: 1 }\n", "is a text file"),
+        ("labels.pbtxt", "item { id: 1 }\n", "is a label map"),
         ("a.meta", bytes(range(256)), "is neither"),
         ("a.h5", b"\x1f\x8b\x08", "gzip"),
         ("a.hdf5", b"hello", "text"),

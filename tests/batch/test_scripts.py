@@ -108,7 +108,7 @@ def test_the_gate_stops_a_graph_as_text(
     gate(["models", "--accept"])
     (zoo / "graph.pbtxt").write_text('node { name: "x" op: "Placeholder" }\nversions { }\n')
     assert gate(["models"]) == 1
-    assert "'models/graph.pbtxt' is new, and cannot be read" in capsys.readouterr().out
+    assert "'graph' is new, and is legacy" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("words", [["nowhere"], ["models", "--dest", "models/one.pb"]])

@@ -120,15 +120,17 @@ def test_what_is_something_else_is_left_out_and_told(tmp_path: Path) -> None:
     put(tmp_path / "a.pb")
     put(tmp_path / "stats.pb", wire.block(7, b"xyz") + wire.number(9, 5))
     put(tmp_path / "labels.pbtxt", b"item {\n  id: 1\n}\n")
-    put(tmp_path / "graph.pbtxt", b'node {\n  name: "x"\n  op: "NoOp"\n}\n')
+    put(tmp_path / "train" / "graph.pbtxt", b'node {\n  name: "x"\n  op: "NoOp"\n}\n')
+    put(tmp_path / "train" / "x.meta", b"guid: 5\n")
+    put(tmp_path / "text.pbtxt", b'node {\n  name: "x"\n  op: "NoOp"\n}\n')
     put(tmp_path / "asset.meta", b"guid: 5\n")
     put(tmp_path / "lite.tflite", (16).to_bytes(4, "little") + b"TFL3" + bytes(40))
     listing = list_sources([tmp_path])
-    assert [item.name for item in listing.entries] == ["a"]
+    assert [item.name for item in listing.entries] == ["a", "text"]
     told = {os.path.basename(item.source): item.reason for item in listing.skipped}
-    assert sorted(told) == "asset.meta graph.pbtxt labels.pbtxt lite.tflite stats.pb".split()
+    assert sorted(told) == "asset.meta graph.pbtxt labels.pbtxt lite.tflite stats.pb x.meta".split()
     assert told["lite.tflite"] == "is a TFLite model already"
-    assert told["graph.pbtxt"] == "is a graph as text, which is not read"
+    assert told["graph.pbtxt"] == "is the graph of the checkpoints beside it, as text"
 
 
 def test_archives_and_tables_that_are_no_keras_models_are_passed_over(tmp_path: Path) -> None:

@@ -136,7 +136,9 @@ def test_a_forged_mark_points_nowhere() -> None:
 def test_marks_of_two_readings_differ() -> None:
     source = ByteSource.of_bytes(b"x" * 100)
     first, second = Spans(source=source, key=b"12345678"), Spans(source=source, key=b"87654321")
-    assert first.find(first.mark(3, 4)) == (3, 4)
+    found = first.find(first.mark(3, 4))
+    assert found is not None
+    assert (found.wire, found.size, found.read()) == ((3, 4), 4, b"x" * 4)
     assert second.find(first.mark(3, 4)) is None
     assert first.find(first.mark(3, 4)[:-1]) is None
     assert first.find(b"") is None

@@ -73,10 +73,8 @@ MAGIC = {
     "hub": (b"\x08\x03", "hub_module", "hub"),
     "events": (event_file(), None, "event file"),
     "keras_metadata": (keras_metadata(), None, "keras_metadata"),
-    "saved_model_text": (b"saved_model_schema_version: 1\n", "saved_model_text", "text"),
-    "meta_graph_text": (b"meta_info_def {\n}\n", "meta_graph_text", "text"),
-    "graph_def_text": (b'# made by hand\nnode {\n  name: "x"\n}\n', "graph_def_text", "text"),
-    "versions_text": (b"versions {\n  producer: 21\n}\n", "graph_def_text", "text"),
+    "label_map": (b'item {\n  id: 1\n  name: "cat"\n}\n', None, "label map"),
+    "caffe": (b'name: "net"\nlayer {\n  name: "data"\n}\n', None, "Caffe"),
 }
 
 

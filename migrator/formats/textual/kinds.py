@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from migrator.formats.textual.scan import CLOSE, END, LIST, OPEN, STRING, WORD, Fault, Scanner
+from migrator.formats.textual.faults import Fault
+from migrator.formats.textual.scan import CLOSE, END, LIST, OPEN, STRING, WORD, Scanner
 from migrator.places.source import ByteSource
 
 _MOST_TEXT = 1 << 20

@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from migrator.errors import FormatError, LimitError
 from migrator.formats.messages import SPAN_FIELD
 from migrator.formats.skeleton import INLINE
+from migrator.formats.textual.faults import Fault, check_text, misfit, twice, unclosed, wanted
 from migrator.formats.textual.numbers import packed
 from migrator.formats.textual.scan import (
     CLOSE,
@@ -20,9 +20,7 @@ from migrator.formats.textual.scan import (
     OPEN,
     STRING,
     WORD,
-    Fault,
     Scanner,
-    line_and_column,
 )
 from migrator.formats.textual.tables import (
     ANYTHING,
@@ -99,21 +97,14 @@ class Reader:
                 self._scan.base = len(_BOM)
             self._message(message, out, close, 0)
         except Fault as fault:
-            raise self._told(fault) from None
+            raise fault.told(self._scan.source) from None
         return out
 
-    def _told(self, fault: Fault) -> FormatError | LimitError:
-        source = self._scan.source
-        line, column = line_and_column(source, fault.position)
-        path = ".".join(reversed(fault.path))
-        where = f"{source.name}: {path}: " if path else f"{source.name}: "
-        where += f"line {line:,}, column {column:,}"
-        if fault.limit:
-            return LimitError(fault.what, where=where, hint=fault.hint)
-        return FormatError(fault.what, where=where, hint=fault.hint or "is the file damaged?")
-
-    def _message(self, table: Table, out: bytearray, close: bytes, depth: int) -> None:
-        """Append the fields of a message to ``out``, up to and past its closing bracket."""
+    def _message(
+        self, table: Table, out: bytearray, close: bytes, depth: int, listed: bool = False
+    ) -> None:
+        """Append the fields of a message to ``out``, up to and past its closing bracket, and past
+        a separator unless it is ``listed``."""
         scan = self._scan
         if depth > self._limits.depth:
             deep = f"messages nested deeper than {self._limits.depth}"
@@ -122,7 +113,7 @@ class Reader:
         match = _FIELD.match
         data, pos, safe = scan.data, scan.pos, scan.safe
         begin = scan.base + pos
-        runs = table.lazy  # of tensors: values in long runs
+        runs = table.lazy and close != b""  # of tensors: values in long runs
         dropped = False  # some of a tensor's values were left in the file
         seen = counted = 0
         counts: dict[Entry, int] = {}
@@ -148,18 +139,17 @@ class Reader:
             if look is not None:
                 kind = look.lastindex or 0
                 name, value = look.group(1, kind)
-                start = pos
                 pos = look.end()
             else:
                 scan.pos = pos
                 kind, name, value, colon = scan.head()
                 data, pos, safe = scan.data, scan.pos, scan.safe
-                start = -1
                 if kind == LIST and not colon and entries.get(name, UNKNOWN).what < MESSAGE:
                     scan.fault("':'")
             if kind in _ENDS:
                 if value != close:
-                    self._unclosed(value, close, data, pos, start)
+                    at = scan.begin if look is None else scan.base + look.start()
+                    raise unclosed(at, value, close)
                 break
             entry = entries.get(name)
             if entry is None:
@@ -169,7 +159,7 @@ class Reader:
                     continue
             elif entry.bit:
                 if seen & entry.bit:
-                    raise self._twice(entry, data, pos, start)
+                    raise twice(scan.begin if look is None else scan.base + look.start(), entry)
                 seen |= entry.bit
             what = entry.what
             if kind == WORD:
@@ -181,8 +171,8 @@ class Reader:
                         try:
                             known = entry.word(value)
                         except ValueError as error:
-                            at = scan.base + (pos if look is None else look.start(WORD))
-                            raise _misfit(at, value, f"{error}", entry) from None
+                            at = scan.at if look is None else scan.base + look.start(WORD)
+                            raise misfit(at, value, f"{error}", entry) from None
                 out += known
                 if look is None:
                     scan.behind()
@@ -190,12 +180,12 @@ class Reader:
             elif kind == 2:
                 if what == TEXT:
                     if not value.isascii():
-                        self._check_text(value, scan.base + pos, entry)
+                        check_text(value, scan.base + pos, entry)
                 elif what != BYTES:
                     if what == ANYTHING:
                         continue
                     assert look is not None
-                    raise _misfit(scan.base + look.start(2) - 1, b'"', _wanted(entry), entry)
+                    raise misfit(scan.base + look.start(2) - 1, b'"', wanted(entry), entry)
                 out += entry.tag
                 if len(value) < 128:
                     out.append(len(value))
@@ -214,8 +204,8 @@ class Reader:
                 data, pos, safe = scan.data, scan.pos, scan.safe
             else:
                 if what < MESSAGE:
-                    at = scan.base + (pos - 1 if look is None else look.start(kind))
-                    raise _misfit(at, value, _wanted(entry), entry)
+                    at = scan.at if look is None else scan.base + look.start(kind)
+                    raise misfit(at, value, wanted(entry), entry)
                 index = -1
                 if entry.repeated:
                     index = counts[entry] = counts.get(entry, -1) + 1
@@ -236,22 +226,31 @@ class Reader:
                 counted += len(out) - before
                 if block and len(block[1]) < _BLOCK_BYTES and len(self._blocks) < _BLOCKS:
                     self._blocks[block] = bytes(out[before:])
+        bracket = pos - 1 if look is None else look.start(CLOSE)
         if dropped and self._mark is not None:
-            bracket = pos - 1 if look is None else look.start(CLOSE)
             _keep_header(out)
             out += bytes_field(SPAN_FIELD, self._mark(begin, scan.base + bracket + 1 - begin, -1))
-        scan.pos = pos
-        if look is None and kind == CLOSE:
-            scan.behind()
         self._keep(max(0, len(out) - counted))
+        scan.pos = pos
+        if listed:  # what comes next is the list's
+            scan.pos = bracket + 1
+        elif look is None and kind == CLOSE:
+            scan.behind()
 
     def _inner(
-        self, entry: Entry, out: bytearray, bracket: bytes, depth: int, index: int, name: bytes
+        self,
+        entry: Entry,
+        out: bytearray,
+        bracket: bytes,
+        depth: int,
+        index: int,
+        name: bytes,
+        listed: bool = False,
     ) -> None:
         """Append a message that begins behind ``bracket``."""
         inner = bytearray()
         try:
-            self._message(entry.table, inner, _CLOSING[bracket], depth + 1)
+            self._message(entry.table, inner, _CLOSING[bracket], depth + 1, listed)
         except Fault as fault:
             step = ascii(name.decode("latin-1"))[1:-1] if entry is UNKNOWN else entry.name
             fault.path.append(step if index < 0 or entry is UNKNOWN else f"{step}[{index}]")
@@ -288,7 +287,7 @@ class Reader:
         scan = self._scan
         begin = scan.base + scan.pos
         if entry.what not in (BYTES, TEXT, ANYTHING):
-            scan.fault(_wanted(entry))
+            raise misfit(begin, scan.data[scan.pos : scan.pos + 1], wanted(entry), entry)
         if dropped:
             scan.string(-1)
             return entry.what == ANYTHING
@@ -304,7 +303,7 @@ class Reader:
                 out += entry.tag + b"\0" + bytes_field(SPAN_FIELD, mark)
             return False
         if entry.what == TEXT and not value.isascii():
-            self._check_text(value, begin, entry)
+            check_text(value, begin, entry)
         out += entry.tag
         out += varint(len(value))
         out += value
@@ -317,7 +316,7 @@ class Reader:
         scan = self._scan
         begin = scan.base + scan.pos
         if not entry.repeated:
-            scan.fault(_wanted(entry))
+            raise misfit(begin, b"[", wanted(entry), entry)
         scan.pos += 1
         if scan.skip() == 93:
             scan.pos += 1
@@ -336,10 +335,10 @@ class Reader:
             byte = scan.skip()
             if byte >= 0 and byte in b"{<":
                 if entry.what < MESSAGE:
-                    scan.fault(_wanted(entry))
+                    raise misfit(scan.base + scan.pos, bytes((byte,)), wanted(entry), entry)
                 scan.pos += 1
                 before = len(out)
-                self._inner(entry, out, bytes((byte,)), depth, index, name)
+                self._inner(entry, out, bytes((byte,)), depth, index, name, listed=True)
                 counted += len(out) - before
             elif byte in (34, 39):
                 dropped = not self._string(entry, out, dropped, tensor) or dropped
@@ -353,7 +352,7 @@ class Reader:
                     try:
                         out += entry.word(word)
                     except ValueError as error:
-                        raise _misfit(at, word, f"{error}", entry) from None
+                        raise misfit(at, word, f"{error}", entry) from None
             index += 1
             byte = scan.skip()
             if byte == 93:
@@ -420,55 +419,8 @@ class Reader:
             more = self._limits.skeleton_bytes - self._room
             self._limits.check("skeleton_bytes", self._kept + more, where=self._scan.source.name)
 
-    def _check_text(self, value: bytes, position: int, entry: Entry) -> None:
-        try:
-            value.decode()
-        except UnicodeDecodeError:
-            raise _at(
-                Fault(position, "found bytes that are no UTF-8, expected text"), entry
-            ) from None
-
-    def _twice(self, entry: Entry, data: bytes, pos: int, start: int) -> Fault:
-        position = self._scan.base + (start if start >= 0 else pos)
-        what = "is given twice"
-        if entry.oneof:
-            what += f" (or another of what {entry.oneof!r} may be)"
-        return _at(Fault(position, what), entry)
-
-    def _unclosed(self, value: bytes, close: bytes, data: bytes, pos: int, start: int) -> None:
-        expected = f"{close.decode()!r} or a field's name" if close else "a field's name"
-        if not value:
-            position = self._scan.base + pos
-            raise Fault(
-                position,
-                f"found the end of the file, expected {expected}",
-                "is the file truncated?",
-            )
-        position = self._scan.base + (start if start >= 0 else pos - 1)
-        raise Fault(position, f"found {value.decode()!r}, expected {expected}")
-
 
 _BOM = b"\xef\xbb\xbf"
-
-
-def _at(fault: Fault, entry: Entry) -> Fault:
-    fault.path.append(entry.name)
-    return fault
-
-
-def _wanted(entry: Entry) -> str:
-    if entry.what == MESSAGE:
-        return "'{'"
-    if entry.what == NUMBER:
-        return {"bool": "true or false", "DataType": "a data type such as DT_FLOAT"}.get(
-            entry.kind, "a number"
-        )
-    return "a string"
-
-
-def _misfit(position: int, found: bytes, expected: str, entry: Entry) -> Fault:
-    shown = ascii(found[:40].decode("utf-8", "replace"))
-    return _at(Fault(position, f"found {shown}, expected {expected}"), entry)
 
 
 def _keep_header(out: bytearray) -> None:

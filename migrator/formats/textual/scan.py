@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import NoReturn
 
+from migrator.formats.textual.faults import Fault
 from migrator.formats.textual.strings import safe_cut, unescape
 from migrator.places.source import ByteSource
 
@@ -21,19 +22,8 @@ WORD, OPEN, CLOSE, STRING, LIST, END = 3, 4, 6, 7, 8, 9
 _SPACE = re.compile(rb"[ \t\n\r\f\v]*")
 _WORD = re.compile(rb"[-+.\w]*")
 _NAME = re.compile(rb"[A-Za-z_]\w*|\d+")
+_FAR = frozenset(b"%c" % byte for byte in b" \t\n\r\f\v#")
 _BRACKETED = re.compile(rb"\[[ \t\n\r\f\v]*([-%\w./~!$&()*+,;= \t\n\r\f\v]{1,1000})\]")
-
-
-class Fault(Exception):
-    """What is wrong, and at which byte of the file. ``path`` grows from the inside out."""
-
-    def __init__(self, position: int, what: str, hint: str = "", *, limit: bool = False) -> None:
-        super().__init__(what)
-        self.position = position
-        self.what = what
-        self.hint = hint
-        self.limit = limit
-        self.path: list[str] = []
 
 
 class Scanner:
@@ -43,7 +33,7 @@ class Scanner:
     Up to ``safe`` there is ``SLACK`` text behind a position, or all there is.
     """
 
-    __slots__ = ("_size", "base", "data", "end", "final", "pos", "safe", "source")
+    __slots__ = ("_size", "at", "base", "begin", "data", "end", "final", "pos", "safe", "source")
 
     def __init__(self, source: ByteSource, start: int = 0, end: int | None = None) -> None:
         self.source = source
@@ -52,6 +42,8 @@ class Scanner:
         self.base = start
         self.data = b""
         self.pos = 0
+        self.begin = self.at = start
+        """Where in the file the field begins that ``head`` came to, and where its value does."""
         self.safe = -1
         self.final = False
 
@@ -117,10 +109,15 @@ class Scanner:
         A name in brackets (an extension, a type) comes with them. Of STRING and LIST nothing of
         the value is taken.
         """
+        if self.pos > self.safe:
+            self.refill()
+        # The reader's own look takes a separator, unless much or a comment stands before it.
+        is_far = self.data[self.pos : self.pos + 1] in _FAR
         byte = self.skip()
-        if byte >= 0 and byte in b",;":  # behind a field; the look of the reader takes most
+        if byte >= 0 and byte in b",;" and is_far:
             self.pos += 1
             byte = self.skip()
+        self.begin = self.at = self.base + self.pos
         if byte < 0:
             return END, b"", b"", False
         if byte in b"}>":
@@ -142,6 +139,7 @@ class Scanner:
         if colon:
             self.pos += 1
             byte = self.skip()
+        self.at = self.base + self.pos
         if byte >= 0 and byte in b"{<":
             self.pos += 1
             return OPEN, name, bytes((byte,)), colon
@@ -233,17 +231,3 @@ class Scanner:
         self.pos = cut
         self.refill()
         return chunk, False
-
-
-def line_and_column(source: ByteSource, position: int) -> tuple[int, int]:
-    """Where the byte at ``position`` stands for a person, both counted from 1."""
-    line, begin, at = 1, 0, 0
-    while at < position:
-        data = source.read(at, min(_WINDOW, position - at))
-        line += data.count(b"\n")
-        last = data.rfind(b"\n")
-        if last >= 0:
-            begin = at + last + 1
-        at += len(data)
-    tail = source.read(begin, min(position - begin, _WINDOW)).decode("utf-8", "replace")
-    return line, (len(tail) if position - begin <= _WINDOW else position - begin) + 1

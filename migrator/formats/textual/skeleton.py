@@ -11,8 +11,9 @@ from typing import Any
 from migrator.errors import FormatError
 from migrator.formats.messages import message_class
 from migrator.formats.skeleton import Payload, Spans
+from migrator.formats.textual.faults import Fault
 from migrator.formats.textual.reader import Reader
-from migrator.formats.textual.scan import Fault, Scanner
+from migrator.formats.textual.scan import Scanner
 from migrator.formats.textual.tables import table
 from migrator.limits import Limits
 from migrator.places.source import ByteSource
