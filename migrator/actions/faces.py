@@ -9,6 +9,7 @@ from typing import Any
 
 from migrator.errors import NeedsDecision, UnsupportedFormat, UsageError, did_you_mean, paste_option
 from migrator.formats.encode import write_graph
+from migrator.formats.names import SAVED_MODEL_FILES
 from migrator.formats.tensors import constant_tensor
 from migrator.graph.wiring import Wiring
 from migrator.inspection.inputs import control_values
@@ -78,6 +79,8 @@ def signature_face(
     """
     kind = _KINDS[model.source.kind]
     file = Path(model.source.path) if path is None else path
+    if kind == SAVED_MODEL:
+        _check_loaded(model)
     side = GraphSide(
         path=str(file.parent if kind == SAVED_MODEL else file),
         kind=kind,
@@ -119,6 +122,20 @@ def signature_face(
         by_row=by_row,
         relaxed=others,
     )
+
+
+def _check_loaded(model: Model) -> None:
+    """Raise UnsupportedFormat for a SavedModel's text whose folder TensorFlow loads from another
+    file."""
+    file = Path(model.source.path)
+    first = file.with_name(SAVED_MODEL_FILES[0])
+    if file.name in SAVED_MODEL_FILES[1:] and first.exists():
+        raise UnsupportedFormat(
+            f"cannot be run as it is: {first.name} lies beside it, and that is what TensorFlow "
+            "loads",
+            where=str(file),
+            hint="name the folder, or copy the model without that file",
+        )
 
 
 def _relaxed(graph: Graph, signature: SignaturePlan) -> tuple[frozenset[str], bool]:
@@ -163,6 +180,7 @@ def saved_model_face(
                 f"{name!r} of signature {key!r} is {spec.encoding}, not a dense tensor",
                 where=model.source.path,
             )
+    _check_loaded(model)
     side = SavedModelSide(
         path=str(Path(model.source.path).parent),
         signature=key,

@@ -20,8 +20,8 @@ from migrator.formats.reading import read_message
 from migrator.formats.textual import reader
 from migrator.limits import DEFAULT_LIMITS
 from migrator.places.source import ByteSource
-from tests.fuzz.survive import assert_clear, use
 from tests.formats.texts import PAIRS, TWINS, name_of, with_spans
+from tests.fuzz.survive import assert_clear, use
 
 _INTEGERS = {
     "int32": st.integers(-(2**31), 2**31 - 1),
@@ -82,9 +82,19 @@ PRINTED = st.fixed_dictionaries(
     }
 )
 NAMES = st.sampled_from(
-    ["GraphDef", "NodeDef", "AttrValue", "TensorProto", "FunctionDefLibrary", "MetaGraphDef",
-     "SavedModel", "CollectionDef", "SignatureDef", "SavedObjectGraph"]
-)  # fmt: skip
+    [
+        "GraphDef",
+        "NodeDef",
+        "AttrValue",
+        "TensorProto",
+        "FunctionDefLibrary",
+        "MetaGraphDef",
+        "SavedModel",
+        "CollectionDef",
+        "SignatureDef",
+        "SavedObjectGraph",
+    ]
+)
 
 
 def put_back(message: Any, spans: Any) -> Any:
@@ -155,13 +165,45 @@ def test_a_cut_text_is_a_message_or_a_clear_error(
 @given(
     st.lists(
         st.sampled_from(
-            [b"node", b"attr", b"name", b"value", b"tensor", b"float_val", b"list", b"key", b":", b"{",
-             b"}", b"<", b">", b"[", b"]", b",", b";", b'"a"', b"'\\001'", b'"', b"#", b"\n", b" ", b"1",
-             b"-", b"1.5", b"inf", b"DT_FLOAT", b"true", b"\\", b"x.y/tensorflow.Any", b"\xff", b"\0"]
+            [
+                b"node",
+                b"attr",
+                b"name",
+                b"value",
+                b"tensor",
+                b"float_val",
+                b"list",
+                b"key",
+                b":",
+                b"{",
+                b"}",
+                b"<",
+                b">",
+                b"[",
+                b"]",
+                b",",
+                b";",
+                b'"a"',
+                b"'\\001'",
+                b'"',
+                b"#",
+                b"\n",
+                b" ",
+                b"1",
+                b"-",
+                b"1.5",
+                b"inf",
+                b"DT_FLOAT",
+                b"true",
+                b"\\",
+                b"x.y/tensorflow.Any",
+                b"\xff",
+                b"\0",
+            ]
         ),
         max_size=40,
     )
-)  # fmt: skip
+)
 def test_any_tokens_are_a_message_or_a_clear_error(tokens: list[bytes]) -> None:
     try:
         with_spans(b"".join(tokens))
@@ -224,17 +266,20 @@ HOSTILE = {
     "a string without end": b'device: "' + b"x" * 3_000_000,
     "backslashes": b'device: "' + b"\\" * 3_000_000,
     "escaped quotes": b'device: "' + b'\\"' * 1_500_000,
-    "quotes": b'node { name: ' + b'"" ' * 150_000,
+    "quotes": b"node { name: " + b'"" ' * 150_000,
     "brackets": b"[" * 3_000_000,
     "braces": b"}" * 3_000_000,
     "commas": b"," * 3_000_000,
     "list of odd numbers": b"node { attr { value { tensor { float_val: [" + b"1," * 700_000 + b"x]",
-    "run of odd numbers": b"node { attr { value { tensor { " + b"int_val: 1\n" * 150_000 + b"int_val: x",
+    "run of odd numbers": b"node { attr { value { tensor { "
+    + b"int_val: 1\n" * 150_000
+    + b"int_val: x",
     "run of unknown fields": b"node { attr { value { tensor { " + b"new_val: 1\n" * 150_000,
     "run of flags": b"node { attr { value { tensor { " + b"bool_val: t\n" * 150_000,
-    "almost alike": b"".join(b'node { attr { key: "%d" value { i: 1 } x' % i for i in range(60)) * 300,
+    "almost alike": b"".join(b'node { attr { key: "%d" value { i: 1 } x' % i for i in range(60))
+    * 300,
     "open blocks": b"node { attr { " + b'key: "a" value ' * 1 + b"{ shape { dim { size: 1 } " * 50,
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", HOSTILE)
