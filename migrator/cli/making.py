@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
+from migrator.cli import options
 from migrator.cli.output import check_output, write_result
 from migrator.cli.progress import Progress
 from migrator.errors import EXIT_CANNOT, EXIT_NO, EXIT_YES, NeedsDecision
@@ -54,6 +55,7 @@ def make(
                 seed=args.seed,
                 timeout=args.timeout,
                 memory_limit=args.memory_limit,
+                limits=options.limits_of(args),
                 progress=progress.tell,
                 **arguments,
             )

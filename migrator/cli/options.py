@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     Verbs = argparse._SubParsersAction[argparse.ArgumentParser]
 
 
-SOURCE = "a frozen graph, SavedModel, .meta with checkpoint, hub module or Keras model"
+SOURCE = (
+    "a frozen graph, SavedModel, .meta with checkpoint, hub module or Keras model; also in an "
+    "archive or at an address"
+)
 
 
 def add_common(parser: argparse.ArgumentParser, *, verbose: str = "say more, on stderr") -> None:
@@ -239,6 +242,7 @@ def add_verification(parser: argparse.ArgumentParser) -> None:
 
 
 def add_process(parser: argparse.ArgumentParser) -> None:
+    add_limits(parser)
     group = parser.add_argument_group("child process")
     group.add_argument(
         "--timeout", type=float, default=600.0, metavar="S", help="seconds for each step (600)"

@@ -120,6 +120,7 @@ def execute(args: argparse.Namespace) -> int:
                 timeout=args.timeout,
                 op_libraries=args.op_library,
                 memory_limit=args.memory_limit,
+                limits=options.limits_of(args),
                 progress=progress.tell,
             )
     except NeedsDecision as decision:

@@ -60,6 +60,7 @@ def execute(args: argparse.Namespace) -> int:
             seed=args.seed,
             timeout=args.timeout,
             memory_limit=args.memory_limit,
+            limits=options.limits_of(args),
             progress=progress.tell,
         )
     if args.format == "json":

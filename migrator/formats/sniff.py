@@ -25,7 +25,7 @@ class Sniffed:
 
 
 _ZIP = b"PK\x03\x04"
-UNPACK = "unpack it first; inspect, diff and load take it as it is"
+UNPACK = "unpack it, or name it by itself: most verbs take it as it is"
 _PACK_ANEW = "unpack it; .zip and .tar.gz are read as they are"
 _ODD_PACKING = (
     (b"7z\xbc\xaf\x27\x1c", "a 7-zip archive"),

@@ -59,23 +59,3 @@ def test_sizes_have_units_and_names_may_have_dashes(capsys: Capture, tmp_path: P
     for text, code in (("decompressed-bytes=1K", 2), ("decompressed_bytes=2KiB", 0)):
         assert run(capsys, "inspect", path, "--limit", text).code == code
     assert run(capsys, "inspect", path, "--limit", "seconds=0.0000001").code == 2
-
-
-@pytest.mark.parametrize("verb", ["plan", "run", "audit", "migrate", "freeze", "tflite", "verify"])
-@pytest.mark.parametrize("name", ["m.pb.gz", "m.zip", "m.zip/in/m.pb"])
-def test_verbs_that_need_files_on_disk_refuse_archives_or_take_them(
-    verb: str, name: str, capsys: Capture, tmp_path: Path
-) -> None:
-    """Nothing may work by half: one clear error, and no result."""
-    from tests.places.packs import zipped
-
-    (tmp_path / "m.pb.gz").write_bytes(gzip.compress(MLP.read_bytes()))
-    (tmp_path / "m.zip").write_bytes(zipped({"in/m.pb": MLP.read_bytes()}))
-    dest = tmp_path / "out.tflite"
-    more = {"migrate": [dest], "freeze": [dest], "tflite": [dest], "verify": [MLP]}
-    done = run(capsys, verb, tmp_path / name, *more.get(verb, []))
-    assert "Traceback" not in done.err
-    assert done.code == 2
-    text = done.out + done.err
-    assert str(tmp_path / name.partition("/")[0]) in text
-    assert not dest.exists()
