@@ -8,8 +8,7 @@ from typing import TypeVar
 from migrator.graph.wiring import Wiring
 from migrator.inspection.candidates import Candidate, Control, Endpoints
 from migrator.model.graph import Graph
-from migrator.model.tensors import Shape
-from migrator.shapes.facts import meet
+from migrator.model.tensors import TensorRef
 
 _MOST = 10_000
 """Nodes that are looked at, nearest to the endpoints first. The rest counts as unknown."""
@@ -26,7 +25,12 @@ def with_shapes(endpoints: Endpoints, graph: Graph, wiring: Wiring) -> Endpoints
         endpoints.options,
         endpoints.alternatives,
     )
-    wanted = [item.tensor for group in groups for item in group if _is_open(item.shape)]
+    wanted = [
+        item.tensor
+        for group in groups
+        for item in group
+        if item.shape.dims is None and not _is_source(graph, item.tensor)
+    ]
     if not wanted:
         return endpoints
     from migrator.shapes.propagate import propagate
@@ -37,10 +41,10 @@ def with_shapes(endpoints: Endpoints, graph: Graph, wiring: Wiring) -> Endpoints
         return tuple(
             replace(
                 item,
-                shape=Shape(meet(item.shape.dims, shapes.shape(item.tensor).dims)),
+                shape=shapes.shape(item.tensor),
                 dtype=item.dtype if item.dtype is not None else shapes.dtype(item.tensor),
             )
-            if _is_open(item.shape)
+            if item.shape.dims is None
             else item
             for item in items
         )
@@ -55,5 +59,7 @@ def with_shapes(endpoints: Endpoints, graph: Graph, wiring: Wiring) -> Endpoints
     )
 
 
-def _is_open(shape: Shape) -> bool:
-    return shape.dims is None or None in shape.dims
+def _is_source(graph: Graph, tensor: str) -> bool:
+    """Whether only its own attributes can tell a tensor's shape, and have not."""
+    node = graph.by_name.get(TensorRef.parse(tensor).node)
+    return node is None or not node.inputs

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from migrator.collector import collector_paused
 from migrator.formats.checkpoint import checkpoint_place
 from migrator.graph.wiring import Wiring
-from migrator.inspection.cost import Cost
 from migrator.inspection.endpoints import Endpoints, find_endpoints
 from migrator.inspection.folder import Folder, describe_folder
 from migrator.inspection.shaped import with_shapes
@@ -27,6 +26,9 @@ from migrator.model.model import MetaGraph, Model, Signature, Source
 
 if TYPE_CHECKING:
     from migrator.inspection.tflite_facts import TFLiteFacts
+
+if TYPE_CHECKING:
+    from migrator.inspection.cost import Cost
 
 V1_CONTROL_FLOW = frozenset(
     prefix + op

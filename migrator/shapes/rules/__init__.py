@@ -13,35 +13,33 @@ from migrator.shapes.facts import Fact, sane
 from migrator.shapes.rules import (
     arithmetic,
     elementwise,
-    images,
     linear,
     moves,
-    others,
-    parsing,
     reductions,
     sizes,
     slices,
-    state,
     windows,
 )
 from migrator.shapes.rules.reading import Op, Rule
 
 RULES: dict[str, Rule] = {}
-for _family in (
-    elementwise,
-    arithmetic,
-    linear,
-    windows,
-    reductions,
-    sizes,
-    moves,
-    slices,
-    state,
-    images,
-    parsing,
-    others,
-):
+"""Of common ops; all of them once one was asked for that is not among these."""
+for _family in (elementwise, arithmetic, linear, windows, reductions, sizes, moves, slices):
     RULES.update(_family.RULES)
+_unasked = True
+
+
+def rule_of(op: str) -> Rule | None:
+    """The rule for an op, None where there is none."""
+    global _unasked
+    if _unasked and op not in RULES:
+        from migrator.shapes.rules import images, others, parsing, state
+
+        _unasked = False
+        for family in (state, images, parsing, others):
+            RULES.update(family.RULES)
+    return RULES.get(op)
+
 
 WRONG = (
     IndexError,
@@ -58,7 +56,7 @@ WRONG = (
 
 def infer(op: Op, facts: Sequence[Fact]) -> Sequence[Fact]:
     """Facts of an op's outputs; those missing are unknown. Raises nothing."""
-    rule = RULES.get(op.op)
+    rule = rule_of(op.op)
     if rule is None:
         return ()
     try:
