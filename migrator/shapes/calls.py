@@ -178,14 +178,17 @@ class Bodies:
             if name not in self._facts and name not in inner:
                 self._blind(name)
         done: set[str] = set()
-        while len(done) < len(self._functions):
-            rest = [name for name in self._open if name not in done]
-            rest = rest or [name for name in self._functions if name not in self._facts]
-            if not rest:
+        rest = iter(self._functions)
+        while True:
+            while self._open:
+                name, _ = self._open.popitem()
+                if name not in done:
+                    done.add(name)
+                    self._blind(name)
+            left = next((name for name in rest if name not in self._facts), None)
+            if left is None:
                 return
-            for name in rest:
-                done.add(name)
-                self._blind(name)
+            self._open[left] = None
 
     def _blind(self, name: str) -> None:
         function = self._functions.get(name)

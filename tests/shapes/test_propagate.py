@@ -168,9 +168,7 @@ def test_functions_that_call_themselves_or_each_other_end() -> None:
             )
             for k in range(times)
         ]
-        return wire.function(
-            name, {"a": 1}, {"out": 1}, nodes, {"out": f"c{times - 1}:output:0"}
-        )
+        return wire.function(name, {"a": 1}, {"out": 1}, nodes, {"out": f"c{times - 1}:output:0"})
 
     own = graph(placeholder("x"), call("y", "x", "f"), functions=[calling("f", "f")])
     assert dims(own, "y") is None
@@ -243,7 +241,9 @@ def test_no_graph_raises(nodes: list[bytes]) -> None:
         shapes.dtype(node.name)
 
 
-@pytest.mark.parametrize("name", ["tf1.15.5/conv_bn", "tf1.4.1/rnn_while", "tf1.15.5/cond_in_while"])
+@pytest.mark.parametrize(
+    "name", ["tf1.15.5/conv_bn", "tf1.4.1/rnn_while", "tf1.15.5/cond_in_while"]
+)
 def test_more_feeds_never_say_less(name: str) -> None:
     """What is known of an unknown batch stays true of a batch of three."""
     made = sample(name).model().graph

@@ -132,7 +132,7 @@ def _run(graph: Any, shapes: Shapes, feeds: dict[str, np.ndarray[Any, Any]]) -> 
         tensor
         for operation in graph.get_operations()
         for tensor in operation.outputs
-        if tensor.dtype.is_numpy_compatible and tensor.dtype.as_datatype_enum < 20
+        if graph.is_fetchable(tensor) and tensor.dtype.as_datatype_enum < 20
     ]
     with tf.compat.v1.Session(graph=graph) as session:
         try:
