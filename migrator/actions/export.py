@@ -22,7 +22,7 @@ from migrator.model.graph import Function, Graph
 from migrator.model.model import MetaGraph, Model
 from migrator.report.escape import shown
 from migrator.report.export.formats import GRAPH_DEF, TENSORBOARD, Form, form_for
-from migrator.report.export.subject import Subject, with_called
+from migrator.report.export.subject import Subject, undecoded, with_called
 from migrator.report.export.tensorboard import log_name, write_log, write_shown_graph
 
 PathLike = str | os.PathLike[str]
@@ -198,8 +198,8 @@ def _write(subject: Subject, dest: PathLike | BinaryIO, form: Form, *, overwrite
 def _write_file(subject: Subject, file: BinaryIO, form: Form) -> int:
     if form is GRAPH_DEF:
         graph = subject.as_graph(exact=True)
-        functions = graph.functions.values()
-        return write_graph(file, graph.nodes, functions, graph.versions, keep_devices=True)
+        nodes, functions = map(undecoded, graph.nodes), graph.functions.values()
+        return write_graph(file, nodes, functions, graph.versions, keep_devices=True)
     assert form.text is not None
     size = 0
     for part in form.text(subject):

@@ -59,6 +59,10 @@ class WireAttrs(Mapping[str, AttrValue]):
         self._cache[key] = value
         return value
 
+    def fresh(self) -> WireAttrs:
+        """The same attributes with nothing decoded yet: for a walk that keeps nothing."""
+        return WireAttrs(self._message, self.spans, self._limits, self._where, self._index)
+
     def _place(self, key: str) -> str:
         owner = self._where if self._index is None else f"{self._where}[{self._index}]"
         return f"{owner}.attr[{key!r}]"

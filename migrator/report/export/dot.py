@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from migrator.graph.elements import ARGUMENT_OP, RESULT_OP, Elements
 from migrator.report.escape import shown
 from migrator.report.explorer.names import namespaces
-from migrator.report.export.subject import Row, Subject, attrs_text, compact, row, shape_text
+from migrator.report.export.subject import Row, Rows, Subject, attrs_text, compact, shape_text
 from migrator.report.export.texts import dot as quoted
 
 SMALL = 500
@@ -28,7 +28,7 @@ _COLORS = {
 
 def dot(subject: Subject) -> Iterator[str]:
     """The text in parts. Linear; one node is in memory at a time where there are many."""
-    elements = Elements(subject.graph)
+    elements, rows = Elements(subject.graph), Rows()
     facts = subject.facts()
     yield "digraph G {\n"
     for name, value in facts.items():
@@ -39,10 +39,10 @@ def dot(subject: Subject) -> Iterator[str]:
         'fontsize=10, color="#999999"];\n'
     )
     if len(elements) <= SMALL:
-        yield from _in_scopes(elements)
+        yield from _in_scopes(elements, rows)
     else:
         for number, item in enumerate(elements.items):
-            yield _node(number, row(item), item.name)
+            yield _node(number, rows.row(item), item.name)
     for edge in elements.edges():
         style = ", style=dashed, color=gray" if edge.control else ""
         named = f", src_arg={quoted(edge.src_arg)}" if edge.src_arg else ""
@@ -53,7 +53,7 @@ def dot(subject: Subject) -> Iterator[str]:
     yield "}\n"
 
 
-def _in_scopes(elements: Elements) -> Iterator[str]:
+def _in_scopes(elements: Elements, rows: Rows) -> Iterator[str]:
     """The nodes, those of one scope beside each other within its box."""
     paths = [tuple(filter(None, layer.split("/"))) for layer in _layers(elements)]
     order = sorted(range(len(paths)), key=paths.__getitem__)
@@ -73,7 +73,7 @@ def _in_scopes(elements: Elements) -> Iterator[str]:
         name = item.name
         if path:  # the box says the rest
             name = name.strip("/").rpartition("/")[2]
-        yield _node(number, row(item), name)
+        yield _node(number, rows.row(item), name)
     yield "}\n" * len(open_)
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from migrator.graph.elements import Elements
-from migrator.report.export.subject import Subject, attrs_text, compact, row, shape_text
-from migrator.report.export.texts import xml
+from migrator.report.export.subject import Rows, Subject, attrs_text, compact, shape_text
+from migrator.report.export.texts import xml, xml_ascii
 
 _HEAD = """<?xml version="1.0" encoding="UTF-8"?>
 <gexf xmlns="http://www.gexf.net/1.2draft" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"
@@ -23,7 +23,7 @@ _EDGE = (("src_port", "integer"), ("src_arg", "string"), ("dst_slot", "integer")
 
 def gexf(subject: Subject) -> Iterator[str]:
     """The text in parts. Linear; one node is in memory at a time."""
-    elements = Elements(subject.graph)
+    elements, rows = Elements(subject.graph), Rows()
     facts = subject.facts()
     yield _HEAD
     about = "; ".join(
@@ -37,19 +37,19 @@ def gexf(subject: Subject) -> Iterator[str]:
     yield _declared("edge", _EDGE)
     yield "<nodes>\n"
     for number, item in enumerate(elements.items):
-        found = row(item)
+        found = rows.row(item)
         values = (
-            found.op,
-            found.device,
+            xml(found.op),
+            xml(found.device),
             found.dtype or "",
             shape_text(found.shape),
-            compact(found.calls) if found.calls else "",
-            attrs_text(found),
+            xml_ascii(compact(found.calls)) if found.calls else "",
+            xml_ascii(attrs_text(found)),
         )
         yield f'<node id="n{number}" label="{xml(found.name)}"><attvalues>'
         yield "".join(
             [
-                f'<attvalue for="{key}" value="{xml(text)}"/>'
+                f'<attvalue for="{key}" value="{text}"/>'
                 for key, text in enumerate(values)
                 if text or not key
             ]

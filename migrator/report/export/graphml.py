@@ -12,14 +12,13 @@ from collections.abc import Iterator
 
 from migrator.graph.elements import Elements
 from migrator.report.escape import shown
-from migrator.report.export.subject import Subject, attrs_text, compact, row, shape_text
-from migrator.report.export.texts import xml
+from migrator.report.export.subject import Rows, Subject, attrs_text, compact, shape_text
+from migrator.report.export.texts import xml, xml_ascii
 
 _HEAD = """<?xml version="1.0" encoding="UTF-8"?>
 <graphml xmlns="http://graphml.graphdrawing.org/xmlns"
  xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"
  xmlns:y="http://www.yworks.com/xml/graphml"
- xmlns:yed="http://www.yworks.com/xml/yed/3"
  xsi:schemaLocation="http://graphml.graphdrawing.org/xmlns
  http://www.yworks.com/xml/schema/graphml/1.1/ygraphml.xsd">
 """
@@ -48,7 +47,7 @@ _LONGEST_LABEL = 60
 
 def graphml(subject: Subject) -> Iterator[str]:
     """The text in parts. Linear; one node is in memory at a time."""
-    elements = Elements(subject.graph)
+    elements, rows = Elements(subject.graph), Rows()
     yield _HEAD
     for kind, name, value in _KEYS:
         yield (
@@ -59,19 +58,20 @@ def graphml(subject: Subject) -> Iterator[str]:
     facts = subject.facts()
     for name in ("format", "tags", "producer", "function"):
         value = facts[name]
-        text = compact(value) if isinstance(value, list) else str(value)
+        is_list = isinstance(value, list)
+        text = xml_ascii(compact(value)) if is_list else xml(str(value))
         yield _data("graph", name, text)
     yield "\n"
     for number, item in enumerate(elements.items):
-        found = row(item)
-        yield f'<node id="n{number}">' + _data("node", "name", found.name)
-        yield _data("node", "op", found.op)
+        found = rows.row(item)
+        yield f'<node id="n{number}">' + _data("node", "name", xml(found.name))
+        yield _data("node", "op", xml(found.op))
         for name, text in (
-            ("device", found.device),
+            ("device", xml(found.device)),
             ("dtype", found.dtype or ""),
             ("shape", shape_text(found.shape)),
-            ("calls", compact(found.calls) if found.calls else ""),
-            ("attrs", attrs_text(found)),
+            ("calls", xml_ascii(compact(found.calls)) if found.calls else ""),
+            ("attrs", xml_ascii(attrs_text(found))),
         ):
             if text:
                 yield _data("node", name, text)
@@ -92,7 +92,7 @@ def graphml(subject: Subject) -> Iterator[str]:
 
 
 def _data(kind: str, name: str, text: str) -> str:
-    return f'<data key="{_ID[kind, name]}">{xml(text)}</data>'
+    return f'<data key="{_ID[kind, name]}">{text}</data>'
 
 
 def _label(op: str, name: str) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from migrator.errors import LimitError
 from migrator.graph.elements import Elements
-from migrator.report.export.subject import Subject, compact, row
+from migrator.report.export.subject import Rows, Subject, compact
 
 _MOST_NAMES = 4 << 30
 """Characters of names that edges may spell, together."""
@@ -27,7 +27,7 @@ def node_link(subject: Subject) -> Iterator[str]:
 
 
 def _graph(subject: Subject) -> Iterator[str]:
-    elements = Elements(subject.graph)
+    elements, rows = Elements(subject.graph), Rows()
     names = [item.name for item in elements.items]
     _check(elements, names, subject)
     yield f'{{"directed":true,"multigraph":true,"graph":{compact(subject.facts())[:-1]}'
@@ -39,7 +39,7 @@ def _graph(subject: Subject) -> Iterator[str]:
         yield "}"
     yield '},\n"nodes":['
     for number, item in enumerate(elements.items):
-        found = row(item)
+        found = rows.row(item)
         told = {
             "id": found.name,
             "op": found.op,

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from migrator.diffing.changes.attributes import readable
-from migrator.graph.elements import Element, Elements, element_dtype, element_shape
+from migrator.graph.elements import Element, element_dtype, element_shape
 from migrator.graph.function_graph import function_graph
 from migrator.migration.subgraph import called_functions
-from migrator.model.graph import Function, Graph
+from migrator.model.graph import AttrValue, Function, Graph, Node
 from migrator.model.model import MetaGraph, Model
+from migrator.model.tensors import LazyTensor
+
+_SMALL = 256
+"""Stored bytes of constants whose texts are kept."""
+_MOST_TEXTS = 1 << 14
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -74,20 +78,45 @@ class Row(NamedTuple):
     calls: tuple[str, ...]
 
 
-def row(item: Element) -> Row:
-    """What is told of an element; its attributes are decoded now."""
-    dtype, shape = element_dtype(item), element_shape(item)
-    name = dtype.name if dtype is not None and dtype.known else None
-    node = item.node
-    if node is None:
-        return Row(item.name, item.op, "", name, shape.as_list(), {}, ())
-    attrs = {key: readable(node.attrs[key]) for key in sorted(node.attrs)}
-    return Row(item.name, item.op, node.device, name, shape.as_list(), attrs, node.called)
+class Rows:
+    """What is told of elements, one by one; nothing of them is kept but what constants repeat."""
+
+    __slots__ = ("_texts",)
+
+    def __init__(self) -> None:
+        self._texts: dict[bytes, Any] = {}
+
+    def row(self, item: Element) -> Row:
+        """Attributes are decoded now, and forgotten."""
+        node = item.node
+        if node is not None:
+            node = undecoded(node)
+            item = Element(item.name, item.op, node)
+        dtype, shape = element_dtype(item), element_shape(item)
+        name = dtype.name if dtype is not None and dtype.known else None
+        if node is None:
+            return Row(item.name, item.op, "", name, shape.as_list(), {}, ())
+        attrs = {key: self._told(node.attrs[key]) for key in sorted(node.attrs)}
+        return Row(item.name, item.op, node.device, name, shape.as_list(), attrs, node.called)
+
+    def _told(self, value: AttrValue) -> Any:
+        """Most small constants of a graph are there many times: axes, zeros, ones."""
+        if not isinstance(value, LazyTensor) or value.stored_bytes > _SMALL:
+            return readable(value)
+        content = value.read()
+        if content not in self._texts:
+            if len(self._texts) >= _MOST_TEXTS:
+                self._texts.clear()
+            self._texts[content] = readable(value)
+        return self._texts[content]
 
 
-def rows(elements: Elements) -> Iterator[Row]:
-    """One after the other, in order."""
-    return map(row, elements.items)
+def undecoded(node: Node) -> Node:
+    """The node, for a look that the model is not to remember: decoded attributes take memory."""
+    fresh = getattr(node.attrs, "fresh", None)
+    if fresh is None:
+        return node
+    return Node(node.name, node.op, node.inputs, node.device, fresh())
 
 
 def attrs_text(found: Row) -> str:
@@ -104,4 +133,7 @@ def shape_text(shape: list[int | None] | None) -> str:
 
 def compact(value: Any) -> str:
     """JSON on one line. ASCII only."""
-    return json.dumps(value, separators=(",", ":"), allow_nan=False)
+    return _ENCODER.encode(value)
+
+
+_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)

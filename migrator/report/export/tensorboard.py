@@ -18,7 +18,7 @@ from migrator.formats.encode import encode_attr, encode_shape, write_graph
 from migrator.formats.wire import FIXED64, bytes_field, number_field, tag, text_field, varint
 from migrator.model.graph import AttrValue, Function, FunctionRef, Graph, Node
 from migrator.model.tensors import LazyBytes, LazyTensor, TensorSpec
-from migrator.report.export.subject import compact
+from migrator.report.export.subject import compact, undecoded
 
 VERSION = "brain.Event:2"
 _KEPT = 1024
@@ -35,7 +35,7 @@ def log_name(seconds: float) -> str:
 
 def write_shown_graph(file: BinaryIO, graph: Graph) -> int:
     """Write ``graph`` as a GraphDef without its weights: types and shapes are kept."""
-    nodes = map(shown_node, graph.nodes)
+    nodes = (shown_node(undecoded(node)) for node in graph.nodes)
     functions = map(_shown_function, graph.functions.values())
     return write_graph(file, nodes, functions, graph.versions, keep_devices=True)
 

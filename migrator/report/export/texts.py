@@ -13,10 +13,9 @@ from collections.abc import Iterable, Iterator
 _NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff\\\\]")
 """What XML 1.0 has no way to write, and the backslash."""
 _NO_DOT = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff\\\\]")
-_MARKUP = re.compile('[&<>"\t\n\r\x7f-\x9f\u2028\u2029]')
+_BLANKS = re.compile("[\t\n\r\x7f-\x9f\u2028\u2029]")
 _ESCAPE = re.compile(r"\\(?:\\|x([0-9a-f]{2})|u([0-9a-f]{4})|U([0-9a-f]{8}))")
 _DOT_MOST = 2000
-_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"}
 
 
 def escaped(text: str) -> str:
@@ -36,7 +35,14 @@ def xml(text: str) -> str:
     """
     if _NO_XML.search(text):
         text = _NO_XML.sub(_escape, text)
-    return _MARKUP.sub(_entity, text) if _MARKUP.search(text) else text
+    text = xml_ascii(text)
+    return _BLANKS.sub(_by_number, text) if _BLANKS.search(text) else text
+
+
+def xml_ascii(text: str) -> str:
+    """The same for a text of printable ASCII characters, such as JSON, whose backslashes stay."""
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return text.replace('"', "&quot;")
 
 
 def dot(text: str) -> str:
@@ -82,6 +88,5 @@ def _character(found: re.Match[str]) -> str:
     return chr(code) if code <= 0x10FFFF else found[0]
 
 
-def _entity(found: re.Match[str]) -> str:
-    char = found[0]
-    return _ENTITIES.get(char) or f"&#{ord(char)};"
+def _by_number(found: re.Match[str]) -> str:
+    return f"&#{ord(found[0])};"
