@@ -157,13 +157,14 @@ def full_name(function: str, node: Node) -> str:
 
 
 def tensor_weight(name: str, value: LazyTensor, op: str = VARIABLE, function: str = "") -> Weight:
+    elements, itemsize = value.elements, value.dtype.itemsize
     return Weight(
         name=name,
         op=op,
         dtype=value.dtype,
         shape=value.shape,
-        elements=value.elements,
-        bytes=value.nbytes,
+        elements=elements,
+        bytes=elements * itemsize if itemsize else value.stored_bytes,
         function=function,
     )
 

@@ -10,7 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import cycle
 from pathlib import Path
 from typing import BinaryIO
@@ -70,6 +70,27 @@ def many(folder: Path, steps: int = MANY_STEPS) -> Path:
 def beyond_protobuf(folder: Path) -> Path:
     """3.2 GB, past what protobuf parses; the weights are holes, so it takes little disk."""
     return _made_once(folder / "made-3.2gb-sparse-v1.pb", _write_beyond)
+
+
+def sparse_towers(folder: Path, widths: Mapping[str, int]) -> Path:
+    """A folder with ``WIDTH.pb`` for each width: twelve layers whose weights are holes."""
+    towers = folder / "made-sparse-towers-v1"
+    for width in widths.values():
+        _made_once(towers / f"{width}.pb", lambda out, width=width: _write_holes(out, width))
+    return towers
+
+
+def many_twice(folder: Path, steps: int) -> Path:
+    """A folder with ``many`` of ``steps`` and of ten times as many."""
+    twice = folder / f"made-many-twice-{steps}-v1"
+    for count in (steps, 10 * steps):
+        many(twice, count)
+    return twice
+
+
+def by_size(folder: Path) -> list[Path]:
+    """The models of a folder, the smallest first."""
+    return sorted(folder.glob("*.pb"), key=lambda path: path.stat().st_size)
 
 
 def zoo(folder: Path, models: int) -> Path:
@@ -165,10 +186,14 @@ def _write_tower(out: BinaryIO, layers: int) -> None:
 
 
 def _write_beyond(out: BinaryIO) -> None:
+    _write_holes(out, 8192)
+
+
+def _write_holes(out: BinaryIO, width: int) -> None:
     def leave_hole(size: int) -> None:
         out.seek(size, os.SEEK_CUR)
 
-    _dense_stack(out, layers=12, width=8192, fill=leave_hole)
+    _dense_stack(out, layers=12, width=width, fill=leave_hole)
 
 
 def _dense_stack(

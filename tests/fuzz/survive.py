@@ -12,12 +12,21 @@ from migrator.formats.load import load
 from migrator.formats.sniff import sniff
 from migrator.formats.tflite import model as tflite
 from migrator.graph.build import to_networkx
+from migrator.inspection.node import describe_node
+from migrator.inspection.parts import Parts
 from migrator.inspection.summary import summarize
+from migrator.inspection.tree import scope_tree
+from migrator.inspection.weight_list import list_weights
 from migrator.limits import DEFAULT_LIMITS
 from migrator.model.model import Model
 from migrator.places.source import ByteSource
 from migrator.report import json_v1
+from migrator.report.json_parts import parts_json
 from migrator.report.text import inspect_text
+from migrator.report.text_parts import parts_text
+
+_NODES = 4
+"""So many nodes are looked at one by one."""
 
 
 def outcome_of_file(path: str | os.PathLike[str]) -> str:
@@ -62,6 +71,23 @@ def use(model: Model) -> None:
     text = inspect_text(summary)
     assert_harmless(text)
     json.loads(json_v1.dumps(json_v1.inspect_result([summary])))
+    use_parts(model)
+
+
+def use_parts(model: Model) -> None:
+    """``--tree``, ``--weights`` and ``--node`` for a few nodes."""
+    try:
+        weights = list_weights(model)
+    except MigratorError as error:  # of the checkpoint beside it
+        assert_clear(error)
+        weights = ()
+    nodes = model.meta_graphs[0].graph.nodes[:_NODES] if model.meta_graphs else ()
+    names = [*(node.name for node in nodes), *list(model.variables)[:_NODES]]
+    parts = [Parts(tree=scope_tree(model), weights=weights)]
+    parts += [Parts(node=describe_node(model, name)) for name in names]
+    for part in parts:
+        assert_harmless("\n".join(parts_text(part)))
+        json.dumps(parts_json(part), allow_nan=False)
 
 
 def assert_clear(error: MigratorError) -> None:
