@@ -509,14 +509,14 @@ def test_a_configuration_past_its_bounds_is_refused(
 
 
 def test_many_calls_and_many_layers_take_linear_time(tmp_path: Path) -> None:
-    calls = [[["x", 0, 0]]] * 20_000
+    calls = [[["x", 0, 0]]] * 6000
     chain = [
-        layer(f"d{number}", "Dense", [[[f"d{number - 1}", 0, 0]]]) for number in range(1, 9999)
+        layer(f"d{number}", "Dense", [[[f"d{number - 1}", 0, 0]]]) for number in range(1, 2999)
     ]
     config = functional(ENTRY, layer("d0", "Dense", calls), *chain)
     start = time.perf_counter()
     found = graph(tmp_path, config)
-    assert len(found.nodes) == 1 + 20_000 + 9998
+    assert len(found.nodes) == 1 + 6000 + 2998
     assert time.perf_counter() - start < 5
 
 
@@ -533,3 +533,18 @@ def test_a_layer_list_that_names_one_group_again_and_again_is_bounded(tmp_path: 
     (tmp_path / "m.h5").write_bytes(file.getvalue())
     with pytest.raises(LimitError, match="variables"):
         load(tmp_path / "m.h5", limits=Limits(variables=10_000))
+
+
+def test_groups_that_share_their_layers_are_read_once(tmp_path: Path) -> None:
+    count = 4000
+    inner = [functional(ENTRY, name=f"f{number}") for number in range(count)]
+    file = io.BytesIO()
+    with h5py.File(file, "w") as made:
+        layers = made.create_group("layers")
+        for number in range(count):
+            name = f"functional_{number}" if number else "functional"
+            layers.create_group(name)["layers"] = layers
+    path = archive(tmp_path / "m.keras", functional(*inner), file.getvalue())
+    start = time.perf_counter()
+    load(path)
+    assert time.perf_counter() - start < 5

@@ -6,6 +6,7 @@ import io
 import json
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from struct import unpack_from
@@ -32,7 +33,7 @@ _DAMAGE = (
     NotImplementedError,
     RuntimeError,
     EOFError,
-    zipfile.zlib.error,  # type: ignore[attr-defined]
+    zlib.error,
 )
 
 

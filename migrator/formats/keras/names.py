@@ -103,7 +103,7 @@ def numbered_weights(root: Group, model: Mapping[str, Any] | None) -> Iterator[N
         keeps = part.group.links.get(_VARS)
         if isinstance(keeps, Group) and id(keeps) not in seen:
             yield from _weights(keeps, part)
-        stack += reversed(list(_parts(part)))
+        stack += reversed(list(_parts(part, seen)))
 
 
 def _weights(keeps: Group, part: _Part) -> Iterator[NumberedWeight]:
@@ -144,7 +144,7 @@ def _called(part: _Part, count: int) -> tuple[str, ...] | None:
     return names[:-1] if is_prefix else None
 
 
-def _parts(above: _Part) -> Iterator[_Part]:
+def _parts(above: _Part, seen: set[int]) -> Iterator[_Part]:
     """What lies under a part, in the order of the model's layers where that is known."""
     model = above.layer if above.layer is not None and is_model(above.layer) else None
     for name, link in sorted(above.group.links.items(), key=lambda item: _natural(item[0])):
@@ -152,10 +152,14 @@ def _parts(above: _Part) -> Iterator[_Part]:
             continue
         path = f"{above.path}/{name}".lstrip("/")
         if name in CONTAINERS:
+            if id(link) in seen:
+                continue
+            seen.add(id(link))
             yield from _layers(link, path, above, model)
         else:
             inner = _inner(above.layer, name)
-            kind = _kind(name) if inner is above.layer else _snake_case(class_name(inner or {}))
+            is_own = inner is None or inner is above.layer
+            kind = _kind(name) if is_own else _snake_case(class_name(inner or {}))
             yield _part(link, path, above, kind, name, inner)
 
 
@@ -199,7 +203,7 @@ def _part(
 
 def _inner(layer: Mapping[str, Any] | None, name: str) -> Mapping[str, Any] | None:
     """The configuration of a part of a layer: what it wraps, else the layer's own."""
-    if layer is None:
+    if layer is None or is_model(layer):
         return None
     wrapped = config_of(layer).get(name)
     return wrapped if isinstance(wrapped, dict) and "class_name" in wrapped else layer
