@@ -536,7 +536,7 @@ def test_a_layer_list_that_names_one_group_again_and_again_is_bounded(tmp_path: 
 
 
 def test_groups_that_share_their_layers_are_read_once(tmp_path: Path) -> None:
-    count = 4000
+    count = 1500
     inner = [functional(ENTRY, name=f"f{number}") for number in range(count)]
     file = io.BytesIO()
     with h5py.File(file, "w") as made:
