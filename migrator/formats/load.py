@@ -13,12 +13,11 @@ from migrator.formats import graph_def, meta_graph, saved_model
 from migrator.formats.checkpoint import model as checkpoint
 from migrator.formats.checkpoint.locate import index_for, latest_in
 from migrator.formats.names import SAVED_MODEL_FILES
-from migrator.formats.packed import unpacked_place
+from migrator.formats.packed import tell_packing, unpacked_place
 from migrator.formats.sniff import sniff
 from migrator.limits import DEFAULT_LIMITS, Deadline, Limits
 from migrator.model.model import Model
 from migrator.places.addresses import is_remote, shown
-from migrator.places.archive import UnpackedPlace
 from migrator.places.place import LocalPlace, Place
 from migrator.places.resolve import place_of
 from migrator.places.source import ByteSource
@@ -76,8 +75,7 @@ def load(path: str | os.PathLike[str] | Place, *, limits: Limits = DEFAULT_LIMIT
         try:
             model = _read(place, limits, visit.deadline)
         except (FormatError, UnsupportedFormat) as error:
-            if isinstance(place, UnpackedPlace):
-                error.what = f"{place.kind}-compressed, and its content {error.what}"
+            tell_packing(error, place)
             raise
     except FormatError:
         visit.settle()  # it may have been replaced while it was read

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from migrator.errors import FormatError, MigratorError, NeedsDecision
 from migrator.formats.checkpoint.locate import STATE, latest_in
 from migrator.formats.sniff import Sniffed, sniff
-from migrator.places.archive import MemberPlace
+from migrator.places.archive import MemberPlace, UnpackedPlace
 from migrator.places.packing import packing_of
 from migrator.places.place import Place
 from migrator.places.resolve import NESTED, opened, too_deep
@@ -44,6 +44,12 @@ def unpacked_place(place: Place, visit: Visit, model_place: Callable[[Place], Pl
             return place
         place = inner
     raise too_deep(place)
+
+
+def tell_packing(error: MigratorError, place: Place) -> None:
+    """Have ``error`` say that what it speaks of was decompressed, where it was."""
+    if isinstance(place, UnpackedPlace):
+        error.what = f"{place.kind}-compressed, and its content {error.what}"
 
 
 def _in_folder(top: MemberPlace, visit: Visit) -> Place:

@@ -16,7 +16,9 @@ NESTED = 4
 """Archives in archives; ``.tar.gz`` counts as one."""
 _DEEPEST = 64
 """Names behind an archive's that are looked at; each may be a question to a store."""
-_KERAS = frozenset(("config.json", "metadata.json"))
+_KERAS = "config.json"
+_BESIDE_IT = ("metadata.json", "model.weights.h5")
+"""A ``.keras`` file has the one and at least one of the others at its root."""
 
 
 def place_of(
@@ -96,7 +98,8 @@ def opened(place: Place, visit: Visit) -> Place:
 
         archive = ZipArchive(place, source, visit)
         names = archive.tree.top.keys()
-        if names >= _KERAS and "saved_model.pb" not in names:
+        is_keras = _KERAS in names and any(name in names for name in _BESIDE_IT)
+        if is_keras and "saved_model.pb" not in names:
             return place
     else:
         from migrator.places.tars import TarArchive

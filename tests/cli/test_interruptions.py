@@ -128,7 +128,7 @@ def test_an_interruption_is_one_line_and_its_exit_code(
         time.sleep(1)
 
     before = [signal.getsignal(name) for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
-    monkeypatch.setattr("migrator.migration.planning.load", stop)
+    monkeypatch.setattr("migrator.migration.planning.load_on_disk", stop)
     try:
         code = main(["plan", str(MLP)])
     finally:

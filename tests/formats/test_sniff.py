@@ -33,6 +33,7 @@ def packed(kind: str) -> bytes:
     if kind != "tar":
         with zipfile.ZipFile(file, "w") as archive:
             archive.writestr("config.json" if kind == "keras" else "x/config.json", "{}")
+            archive.writestr("metadata.json", "{}")
     else:
         with tarfile.open(fileobj=file, mode="w") as archive:
             archive.addfile(tarfile.TarInfo("empty"))

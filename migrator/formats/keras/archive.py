@@ -61,10 +61,13 @@ class _Unpacked:
 
 
 def holds_config(source: ByteSource) -> bool:
-    """Whether a zip archive has ``config.json`` at its root. False for one that is damaged."""
+    """Whether a zip archive is a ``.keras`` file: with ``config.json`` and what goes with it at its
+    root, as many another archive of a model has the one. False for one that is damaged.
+    """
     try:
         with _opened(source) as archive:
-            return CONFIG in archive.NameToInfo
+            names = archive.NameToInfo
+            return CONFIG in names and (METADATA in names or WEIGHTS in names)
     except MigratorError:
         return False
 
