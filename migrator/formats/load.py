@@ -8,11 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from migrator.collector import collector_paused
-from migrator.errors import FormatError, UnsupportedFormat
+from migrator.errors import FormatError, MigratorError, UnsupportedFormat
 from migrator.formats import graph_def, meta_graph, saved_model
 from migrator.formats.checkpoint import model as checkpoint
 from migrator.formats.checkpoint.locate import index_for, latest_in
-from migrator.formats.names import SAVED_MODEL_FILES
 from migrator.formats.packed import tell_packing, unpacked_place
 from migrator.formats.sniff import sniff
 from migrator.limits import DEFAULT_LIMITS, Deadline, Limits
@@ -74,7 +73,7 @@ def load(path: str | os.PathLike[str] | Place, *, limits: Limits = DEFAULT_LIMIT
         place = unpacked_place(place, visit, model_place)
         try:
             model = _read(place, limits, visit.deadline)
-        except (FormatError, UnsupportedFormat) as error:
+        except MigratorError as error:
             tell_packing(error, place)
             raise
     except FormatError:

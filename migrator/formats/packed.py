@@ -6,7 +6,7 @@ import re
 import shlex
 from collections.abc import Callable, Iterator
 
-from migrator.errors import FormatError, MigratorError, NeedsDecision
+from migrator.errors import FormatError, MigratorError, NeedsDecision, UnsupportedFormat
 from migrator.formats.checkpoint.locate import STATE, latest_in
 from migrator.formats.sniff import Sniffed, sniff
 from migrator.places.archive import MemberPlace, UnpackedPlace
@@ -47,8 +47,8 @@ def unpacked_place(place: Place, visit: Visit, model_place: Callable[[Place], Pl
 
 
 def tell_packing(error: MigratorError, place: Place) -> None:
-    """Have ``error`` say that what it speaks of was decompressed, where it was."""
-    if isinstance(place, UnpackedPlace):
+    """Say in what is wrong with a file's content that the file itself is compressed."""
+    if isinstance(place, UnpackedPlace) and isinstance(error, (FormatError, UnsupportedFormat)):
         error.what = f"{place.kind}-compressed, and its content {error.what}"
 
 

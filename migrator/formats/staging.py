@@ -12,7 +12,7 @@ from inspect import signature
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from migrator.errors import FormatError, MigratorError, UnsupportedFormat
+from migrator.errors import MigratorError
 from migrator.files import temporary_folder
 from migrator.formats.load import model_place
 from migrator.formats.packed import SAVED_MODELS, tell_packing, unpacked_place
@@ -79,9 +79,8 @@ def staged(path: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS) -> Ite
         try:
             yield found
         except MigratorError as error:
-            if isinstance(error, (FormatError, UnsupportedFormat)):
-                tell_packing(error, place)
             _rename(error, found)
+            tell_packing(error, place)
             raise
         finally:
             _current.reset(token)

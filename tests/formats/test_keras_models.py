@@ -390,7 +390,7 @@ def test_a_zip_of_something_else_is_none(tmp_path: Path) -> None:
         load(archive(tmp_path / "m.zip", {"architectures": ["BertModel"]}))
     with zipfile.ZipFile(tmp_path / "other.zip", "w") as file:
         file.writestr("model/config.json", "{}")
-    with pytest.raises(UnsupportedFormat, match="is a zip archive"):
+    with pytest.raises(FormatError, match="is in a zip archive, and is a text file"):
         load(tmp_path / "other.zip")
 
 
