@@ -18,6 +18,7 @@ _MOST_TEXT = 600
 # By what stands in a reason: the word for one file, and for several.
 _KINDS = (
     (re.compile(r"\bTFLite\b"), "TFLite", "TFLite"),
+    (re.compile(r"\bgraph as text\b"), "text graph", "text graphs"),
     (re.compile(r"\bas text\b"), "text twin", "text twins"),
     (
         re.compile(r"\bweights without a (graph|model)\b"),
