@@ -12,6 +12,7 @@ from migrator.errors import FormatError, MigratorError, UnsupportedFormat
 from migrator.formats import graph_def, meta_graph, saved_model
 from migrator.formats.checkpoint import model as checkpoint
 from migrator.formats.checkpoint.locate import index_for, latest_in
+from migrator.formats.names import SAVED_MODEL_FILES
 from migrator.formats.packed import tell_packing, unpacked_place
 from migrator.formats.sniff import sniff
 from migrator.limits import DEFAULT_LIMITS, Deadline, Limits

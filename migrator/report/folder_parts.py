@@ -13,6 +13,11 @@ from migrator.model.tensors import LazyTensor
 from migrator.report.escape import shown, size
 
 Json = dict[str, Any]
+IN_FOLDERS = (
+    *("saved_model", "saved_model_text", "hub_module"),
+    *("meta_graph", "meta_graph_text"),
+)
+"""Formats with something beside them."""
 _NAMED = 5
 _FILES = 20
 _CLASSES = 8
@@ -137,48 +142,53 @@ def _some(names: Sequence[str]) -> str:
 
 
 def folder_json(folder: Folder) -> Json:
-    """The same as a JSON object; what is not there is left out."""
-    found: Json = {}
-    if folder.checkpoint is not None:
-        facts = folder.checkpoint
-        found["checkpoint"] = {
-            "prefix": facts.prefix,
-            "version": facts.version,
-            "shards": facts.shards,
-            "entries": facts.entries,
-            "joined": facts.joined,
-            "keys": dict(facts.by_node),
-            "without_value": list(facts.without_value),
-            "without_variable": list(facts.without_variable),
-        }
-    for key, files in (("assets", folder.assets), ("assets_extra", folder.extra)):
-        if files:
-            found[key] = [_file(item) for item in files]
-    if folder.fingerprint is not None:
-        said = folder.fingerprint.said
-        found["fingerprint"] = {
-            "version": said.version,
-            "uuid": said.uuid,
-            "saved_model_checksum": f"{said.saved_model:016x}",
-            "graph_def_program_hash": f"{said.graph:016x}",
-            "signature_def_hash": f"{said.signatures:016x}",
-            "saved_object_graph_hash": f"{said.objects:016x}",
-            "checkpoint_hash": f"{said.checkpoint:016x}",
-            "saved_model_matches": folder.fingerprint.saved_model_matches,
-            "checkpoint_matches": folder.fingerprint.checkpoint_matches,
-        }
-    if folder.keras is not None:
-        keras = folder.keras
-        found["keras"] = {
-            "version": keras.version,
-            "root": keras.root,
-            "classes": dict(keras.classes),
-        }
-    if folder.attachments:
-        found["attachments"] = [
-            {"key": item.key, "bytes": item.bytes} for item in folder.attachments
-        ]
-    return found
+    """The same as a JSON object; null for what is not there."""
+    return {
+        "checkpoint": _checkpoint_json(folder.checkpoint),
+        "assets": [_file(item) for item in folder.assets],
+        "assets_extra": [_file(item) for item in folder.extra],
+        "fingerprint": _fingerprint_json(folder.fingerprint),
+        "keras": _keras_json(folder.keras),
+        "attachments": [{"key": item.key, "bytes": item.bytes} for item in folder.attachments],
+    }
+
+
+def _checkpoint_json(facts: CheckpointFacts | None) -> Json | None:
+    if facts is None:
+        return None
+    return {
+        "prefix": facts.prefix,
+        "version": facts.version,
+        "shards": facts.shards,
+        "entries": facts.entries,
+        "joined": facts.joined,
+        "keys": dict(facts.by_node),
+        "without_value": list(facts.without_value),
+        "without_variable": list(facts.without_variable),
+    }
+
+
+def _fingerprint_json(facts: FingerprintFacts | None) -> Json | None:
+    if facts is None:
+        return None
+    said = facts.said
+    return {
+        "version": said.version,
+        "uuid": said.uuid,
+        "saved_model_checksum": f"{said.saved_model:016x}",
+        "graph_def_program_hash": f"{said.graph:016x}",
+        "signature_def_hash": f"{said.signatures:016x}",
+        "saved_object_graph_hash": f"{said.objects:016x}",
+        "checkpoint_hash": f"{said.checkpoint:016x}",
+        "saved_model_matches": facts.saved_model_matches,
+        "checkpoint_matches": facts.checkpoint_matches,
+    }
+
+
+def _keras_json(facts: KerasFacts | None) -> Json | None:
+    if facts is None:
+        return None
+    return {"version": facts.version, "root": facts.root, "classes": dict(facts.classes)}
 
 
 def _file(item: FolderFile) -> Json:

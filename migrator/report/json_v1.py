@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from migrator._version import __version__
-from migrator.report.folder_parts import defaults_json, folder_json
+from migrator.report.folder_parts import IN_FOLDERS, defaults_json, folder_json
 
 if TYPE_CHECKING:
     from migrator.inspection.candidates import Candidate, Control, Endpoints
@@ -66,8 +66,8 @@ def _summary(summary: Summary) -> Json:
         found["stands_out"] = notable_summary(summary)
     if summary.source.kind == "meta_graph":
         found["checkpoint"] = summary.checkpoint
-    if summary.folder is not None and (folder := folder_json(summary.folder)):
-        found["folder"] = folder
+    if summary.source.format in IN_FOLDERS:
+        found["folder"] = None if summary.folder is None else folder_json(summary.folder)
     if summary.tflite is not None:
         from migrator.report.tflite_file import tflite_object
 

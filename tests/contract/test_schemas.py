@@ -188,8 +188,6 @@ _BY_NAME = (
     *("keys", "classes", "defaults", "weights_by_dtype"),
 )
 """Objects whose keys are names and not the contract's."""
-_WHERE_THERE = {(): ("folder",), ("folder",): ("checkpoint", "assets")}
-"""Keys that are left out where there is no such thing."""
 
 
 @pytest.mark.parametrize("result", RESULTS, ids=lambda result: result["schema"])
@@ -207,7 +205,7 @@ def test_no_key_may_be_missing(result: dict[str, Any]) -> None:
     for path, found in objects(result):
         if path and path[-1] in _BY_NAME:
             continue
-        for key in found.keys() - _WHERE_THERE.get(path, ()):
+        for key in found:
             less = copy.deepcopy(result)
             del at(less, path)[key]
             with pytest.raises((AssertionError, KeyError)):
