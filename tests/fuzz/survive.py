@@ -25,7 +25,7 @@ from migrator.report.json_parts import parts_json
 from migrator.report.text import inspect_text
 from migrator.report.text_parts import parts_text
 
-_NODES = 4
+_NODES = 2
 """So many nodes are looked at one by one."""
 
 
