@@ -85,6 +85,20 @@ sys.exit(main(sys.argv[1:]))
     assert found["schema"] == f"migrator.{verb}/1"
 
 
+def test_graphs_are_exported_without_tensorflow_and_networkx(tmp_path: Path) -> None:
+    code = """
+import json, migrator
+found = {}
+for name in ("a.graphml", "a.gexf", "a.dot", "a.json", "a.pb"):
+    found[name] = migrator.export(sys.argv[1], name).nodes
+found["log"] = migrator.export(sys.argv[1], "log", format="tensorboard").nodes
+assert "networkx" not in sys.modules
+print(json.dumps(found))
+"""
+    found = python(code, str(sample("tf1.15.5/mlp").path), cwd=tmp_path)
+    assert set(found.values()) == {16}
+
+
 def loaded(code: str, tmp_path: Path) -> set[str]:
     """The top-level packages that ``code`` imports."""
     tail = "\nimport json\nprint(json.dumps(sorted({name.split('.')[0] for name in sys.modules})))"
