@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from migrator.errors import MigratorError, NoSuchTensor
 from migrator.inspection.near import near_names
@@ -15,6 +15,9 @@ from migrator.model.graph import AttrValue, Function, Graph, Node, declared_shap
 from migrator.model.model import OTHER_GRAPHS, Model
 from migrator.model.tensors import UNKNOWN_SHAPE, FileSpan, LazyTensor, Shape, TensorRef
 from migrator.ops.registry import output_dtypes, output_ports
+
+if TYPE_CHECKING:
+    from migrator.shapes.propagate import Shapes
 
 ARGUMENT = "_Arg"
 SMALL_VALUE = 1 << 20
@@ -96,6 +99,8 @@ def describe_node(
         found = _find(graph, name)
         if found is not None:
             function, node = found
+            if shape_of is None and model.source.format not in OTHER_GRAPHS:
+                shape_of = _propagated(graph)
             detail = _node(model, graph, function, node, shape_of)
             detail = _with_weights(model, detail, node, meta_graph)
             return _with_value(detail, read_all)
@@ -104,6 +109,20 @@ def describe_node(
         detail = NodeDetail(name=held[0], op=VARIABLE, value=held[1])
         return _with_value(detail, read_all)
     raise _no_such(model, name, meta_graph)
+
+
+def _propagated(graph: Graph) -> ShapeOf:
+    """Shapes that the graph does not say, worked out when the first is asked for."""
+    found: list[Shapes] = []
+
+    def shape_of(function: str, tensor: str) -> Shape:
+        if not found:
+            from migrator.shapes.propagate import propagate
+
+            found.append(propagate(graph))
+        return found[0].shape(tensor, function)
+
+    return shape_of
 
 
 def _find(graph: Graph, name: str) -> tuple[Function | None, Node] | None:

@@ -28,7 +28,7 @@ _COLORS = {
 
 def dot(subject: Subject) -> Iterator[str]:
     """The text in parts. Linear; one node is in memory at a time where there are many."""
-    elements, rows = Elements(subject.graph), Rows()
+    elements, rows = Elements(subject.graph), Rows(subject)
     facts = subject.facts()
     yield "digraph G {\n"
     for name, value in facts.items():

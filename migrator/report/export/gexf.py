@@ -23,7 +23,7 @@ _EDGE = (("src_port", "integer"), ("src_arg", "string"), ("dst_slot", "integer")
 
 def gexf(subject: Subject) -> Iterator[str]:
     """The text in parts. Linear; one node is in memory at a time."""
-    elements, rows = Elements(subject.graph), Rows()
+    elements, rows = Elements(subject.graph), Rows(subject)
     facts = subject.facts()
     yield _HEAD
     about = "; ".join(

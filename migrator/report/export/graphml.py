@@ -47,7 +47,7 @@ _LONGEST_LABEL = 60
 
 def graphml(subject: Subject) -> Iterator[str]:
     """The text in parts. Linear; one node is in memory at a time."""
-    elements, rows = Elements(subject.graph), Rows()
+    elements, rows = Elements(subject.graph), Rows(subject)
     yield _HEAD
     for kind, name, value in _KEYS:
         yield (

@@ -27,7 +27,7 @@ def node_link(subject: Subject) -> Iterator[str]:
 
 
 def _graph(subject: Subject) -> Iterator[str]:
-    elements, rows = Elements(subject.graph), Rows()
+    elements, rows = Elements(subject.graph), Rows(subject)
     names = [item.name for item in elements.items]
     _check(elements, names, subject)
     yield f'{{"directed":true,"multigraph":true,"graph":{compact(subject.facts())[:-1]}'

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from migrator.diffing.changes.attributes import readable
 from migrator.graph.elements import Element, element_dtype, element_shape
 from migrator.graph.function_graph import function_graph
 from migrator.migration.subgraph import called_functions
 from migrator.model.graph import AttrValue, Function, Graph, Node
-from migrator.model.model import MetaGraph, Model
-from migrator.model.tensors import LazyTensor
+from migrator.model.model import OTHER_GRAPHS, MetaGraph, Model
+from migrator.model.tensors import LazyTensor, TensorRef
+
+if TYPE_CHECKING:
+    from migrator.shapes.propagate import Shapes
 
 _SMALL = 256
 """Stored bytes of constants whose texts are kept."""
@@ -81,10 +84,17 @@ class Row(NamedTuple):
 class Rows:
     """What is told of elements, one by one; nothing of them is kept but what constants repeat."""
 
-    __slots__ = ("_texts",)
+    __slots__ = ("_function", "_shapes", "_texts")
 
-    def __init__(self) -> None:
+    def __init__(self, subject: Subject) -> None:
         self._texts: dict[bytes, Any] = {}
+        self._function = subject.function
+        self._shapes: Shapes | None = None
+        if subject.model.source.format not in OTHER_GRAPHS:
+            from migrator.shapes.propagate import propagate
+
+            whole = subject.meta.graph if subject.function else subject.graph
+            self._shapes = propagate(whole) if isinstance(whole, Graph) else None
 
     def row(self, item: Element) -> Row:
         """Attributes are decoded now, and forgotten."""
@@ -93,6 +103,8 @@ class Rows:
             node = undecoded(node)
             item = Element(item.name, item.op, node)
         dtype, shape = element_dtype(item), element_shape(item)
+        if shape.dims is None and self._shapes is not None:
+            shape = self._shapes.shape(TensorRef(item.name), self._function)
         name = dtype.name if dtype is not None and dtype.known else None
         if node is None:
             return Row(item.name, item.op, "", name, shape.as_list(), {}, ())
