@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from migrator.errors import MigratorError
@@ -45,6 +46,13 @@ class StoredVariable:
 def stored_variables(model: Model) -> tuple[StoredVariable, ...]:
     """What ``Model.variables`` holds, in its order; of most models that is nothing."""
     form = model.source.format
+    flags: Sequence[bool] = ()
+    if model.tflite is not None:
+        from migrator.inspection.tflite_facts import weight_flags
+
+        flags = weight_flags(model.tflite)
+    if len(flags) != len(model.variables):  # of other formats; of a file with unreadable constants
+        flags = [is_carried_weight(tensor, form) for tensor in model.variables.values()]
     return tuple(
         StoredVariable(
             name=name,
@@ -52,9 +60,9 @@ def stored_variables(model: Model) -> tuple[StoredVariable, ...]:
             shape=tensor.shape,
             bytes=tensor.nbytes,
             shard=_shard(tensor) if form == "checkpoint" else None,
-            is_parameter=is_carried_weight(tensor, form),
+            is_parameter=is_parameter,
         )
-        for name, tensor in model.variables.items()
+        for (name, tensor), is_parameter in zip(model.variables.items(), flags, strict=True)
     )
 
 

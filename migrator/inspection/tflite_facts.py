@@ -101,6 +101,11 @@ def tflite_facts(model: Model) -> TFLiteFacts | None:
     )
 
 
+def weight_flags(file: TFLiteFile) -> list[bool]:
+    """Of each constant, in the order of ``Model.variables``, whether it holds parameters."""
+    return [_is_weight(item) for item in _constants(file)]
+
+
 def _tensors(file: TFLiteFile) -> Iterator[TFLiteTensor]:
     for subgraph in file.subgraphs:
         yield from subgraph.tensors

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from migrator.formats.checkpoint import checkpoint_place, open_checkpoint
 from migrator.model.dtypes import DType
 from migrator.model.graph import Graph, Node
 from migrator.model.model import OTHER_GRAPHS, Model
@@ -121,17 +120,11 @@ def weights(model: Model, *, meta_graph: int = 0) -> dict[str, LazyTensor]:
         elif node.op in VARIABLE_OPS:
             variables[variable_name(node)] = None
     if variables:
-        found.update(_variable_values(model, variables))
+        from migrator.inspection.joined import variable_values
+
+        values = variable_values(model)
+        found.update((name, values[name]) for name in variables if name in values)
     return found
-
-
-def _variable_values(model: Model, names: Iterable[str]) -> dict[str, LazyTensor]:
-    place = checkpoint_place(model)
-    if place is None:
-        return {}
-    checkpoint = open_checkpoint(place)
-    keys = ((name, checkpoint.key_of(name)) for name in names)
-    return {name: checkpoint.tensors[key] for name, key in keys if key is not None}
 
 
 def constant_weight(node: Node) -> LazyTensor | None:
