@@ -50,6 +50,7 @@ def configure_parser(verbs: options.Verbs) -> None:
         help="what TO needs, with placeholders for FROM: tensors or nodes, several by commas; "
         "either side may be empty",
     )
+    options.add_limits(parser)
     options.add_overwrite(parser, "FILE")
     options.add_common(parser)
     parser.set_defaults(execute=execute)
@@ -78,6 +79,7 @@ def execute(args: argparse.Namespace) -> int:
         function=args.function,
         subgraph=args.subgraph,
         overwrite=args.overwrite,
+        limits=options.limits_of(args),
     )
     for note in done.notes:
         tell_note(note, args)
