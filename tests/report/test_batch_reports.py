@@ -292,11 +292,11 @@ LEFT_OUT = [{"source": source, "reason": reason} for source, reason in SKIPPED.i
 def test_text_tells_what_was_left_out_by_kind() -> None:
     run = {"skipped": LEFT_OUT[:4], "left_out": 4}
     text = batch_text(result([made.outcome("a")], **run), page="index.html")
-    line = "4 left out: 2 TFLite, 1 text twin, 1 file of weights alone; the page names them"
+    line = "4 left out: 2 TFLite, 1 text graph, 1 file of weights alone; the page names them"
     assert line in text.splitlines()
     assert "left out" not in batch_text(result([made.outcome("a")], skipped=[], left_out=0))
     text = batch_text(result([], skipped=LEFT_OUT, left_out=1200))
-    assert "1,200 left out: 2 TFLite, 1 text twin" in text and "1,193 more;" in " ".join(
+    assert "1,200 left out: 2 TFLite, 1 text graph" in text and "1,193 more;" in " ".join(
         text.split()
     )
     assert max(map(len, text.splitlines())) <= 100
