@@ -52,7 +52,7 @@ def _from_signature(signature: Signature, reason: str) -> Endpoints:
         return tuple(
             Candidate(
                 tensor=spec.tensor or spec.parts[0] if spec.tensor or spec.parts else name,
-                dtype=spec.dtype,
+                dtype=spec.dtype or None,
                 shape=spec.shape,
                 score=1.0,
                 reasons=(reason.replace("{!r}", repr(name), 1),),

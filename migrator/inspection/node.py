@@ -10,10 +10,17 @@ from typing import TYPE_CHECKING, Any
 from migrator.errors import MigratorError, NoSuchTensor
 from migrator.inspection.near import near_names
 from migrator.inspection.weights import VARIABLE, VARIABLE_OPS, variable_name, weights
-from migrator.model.dtypes import DType
+from migrator.model.dtypes import INVALID, DType
 from migrator.model.graph import AttrValue, Function, Graph, Node, declared_shape
 from migrator.model.model import OTHER_GRAPHS, Model
-from migrator.model.tensors import UNKNOWN_SHAPE, FileSpan, LazyTensor, Shape, TensorRef
+from migrator.model.tensors import (
+    UNKNOWN_SHAPE,
+    FileSpan,
+    LazyTensor,
+    Shape,
+    TensorRef,
+    TensorSpec,
+)
 from migrator.ops.registry import output_dtypes, output_ports
 
 if TYPE_CHECKING:
@@ -147,7 +154,7 @@ def _in_body(function: Function, name: str) -> Node | None:
             return node
     for spec in function.inputs:
         if spec.tensor == name:
-            return Node(name, ARGUMENT, (), "", {"T": spec.dtype})
+            return Node(name, ARGUMENT, (), "", {"T": spec.dtype} if spec.dtype else {})
     return None
 
 
@@ -180,10 +187,10 @@ class _Scope:
         self._foreign = foreign
         self._shape_of = shape_of
         self._nodes: Mapping[str, Node] = graph.by_name
-        self._arguments: dict[str, DType] = {}
+        self._arguments: dict[str, TensorSpec] = {}
         if function is not None:
             self._nodes = {node.name: node for node in reversed(function.nodes)}
-            self._arguments = {spec.tensor: spec.dtype for spec in function.inputs}
+            self._arguments = {spec.tensor: spec for spec in function.inputs}
 
     def end(self, text: str) -> TensorEnd:
         """What the input ``text`` is."""
@@ -191,9 +198,12 @@ class _Scope:
         node = self._nodes.get(ref.node)
         if node is None:
             argument = self._arguments.get(ref.node)
-            op = ARGUMENT if argument is not None else None
             return TensorEnd(
-                tensor=text, op=op, dtype=argument, shape=UNKNOWN_SHAPE, control=ref.control
+                tensor=text,
+                op=ARGUMENT if argument is not None else None,
+                dtype=(argument.dtype or None) if argument is not None else None,
+                shape=argument.shape if argument is not None else UNKNOWN_SHAPE,
+                control=ref.control,
             )
         if ref.control:
             return TensorEnd(tensor=text, op=node.op, dtype=None, shape=UNKNOWN_SHAPE, control=True)
@@ -202,7 +212,7 @@ class _Scope:
     def outputs(self, node: Node) -> tuple[TensorEnd, ...]:
         if node.op == ARGUMENT and node.name in self._arguments:
             return (self.end(node.name),)
-        types = None if self._foreign else output_dtypes(node)
+        types = self._types(node)
         if types is None:
             shapes = node.attrs.get("_output_shapes")
             count = len(shapes) if isinstance(shapes, list) else 1
@@ -213,8 +223,17 @@ class _Scope:
             for port in range(min(count, _MOST_OUTPUTS))
         )
 
+    def _types(self, node: Node) -> Sequence[DType] | None:
+        """Types of a node's outputs; None where they are not known."""
+        if not self._foreign:
+            return output_dtypes(node)
+        said = node.attrs.get("_output_types")
+        if not isinstance(said, list):
+            return None
+        return [item if isinstance(item, DType) else INVALID for item in said]
+
     def _tensor(self, text: str, node: Node, port: int) -> TensorEnd:
-        types = None if self._foreign else output_dtypes(node)
+        types = self._types(node)
         shape = declared_shape(node, port)
         if shape is None and self._shape_of is not None:
             name = "" if self._function is None else self._function.name
@@ -222,7 +241,7 @@ class _Scope:
         return TensorEnd(
             tensor=text,
             op=node.op,
-            dtype=types[port] if types is not None and port < len(types) else None,
+            dtype=(types[port] or None) if types is not None and port < len(types) else None,
             shape=shape or UNKNOWN_SHAPE,
         )
 

@@ -16,12 +16,14 @@ from migrator.errors import FormatError, LimitError, MigratorError, UnsupportedF
 from migrator.formats.keras import archive as archives
 from migrator.formats.keras import config as configs
 from migrator.formats.load import load
+from migrator.inspection.node import describe_node
 from migrator.inspection.summary import summarize
 from migrator.limits import Limits
 from migrator.model.dtypes import dtype_named
 from migrator.model.graph import FunctionRef, Graph
 from migrator.model.model import Model
 from migrator.model.tensors import Shape
+from migrator.report.json_v1 import dumps, inspect_result
 from migrator.report.text import inspect_text
 from tests.corpus import KERAS, Sample, sample
 
@@ -260,6 +262,50 @@ def test_a_model_that_makes_its_own_layers_has_weights_and_no_graph(tmp_path: Pa
     assert model.meta_graphs == ()
     assert sorted(model.variables) == ["blocks/dense/bias", "blocks/dense/kernel"]
     assert any("Mine>Net" in line for line in model.warnings)
+
+
+# -- types -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("said", "computed"),
+    [
+        ({}, "float32"),
+        ({"dtype": None}, "float32"),
+        ({"dtype": "float16"}, "float16"),
+        ({"dtype": "mixed_bfloat16"}, "bfloat16"),
+        ({"dtype": "int8_from_mixed_float16"}, "float16"),
+        ({"dtype": "of_my_own"}, None),
+    ],
+)
+def test_a_layer_computes_in_the_type_it_says_else_in_the_default_of_keras(
+    said: dict[str, Any], computed: str | None, tmp_path: Path
+) -> None:
+    model = read(tmp_path, functional(ENTRY, layer("d", "Dense", [[["x", 0, 0]]], units=2, **said)))
+    summary = summarize(model)
+    (output,) = summary.meta_graphs[0].graph.endpoints.outputs
+    assert (output.dtype and output.dtype.name) == computed
+    assert "invalid" not in inspect_text(summary) + dumps(inspect_result([summary]))
+    (end,) = describe_node(model, "d").outputs
+    assert (end.dtype and end.dtype.name) == computed
+
+
+def test_a_node_and_what_it_takes_have_types_and_shapes_inside_of_a_model_too(
+    tmp_path: Path,
+) -> None:
+    first = layer("d", "Dense", [[["x", 0, 0]]], units=5, dtype="float16")
+    inner = functional(ENTRY, first, layer("e", "Dense", [[["d", 0, 0]]], units=6), name="s")
+    config = functional(ENTRY, {**inner, "inbound_nodes": [[["x", 0, 0]]]})
+    model = read(tmp_path, config)
+
+    def ends(name: str) -> list[tuple[str, str]]:
+        found = describe_node(model, name)
+        return [(str(end.dtype), str(end.shape)) for end in (*found.inputs, *found.outputs)]
+
+    assert ends("s") == [("float32", "[?, 3]"), ("float32", "[?, 6]")]
+    assert ends("s/d") == [("float32", "[?, 3]"), ("float16", "[?, 5]")]
+    assert ends("s/e") == [("float16", "[?, 5]"), ("float32", "[?, 6]")]
+    assert ends("s/x") == [("float32", "[?, 3]")]
 
 
 # -- weights ---------------------------------------------------------------------------------

@@ -30,7 +30,7 @@ from migrator.formats.keras.config import (
 from migrator.formats.keras.shapes import output_shapes
 from migrator.limits import Limits
 from migrator.model.checks import graph_warnings
-from migrator.model.dtypes import INVALID, DType, dtype_named
+from migrator.model.dtypes import FLOAT32, INVALID, DType, dtype_named
 from migrator.model.graph import (
     AttrValue,
     Function,
@@ -326,12 +326,19 @@ def _chain(body: Mapping[str, Any], layers: list[_Layer], configs: list[dict[str
 
 def _input_spec(config: Mapping[str, Any]) -> tuple[DType, Shape]:
     shape = shape_of(config.get("batch_shape", config.get("batch_input_shape")))
-    return _dtype(dtype_name(config.get("dtype", config.get("input_dtype")))), _shape(shape)
+    said = config.get("dtype") or config.get("input_dtype")
+    return _dtype(_computing(dtype_name(said))), _shape(shape)
 
 
 def _computed(layer: Mapping[str, Any]) -> DType:
-    """The type that a layer computes in: of a mixed policy, the one behind ``mixed_``."""
-    return _dtype(dtype_name(config_of(layer).get("dtype")).removeprefix("mixed_"))
+    return _dtype(_computing(dtype_name(config_of(layer).get("dtype"))))
+
+
+def _computing(policy: str) -> str:
+    """The type that a layer of this policy computes in, which may be quantised from another one
+    (``int8_from_mixed_bfloat16``).
+    """
+    return policy.rpartition("_from_")[2].removeprefix("mixed_")
 
 
 def _known_dims(item: _Call, known: Mapping[str, _Layer]) -> tuple[int | None, ...] | None:
@@ -347,6 +354,9 @@ def _call_of(item: _Call, layer: _Layer | None) -> int:
 
 
 def _dtype(name: str) -> DType:
+    """INVALID for an unknown one. Early Keras 2 wrote none down: Keras computes in float32."""
+    if not name:
+        return FLOAT32
     try:
         return dtype_named(name)
     except KeyError:
@@ -402,7 +412,9 @@ def _tell(item: _Call, config: Mapping[str, Any], known: Mapping[str, _Layer]) -
     """Note the type and shape that a consumer says of a tensor."""
     layer = known.get(item.layer)
     if layer is not None:
-        spec = (_dtype(dtype_name(config.get("dtype"))), _shape(shape_of(config.get("shape"))))
+        said = dtype_name(config.get("dtype"))
+        dtype = _dtype(said) if said else _computed(layer.config)
+        spec = (dtype, _shape(shape_of(config.get("shape"))))
         layer.tell(_call_of(item, layer), item.tensor, spec)
 
 
@@ -419,6 +431,9 @@ def _nodes(body: _Body, *, in_function: bool) -> Iterator[Node]:
             shapes = _output_shapes(layer, number)
             if shapes:
                 attrs["_output_shapes"] = shapes
+            types = _output_types(layer, number)
+            if types:
+                attrs["_output_types"] = types
             inputs = tuple(_reference(item, known, arguments, in_function) for item in call)
             yield Node(layer.node(number), layer.op, inputs, "", attrs)
 
@@ -430,6 +445,13 @@ def _output_shapes(layer: _Layer, call: int) -> list[Shape]:
     if not all(0 <= tensor < _MOST_OUTPUTS for tensor in found):
         return []
     return [found.get(tensor, UNKNOWN_SHAPE) for tensor in range(max(found) + 1)]
+
+
+def _output_types(layer: _Layer, call: int) -> list[DType]:
+    found = {tensor: dtype for tensor, (dtype, _) in layer.specs.get(call, {}).items()}
+    if not any(found.values()) or not all(0 <= tensor < _MOST_OUTPUTS for tensor in found):
+        return []
+    return [found.get(tensor, INVALID) for tensor in range(max(found) + 1)]
 
 
 def _reference(
