@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from migrator.errors import MigratorError, NoSuchTensor
 from migrator.inspection.near import near_names
+from migrator.inspection.owned import own_names
 from migrator.inspection.weights import VARIABLE, VARIABLE_OPS, variable_name, weights
 from migrator.model.dtypes import INVALID, DType
 from migrator.model.graph import AttrValue, Function, Graph, Node, declared_shape
@@ -288,10 +289,8 @@ def _with_weights(model: Model, detail: NodeDetail, node: Node, meta_graph: int)
     if isinstance(value, LazyTensor):
         return replace(detail, value=value)
     if model.variables:
-        start = f"{node.name}/"
-        names = [name for name in model.variables if name == node.name or name.startswith(start)]
-        own = {name: model.variables[name] for name in names[:_MOST_OWN]}
-        return replace(detail, own_weights=own)
+        names = islice(own_names(model, node, detail.function), _MOST_OWN)
+        return replace(detail, own_weights={name: model.variables[name] for name in names})
     if node.op not in VARIABLE_OPS:
         return detail
     try:

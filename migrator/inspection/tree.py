@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
+from migrator.inspection.owned import scope_name
 from migrator.inspection.weights import Weight, find_weights, is_carried_weight, tensor_weight
 from migrator.model.graph import Graph
 from migrator.model.model import Model
@@ -43,13 +44,14 @@ def scope_tree(model: Model, *, meta_graph: int = 0, depth: int = DEFAULT_DEPTH)
     depth = max(1, min(depth, MOST_DEPTH))
     graph = model.meta_graphs[meta_graph].graph if model.meta_graphs else None
     carried = [
-        tensor_weight(_without_suffix(name), tensor)
+        tensor_weight(_without_suffix(scope_name(model, name)), tensor)
         for name, tensor in model.variables.items()
         if is_carried_weight(tensor, model.source.format)
     ]
     if graph is None:
         found = _Sums(depth)
-        found.add([*map(_without_suffix, model.variables)], carried)
+        names = [_without_suffix(scope_name(model, name)) for name in model.variables]
+        found.add(names, carried)
         return found.tree()
     weights = carried if model.variables else list(find_weights(graph))
     return _of_graph(graph, weights, depth)

@@ -119,6 +119,9 @@ class Model:
     warnings: tuple[str, ...] = ()
     variables: Mapping[str, LazyTensor] = field(default_factory=dict)
     place: Place | None = field(default=None, repr=False)
+    owners: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The layers of those variables whose names do not begin with them: a Keras file may keep
+    ``conv_1/kernel`` for its layer ``conv``."""
     tflite: TFLiteFile | None = field(default=None, repr=False)
     """What only a TFLite file says."""
     producer: str = ""

@@ -18,6 +18,7 @@ from migrator.formats.keras import config as configs
 from migrator.formats.load import load
 from migrator.inspection.node import describe_node
 from migrator.inspection.summary import summarize
+from migrator.inspection.tree import scope_tree
 from migrator.limits import Limits
 from migrator.model.dtypes import dtype_named
 from migrator.model.graph import FunctionRef, Graph
@@ -333,6 +334,36 @@ def test_weights_alone_of_keras_2(tmp_path: Path) -> None:
     with pytest.raises(UnsupportedFormat, match="weights without a graph"):
         model.require_graph()
     assert "Keras 2.4.0" in inspect_text(summarize(model))
+
+
+def test_weights_are_those_of_the_layer_in_whose_group_they_lie(tmp_path: Path) -> None:
+    first = layer("conv_1", "Conv1D", [[["x", 0, 0]], [["x", 0, 0]]])
+    inner = functional(ENTRY, layer("conv_1", "Conv1D", [[["x", 0, 0]]]), name="inner")
+    config = functional(ENTRY, first, {**inner, "inbound_nodes": [[["conv_1", 0, 0]]]})
+    items = {
+        "@model_config": json.dumps(config),
+        "model_weights@layer_names": [b"conv_1", b"inner"],
+        "model_weights/conv_1@weight_names": [b"conv_1_2/kernel:0", b"other/bias:0"],
+        "model_weights/conv_1/conv_1_2/kernel:0": np.ones((2, 2)),
+        "model_weights/conv_1/other/bias:0": np.ones(2),
+        "model_weights/inner@weight_names": [b"conv_1/kernel:0"],
+        "model_weights/inner/conv_1/kernel:0": np.ones(3),
+    }
+    (tmp_path / "m.h5").write_bytes(hdf5(items))
+    model = load(tmp_path / "m.h5")
+    assert list(model.variables) == ["conv_1_2/kernel:0", "other/bias:0", "conv_1/kernel:0"]
+
+    def held(name: str) -> list[str]:
+        return list(describe_node(model, name).own_weights)
+
+    assert held("conv_1") == held("conv_1/call_1") == ["conv_1_2/kernel:0", "other/bias:0"]
+    assert held("inner") == held("inner/conv_1") == ["conv_1/kernel:0"]
+    assert held("x") == []
+    scopes = [item for item in scope_tree(model).children if not item.is_function]
+    assert [(item.name, item.nodes, item.parameters) for item in scopes] == [
+        ("conv_1", 2, 6),
+        ("inner", 1, 3),
+    ]
 
 
 def test_numbered_weights_have_the_names_of_their_layers(tmp_path: Path) -> None:

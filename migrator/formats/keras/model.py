@@ -32,12 +32,13 @@ def read_h5(source: ByteSource, limits: Limits) -> Model:
     config = parsed(text, source.name) if isinstance(text, str) else None
     whole = file.root.links.get("model_weights")
     said = [attrs, getattr(whole, "attrs", {})]
-    variables, warnings = _variables(file, config, source, limits)
+    variables, owners, warnings = _variables(file, config, source, limits)
     graph, more = _graphs(config, limits, source.name)
     return Model(
         source=Source(path=source.name, bytes=source.size, format="keras_h5"),
         meta_graphs=graph,
         variables=variables,
+        owners=owners,
         warnings=(*file.warnings, *more, *warnings),
         producer=_producer(_first(said, "keras_version"), _first(said, "backend")),
     )
@@ -64,13 +65,14 @@ def read_zip(source: ByteSource, limits: Limits) -> Model:
             )
         metadata = archive.text(METADATA)
         variables: dict[str, LazyTensor] = {}
+        owners: dict[str, str] = {}
         try:
             weights = archive.member(WEIGHTS)
             if weights is None:
                 warnings.append(f"holds no weights: there is no {WEIGHTS} in it")
             else:
                 file = open_hdf5(weights, limits)
-                variables, found = _variables(file, config, weights, limits)
+                variables, owners, found = _variables(file, config, weights, limits)
                 warnings += [f"{WEIGHTS}: {line}" for line in (*file.warnings, *found)]
                 weights.deadline = None
         except FormatError as error:
@@ -81,6 +83,7 @@ def read_zip(source: ByteSource, limits: Limits) -> Model:
         source=Source(path=source.name, bytes=source.size, format="keras_zip"),
         meta_graphs=graph,
         variables=variables,
+        owners=owners,
         warnings=(*more, *warnings),
         producer=_producer(text_of(said.get("keras_version")), ""),
     )
@@ -98,7 +101,8 @@ def open_hdf5(source: ByteSource, limits: Limits) -> Hdf5File:
 
 def _variables(
     file: Hdf5File, config: Mapping[str, Any] | None, source: ByteSource, limits: Limits
-) -> tuple[dict[str, LazyTensor], list[str]]:
+) -> tuple[dict[str, LazyTensor], dict[str, str], list[str]]:
+    """The weights, the layers of those whose names do not say them, and warnings."""
     deadline = source.deadline
 
     def check(count: int) -> None:
@@ -114,6 +118,7 @@ def _variables(
         return apart.fetch(source, path, item, limits)
 
     variables: dict[str, LazyTensor] = {}
+    owners: dict[str, str] = {}
     odd: list[str] = []
     gone = 0
     for weight in found.weights:
@@ -126,6 +131,8 @@ def _variables(
             item.offset is not None and item.offset + item.stored > source.size
         )
         variables[weight.name] = tensor
+        if weight.layer:
+            owners[weight.name] = weight.layer
     warnings = list(found.warnings)
     if odd:
         more = f" and {len(odd) - _SHOWN:,} more" if len(odd) > _SHOWN else ""
@@ -135,7 +142,7 @@ def _variables(
         warnings.append(
             f"the values of {gone:,} weight{'s lie' if gone > 1 else ' lies'} outside of the file"
         )
-    return variables, warnings
+    return variables, owners, warnings
 
 
 def _graphs(

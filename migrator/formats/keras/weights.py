@@ -15,11 +15,13 @@ _OPTIMIZERS = ("optimizer_weights", "optimizer", "_optimizer")
 
 
 class StoredWeight(NamedTuple):
-    """A weight and the path of its data set in the HDF5 file."""
+    """A weight and the path of its data set in the HDF5 file. ``layer`` is the one in whose group
+    it lies, empty where its own name says so, or nothing does."""
 
     name: str
     path: str
     item: Dataset
+    layer: str = ""
 
 
 class Weights(NamedTuple):
@@ -102,7 +104,9 @@ def _listed(
             if isinstance(item, Dataset):
                 # Keras 1 leaves the layer out of the names, and so did early releases of Keras 3.
                 called = name if "/" in name or layer == _TOP else f"{layer}/{name}"
-                yield StoredWeight(name=called, path=f"{prefix}{layer}/{name}", item=item)
+                is_told = layer == _TOP or called.startswith(f"{layer}/")
+                owner = "" if is_told else layer
+                yield StoredWeight(called, f"{prefix}{layer}/{name}", item, owner)
             else:
                 missing.append(f"{layer}/{name}")
     if missing:
@@ -119,4 +123,4 @@ def _unique(found: list[StoredWeight]) -> Iterator[StoredWeight]:
         if name in taken:
             continue
         taken.add(name)
-        yield item if name == item.name else StoredWeight(name=name, path=item.path, item=item.item)
+        yield item if name == item.name else item._replace(name=name)

@@ -1,0 +1,48 @@
+"""Which of the weights that lie beside a graph are a layer's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from migrator.model.graph import Node
+from migrator.model.model import Model
+
+
+def own_names(model: Model, node: Node, function: str = "") -> Iterator[str]:
+    """The names of a node's weights; ``function`` is whose body it is in.
+
+    A Keras file may say in which layer a weight lies; of the others the name does.
+    """
+    layer = _layer_name(node)
+    path = f"{function}/{layer}" if function else layer
+    for name in model.variables:
+        owner = model.owners.get(name)
+        if owner is None:
+            is_own = _is_under(name, path)
+        elif owner == layer and not function:
+            is_own = True
+        else:  # a model inside of the model keeps its layers' weights
+            is_own = _is_under(f"{owner}/{name}", path)
+        if is_own:
+            yield name
+
+
+def scope_name(model: Model, name: str) -> str:
+    """A weight's name under the layer that it is of: ``conv/kernel`` of ``conv_1/kernel``."""
+    owner = model.owners.get(name)
+    if owner is None:
+        return name
+    first, slash, rest = name.partition("/")
+    again = first.removeprefix(f"{owner}_")
+    is_again = bool(slash) and again != first and again.isdecimal()
+    return f"{owner}/{rest if is_again else name}"
+
+
+def _layer_name(node: Node) -> str:
+    """The name of the layer that a node calls: it may be another than the first call."""
+    call = node.attrs.get("call")
+    return node.name.removesuffix(f"/call_{call}") if isinstance(call, int) else node.name
+
+
+def _is_under(name: str, path: str) -> bool:
+    return name == path or name.startswith(f"{path}/")
