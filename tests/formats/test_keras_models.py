@@ -406,6 +406,29 @@ def test_numbered_weights_have_the_names_of_their_layers(tmp_path: Path) -> None
     assert [name[-2:].strip("/") for name in names] == ["0", "2", "10"]
 
 
+@pytest.mark.parametrize(
+    ("version", "metrics", "called"),
+    [
+        ("2.21.0", False, "depthwise_kernel"),
+        ("3.9.0", False, "kernel"),
+        (None, True, "depthwise_kernel"),
+        (None, False, "kernel"),
+    ],
+)
+def test_what_keras_2_numbered_has_its_names_there_and_metrics_are_no_weights(
+    version: str | None, metrics: bool, called: str, tmp_path: Path
+) -> None:
+    path = "layers/depthwise_conv2d/vars"
+    items: dict[str, Any] = {f"{path}/0": np.ones((3, 3, 2, 1)), f"{path}/1": np.ones(2)}
+    if metrics:
+        items |= {"metrics/mean/vars/0": np.ones(()), "metrics/mean/vars/1": np.ones(())}
+    if version is not None:
+        items["@keras_version"] = version
+    (tmp_path / "m.weights.h5").write_bytes(hdf5(items))
+    model = load(tmp_path / "m.weights.h5")
+    assert list(model.variables) == [f"depthwise_conv2d/{called}", "depthwise_conv2d/bias"]
+
+
 def test_names_that_the_file_gives_itself_come_first(tmp_path: Path) -> None:
     items = {
         "layers/dense/vars@name": "hidden",

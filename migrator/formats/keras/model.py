@@ -32,7 +32,8 @@ def read_h5(source: ByteSource, limits: Limits) -> Model:
     config = parsed(text, source.name) if isinstance(text, str) else None
     whole = file.root.links.get("model_weights")
     said = [attrs, getattr(whole, "attrs", {})]
-    variables, owners, warnings = _variables(file, config, source, limits)
+    version = _first(said, "keras_version")
+    variables, owners, warnings = _variables(file, config, source, limits, version)
     graph, more = _graphs(config, limits, source.name)
     return Model(
         source=Source(path=source.name, bytes=source.size, format="keras_h5"),
@@ -40,7 +41,7 @@ def read_h5(source: ByteSource, limits: Limits) -> Model:
         variables=variables,
         owners=owners,
         warnings=(*file.warnings, *more, *warnings),
-        producer=_producer(_first(said, "keras_version"), _first(said, "backend")),
+        producer=_producer(version, _first(said, "backend")),
     )
 
 
@@ -64,6 +65,8 @@ def read_zip(source: ByteSource, limits: Limits) -> Model:
                 hint="unpack it first",
             )
         metadata = archive.text(METADATA)
+        said = parsed(metadata, f"{source.name}: {METADATA}") if metadata else {}
+        version = text_of(said.get("keras_version"))
         variables: dict[str, LazyTensor] = {}
         owners: dict[str, str] = {}
         try:
@@ -72,12 +75,11 @@ def read_zip(source: ByteSource, limits: Limits) -> Model:
                 warnings.append(f"holds no weights: there is no {WEIGHTS} in it")
             else:
                 file = open_hdf5(weights, limits)
-                variables, owners, found = _variables(file, config, weights, limits)
+                variables, owners, found = _variables(file, config, weights, limits, version)
                 warnings += [f"{WEIGHTS}: {line}" for line in (*file.warnings, *found)]
                 weights.deadline = None
         except FormatError as error:
             warnings.append(f"{WEIGHTS}: {error.what}")
-    said = parsed(metadata, f"{source.name}: {METADATA}") if metadata else {}
     graph, more = _graphs(config, limits, source.name)
     return Model(
         source=Source(path=source.name, bytes=source.size, format="keras_zip"),
@@ -85,7 +87,7 @@ def read_zip(source: ByteSource, limits: Limits) -> Model:
         variables=variables,
         owners=owners,
         warnings=(*more, *warnings),
-        producer=_producer(text_of(said.get("keras_version")), ""),
+        producer=_producer(version, ""),
     )
 
 
@@ -100,7 +102,11 @@ def open_hdf5(source: ByteSource, limits: Limits) -> Hdf5File:
 
 
 def _variables(
-    file: Hdf5File, config: Mapping[str, Any] | None, source: ByteSource, limits: Limits
+    file: Hdf5File,
+    config: Mapping[str, Any] | None,
+    source: ByteSource,
+    limits: Limits,
+    version: str,
 ) -> tuple[dict[str, LazyTensor], dict[str, str], list[str]]:
     """The weights, the layers of those whose names do not say them, and warnings."""
     deadline = source.deadline
@@ -110,7 +116,7 @@ def _variables(
         if deadline is not None:
             deadline.check(source.name)
 
-    found = find_weights(file.root, config, check)
+    found = find_weights(file.root, config, check, version)
 
     def fetch(path: str, item: Dataset) -> bytes:
         from migrator.formats.hdf5 import apart

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from migrator.formats.hdf5.tree import Dataset, Group
 from migrator.formats.keras.config import (
@@ -23,12 +23,14 @@ from migrator.formats.keras.config import (
 
 CONTAINERS = ("layers", "_layer_checkpoint_dependencies")
 _VARS = "vars"
+METRICS = "metrics"
 _OPTIMIZER = "optimizer"
 _NUMBERED = re.compile(r"(.+?)_(\d+)")
 _KERNEL, _BIAS = ("kernel", ""), ("bias", "use_bias")
 _RECURRENT = (_KERNEL, ("recurrent_kernel", ""), _BIAS)
 _SEPARABLE = (("depthwise_kernel", ""), ("pointwise_kernel", ""), _BIAS)
-_STATES: dict[str, tuple[tuple[str, str], ...]] = {
+_States: TypeAlias = "Mapping[str, tuple[tuple[str, str], ...]]"
+_STATES: _States = {
     "batch_normalization": (
         ("gamma", "scale"),
         ("beta", "center"),
@@ -70,6 +72,9 @@ _STATES: dict[str, tuple[tuple[str, str], ...]] = {
 }
 """By class, or by the name of a part of a layer: what it keeps, and the setting without which it
 does not."""
+_DEPTHWISE = (("depthwise_kernel", ""), _BIAS)
+_KERAS_2 = {**_STATES, **dict.fromkeys(("depthwise_conv1d", "depthwise_conv2d"), _DEPTHWISE)}
+"""The same where it was Keras 2 that numbered them."""
 
 
 class NumberedWeight(NamedTuple):
@@ -91,8 +96,13 @@ class _Part(NamedTuple):
     layer: Mapping[str, Any] | None
 
 
-def numbered_weights(root: Group, model: Mapping[str, Any] | None) -> Iterator[NumberedWeight]:
-    """The weights under ``root`` in the model's order, those of the optimizer apart."""
+def numbered_weights(
+    root: Group, model: Mapping[str, Any] | None, version: str = ""
+) -> Iterator[NumberedWeight]:
+    """The weights under ``root`` in the model's order; what the optimizer and metrics keep is left
+    out. ``version`` is of the Keras that wrote them, where that is known: only 2 kept metrics.
+    """
+    states = _KERAS_2 if _is_of_2(root, version) else _STATES
     seen: set[int] = set()
     stack = [_Part(group=root, path="", label="", kind="", layer=model)]
     while stack:
@@ -102,14 +112,14 @@ def numbered_weights(root: Group, model: Mapping[str, Any] | None) -> Iterator[N
         seen.add(id(part.group))
         keeps = part.group.links.get(_VARS)
         if isinstance(keeps, Group) and id(keeps) not in seen:
-            yield from _weights(keeps, part)
+            yield from _weights(keeps, part, states)
         stack += reversed(list(_parts(part, seen)))
 
 
-def _weights(keeps: Group, part: _Part) -> Iterator[NumberedWeight]:
+def _weights(keeps: Group, part: _Part, states: _States) -> Iterator[NumberedWeight]:
     items = [(name, link) for name, link in keeps.links.items() if isinstance(link, Dataset)]
     items.sort(key=lambda item: _natural(item[0]))
-    called = _called(part, len(items))
+    called = _called(part, len(items), states.get(part.kind))
     for number, (name, item) in enumerate(items):
         path = f"{part.path}/{_VARS}/{name}".lstrip("/")
         known = called[number] if called is not None and name == str(number) else None
@@ -125,9 +135,10 @@ def _weights(keeps: Group, part: _Part) -> Iterator[NumberedWeight]:
         )
 
 
-def _called(part: _Part, count: int) -> tuple[str, ...] | None:
+def _called(
+    part: _Part, count: int, states: tuple[tuple[str, str], ...] | None
+) -> tuple[str, ...] | None:
     """The names of the weights that a part keeps, None where they are not known."""
-    states = _STATES.get(part.kind)
     if states is None:
         return None
     config = config_of(part.layer) if part.layer is not None else {}
@@ -148,7 +159,9 @@ def _parts(above: _Part, seen: set[int]) -> Iterator[_Part]:
     """What lies under a part, in the order of the model's layers where that is known."""
     model = above.layer if above.layer is not None and is_model(above.layer) else None
     for name, link in sorted(above.group.links.items(), key=lambda item: _natural(item[0])):
-        if not isinstance(link, Group) or name == _VARS or (not above.path and name == _OPTIMIZER):
+        if not isinstance(link, Group) or name == _VARS:
+            continue
+        if not above.path and (name == _OPTIMIZER or (name == METRICS and _are_metrics(link))):
             continue
         path = f"{above.path}/{name}".lstrip("/")
         if name in CONTAINERS:
@@ -161,6 +174,18 @@ def _parts(above: _Part, seen: set[int]) -> Iterator[_Part]:
             is_own = inner is None or inner is above.layer
             kind = _kind(name) if is_own else _snake_case(class_name(inner or {}))
             yield _part(link, path, above, kind, name, inner)
+
+
+def _are_metrics(group: Group) -> bool:
+    """Whether a group called so is what metrics kept: a layer of that name has ``vars`` of its own."""
+    return _VARS not in group.links and not any(name in group.links for name in CONTAINERS)
+
+
+def _is_of_2(root: Group, version: str) -> bool:
+    if version:
+        return version.partition(".")[0] == "2"
+    metrics = root.links.get(METRICS)
+    return isinstance(metrics, Group) and _are_metrics(metrics)
 
 
 def _layers(container: Group, path: str, above: _Part, model: Any) -> Iterator[_Part]:

@@ -32,9 +32,13 @@ class Weights(NamedTuple):
 
 
 def find_weights(
-    root: Group, model: Mapping[str, Any] | None, check: Callable[[int], None]
+    root: Group,
+    model: Mapping[str, Any] | None,
+    check: Callable[[int], None],
+    version: str = "",
 ) -> Weights:
-    """The weights under ``root``; ``model`` is the configuration, None where there is none.
+    """The weights under ``root``; ``model`` is the configuration, None where there is none, and
+    ``version`` is of the Keras that wrote them, empty where that is not known.
 
     ``check`` is told how many names were looked up, now and then, and raises where that is too
     many or took too long.
@@ -47,7 +51,7 @@ def find_weights(
     elif _is_numbered(root):
         found = [
             StoredWeight(name=item.name, path=item.path, item=item.item)
-            for item in numbered_weights(root, model)
+            for item in numbered_weights(root, model, version)
         ]
     else:
         if model is None and "nb_layers" not in root.attrs:
