@@ -58,7 +58,7 @@ def keras_to_saved_model(
     Raises BlockedError for a file that would run code or read other files, FormatError where
     no Keras reads it or it holds weights alone, WorkerError, TensorFlowMissing.
     """
-    opened = ByteSource.open(source)
+    opened = ByteSource.open(model_file(source))
     kind = sniff(opened, DEFAULT_LIMITS).format or ""
     dest = work / "keras_saved_model"
     with ExitStack() as stack:

@@ -13,7 +13,7 @@ from migrator.formats import graph_def, meta_graph, saved_model
 from migrator.formats.checkpoint import model as checkpoint
 from migrator.formats.checkpoint.locate import index_for, latest_in
 from migrator.formats.names import SAVED_MODEL_FILES
-from migrator.formats.packed import tell_packing, unpacked_place
+from migrator.formats.packed import only_model, tell_packing, unpacked_place
 from migrator.formats.sniff import sniff
 from migrator.limits import DEFAULT_LIMITS, Deadline, Limits
 from migrator.model.model import Model
@@ -65,8 +65,8 @@ def load(path: str | os.PathLike[str] | Place, *, limits: Limits = DEFAULT_LIMIT
     holds one model, and at an address (``s3://...``, with the extra ``[remote]``).
 
     Raises MigratorError: FormatError for damaged bytes, UnsupportedFormat for what is recognised
-    but not read, LimitError past ``limits``, NeedsDecision for an archive of several models,
-    StorageError where an address cannot be read.
+    but not read, LimitError past ``limits``, NeedsDecision for an archive or a folder of
+    several models, StorageError where an address cannot be read.
     """
     visit = Visit(limits)
     try:
@@ -136,7 +136,8 @@ def model_file(path: str | os.PathLike[str]) -> Path:
 def model_place(place: Place) -> Place:
     """The file to read for ``place``: itself, a checkpoint's index, or what its folder holds.
 
-    Raises MigratorError where a folder holds nothing to read, or several things alike.
+    Raises MigratorError where a folder holds nothing to read, or several things alike:
+    NeedsDecision for several models.
     """
     if not place.is_folder():
         return index_for(place) or place
@@ -157,6 +158,9 @@ def model_place(place: Place) -> Place:
             hint="only an option of its exporter (experimental_image_format) writes it so: have "
             "it saved without, with weights as variables where it passes 2 GB",
         )
+    found = only_model(place)
+    if found is not None:
+        return model_place(found)
     shown = ", ".join(ascii(name) for name in names[:5]) or "nothing"
     more = f" and {len(names) - 5} more" if len(names) > 5 else ""
     raise FormatError(

@@ -1,13 +1,14 @@
-"""The model in an archive, told by content; which one, where there are several."""
+"""The model in an archive or a folder, told by content; which one, where there are several."""
 
 from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 from migrator.errors import FormatError, MigratorError, NeedsDecision, UnsupportedFormat
-from migrator.formats.checkpoint.locate import STATE, latest_in
+from migrator.formats.checkpoint.locate import OLD_SHARD, STATE, latest_in
 from migrator.formats.sniff import Sniffed, sniff
 from migrator.places.archive import MemberPlace, UnpackedPlace
 from migrator.places.packing import packing_of
@@ -22,8 +23,13 @@ _TEXT_GRAPHS = (".pbtxt", ".pbtxt.txt")
 _BESIDE = frozenset(("fingerprint.pb", "keras_metadata.pb", "tfhub_module.pb", ".DS_Store"))
 _JUNK = "__MACOSX"
 _NO_MODELS = frozenset((None, "hub_module"))
+_SAVED_MODEL = Sniffed(format="saved_model", what="a SavedModel")
 _SHOWN = 5
 _LISTED = 30
+_MOST_ON_DISK = 1000
+"""A folder on disk that holds more is not looked through."""
+_Looked = Sniffed | MigratorError | None
+"""What a file is; the error for one that is nothing; None for what is packed."""
 
 
 def unpacked_place(place: Place, visit: Visit, model_place: Callable[[Place], Place]) -> Place:
@@ -52,29 +58,69 @@ def tell_packing(error: MigratorError, place: Place) -> None:
         error.what = f"{place.kind}-compressed, and its content {error.what}"
 
 
+def only_model(folder: Place) -> Place | None:
+    """The one model in a folder on disk: a file, or a folder in it with a SavedModel.
+
+    None where there is none, and where more lies there than is looked at. Raises NeedsDecision
+    where there are several.
+    """
+    names = folder.names()
+    if folder.path is None or len(names) > _MOST_ON_DISK:
+        return None
+    found = _sorted_out(folder, _looked_at_on_disk(folder, names))
+    return _only(folder, found.sure or found.unsure) or (
+        found.packed[0] if len(found.packed) == 1 else None
+    )
+
+
 def _in_folder(top: MemberPlace, visit: Visit) -> Place:
     """The one model at or below a folder of an archive."""
     for name in SAVED_MODELS:
         if top.child(name).is_file():
             return top.child(name)
-    sure: list[MemberPlace] = []
-    unsure: list[MemberPlace] = []
-    packed: list[MemberPlace] = []
-    odd: list[MigratorError] = []
-    names: list[str] = []
-    for place, found in _looked_at(top, visit):
-        names.append("/".join(place.parts[len(top.parts) :]))
-        if isinstance(found, MigratorError):
-            odd.append(found)
-        elif found is None:
-            packed.append(place)
-        elif found.format not in _NO_MODELS:
-            (sure if found.sure else unsure).append(place)
-    models = sure or unsure or packed
-    if len(models) == 1:
-        only = models[0]
-        return _in_folder(only, visit) if only.is_folder() else only
-    if models:
+    found = _sorted_out(top, _looked_at(top, visit))
+    only = _only(top, found.models)
+    if only is not None:
+        if isinstance(only, MemberPlace) and only.is_folder():
+            return _in_folder(only, visit)
+        return only
+    if len(found.odd) == 1 and len(found.names) == 1:
+        found.odd[0].what = f"is in a {top.archive.kind} archive, and {found.odd[0].what}"
+        raise found.odd[0]
+    raise _nothing(top, found.names)
+
+
+@dataclass(slots=True)
+class _Found:
+    """What was looked at, by how much of a model it is."""
+
+    sure: list[Place] = field(default_factory=list)
+    unsure: list[Place] = field(default_factory=list)
+    packed: list[Place] = field(default_factory=list)
+    odd: list[MigratorError] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+
+    @property
+    def models(self) -> list[Place]:
+        return self.sure or self.unsure or self.packed
+
+
+def _sorted_out(top: Place, looked_at: Iterator[tuple[Place, _Looked]]) -> _Found:
+    found = _Found()
+    for place, looked in looked_at:
+        found.names.append(str(place)[len(str(top)) :].lstrip("/"))
+        if isinstance(looked, MigratorError):
+            found.odd.append(looked)
+        elif looked is None:
+            found.packed.append(place)
+        elif looked.format not in _NO_MODELS:
+            (found.sure if looked.sure else found.unsure).append(place)
+    return found
+
+
+def _only(top: Place, models: list[Place]) -> Place | None:
+    """The one of ``models``, None for none. Raises NeedsDecision where there are several."""
+    if len(models) > 1:
         raise NeedsDecision(
             f"holds {len(models):,} models"
             + (f", {_LISTED} of them here" if len(models) > _LISTED else ""),
@@ -82,15 +128,10 @@ def _in_folder(top: MemberPlace, visit: Visit) -> Place:
             hint="name one of them",
             options=[shlex.quote(str(item)) for item in models[:_LISTED]],
         )
-    if len(odd) == 1 and len(names) == 1:
-        odd[0].what = f"is in a {top.archive.kind} archive, and {odd[0].what}"
-        raise odd[0]
-    raise _nothing(top, names)
+    return models[0] if models else None
 
 
-def _looked_at(
-    top: MemberPlace, visit: Visit
-) -> Iterator[tuple[MemberPlace, Sniffed | MigratorError | None]]:
+def _looked_at(top: MemberPlace, visit: Visit) -> Iterator[tuple[Place, _Looked]]:
     """What may be a model: what it is, None for an archive, the error for neither."""
     for parts, inner in top.archive.tree.files(top.parts):
         if _JUNK in parts or _is_below_saved_model(top, parts):
@@ -98,15 +139,32 @@ def _looked_at(
         folder = MemberPlace(top.archive, parts)
         saved = next((name for name in SAVED_MODELS if folder.child(name).is_file()), None)
         if saved is not None:
-            yield (
-                (folder if parts else folder.child(saved)),
-                Sniffed(format="saved_model", what="a SavedModel"),
-            )
+            yield (folder if parts else folder.child(saved)), _SAVED_MODEL
         names = sorted(name for name, node in inner.items() if not isinstance(node, dict))
+        found: dict[str, _Looked] = {}
         for name in _own_names(folder, names, has_saved_model=saved is not None):
             visit.deadline.check(str(top))
-            place = folder.child(name)
-            yield place, _look(place, visit)
+            found[name] = _look(folder.child(name), visit)
+        for name in _without_old_checkpoints(folder, found):
+            yield folder.child(name), found[name]
+
+
+def _looked_at_on_disk(top: Place, names: list[str]) -> Iterator[tuple[Place, _Looked]]:
+    """The same for its own files, and for its folders that hold a SavedModel themselves."""
+    visit = Visit()
+    files = []
+    for name in names:
+        place = top.child(name)
+        if place.is_file():
+            files.append(name)
+        elif any(place.child(saved).is_file() for saved in SAVED_MODELS):
+            yield place, _SAVED_MODEL
+    found: dict[str, _Looked] = {}
+    for name in _own_names(top, files, has_saved_model=False):
+        visit.deadline.check(str(top))
+        found[name] = _look_on_disk(top.child(name), visit)
+    for name in _without_old_checkpoints(top, found):
+        yield top.child(name), found[name]
 
 
 def _is_below_saved_model(top: MemberPlace, parts: tuple[str, ...]) -> bool:
@@ -119,7 +177,7 @@ def _is_below_saved_model(top: MemberPlace, parts: tuple[str, ...]) -> bool:
     return False
 
 
-def _own_names(folder: MemberPlace, names: list[str], *, has_saved_model: bool) -> list[str]:
+def _own_names(folder: Place, names: list[str], *, has_saved_model: bool) -> list[str]:
     """One name for each file that stands for itself, and one for the folder's checkpoints."""
     if has_saved_model:
         names = [name for name in names if name not in SAVED_MODELS and name not in _BESIDE]
@@ -140,8 +198,38 @@ def _own_names(folder: MemberPlace, names: list[str], *, has_saved_model: bool) 
     return [name for name in names if name not in belong]
 
 
-def _latest(folder: MemberPlace, names: list[str]) -> str | None:
-    if STATE not in names:
+def _without_old_checkpoints(folder: Place, found: Mapping[str, _Looked]) -> list[str]:
+    """The names of ``found`` but for checkpoints of version 1 that another name stands for: their
+    MetaGraph, the first of their shards, or the latest of the folder.
+
+    Their names tell nothing, so that they were looked at first.
+    """
+    tables = [name for name, looked in found.items() if _format(looked) == "checkpoint"]
+    owners = {
+        meta["prefix"]
+        for name, looked in found.items()
+        if (meta := _META.fullmatch(name)) and _format(looked).startswith("meta_graph")
+    }
+    latest = _latest(folder, [*found, STATE]) if len(tables) > 1 else None
+    left_out: set[str] = set()
+    shards: set[tuple[str, str]] = set()
+    for name in tables:
+        if name.endswith(".index"):
+            continue
+        shard = OLD_SHARD.match(name)
+        key = (shard["prefix"], shard["count"]) if shard else (name, "")
+        if key[0] in owners or key in shards or latest not in (None, name):
+            left_out.add(name)
+        shards.add(key)
+    return [name for name in found if name not in left_out]
+
+
+def _format(looked: _Looked) -> str:
+    return (isinstance(looked, Sniffed) and looked.format) or ""
+
+
+def _latest(folder: Place, names: list[str]) -> str | None:
+    if STATE not in names or not folder.child(STATE).is_file():
         return None
     try:
         found = latest_in(folder)
@@ -150,7 +238,7 @@ def _latest(folder: MemberPlace, names: list[str]) -> str | None:
     return None if found is None else found.base
 
 
-def _look(place: MemberPlace, visit: Visit) -> Sniffed | MigratorError | None:
+def _look(place: Place, visit: Visit) -> _Looked:
     try:
         source = place.open()
         if source.size == 0:
@@ -160,6 +248,16 @@ def _look(place: MemberPlace, visit: Visit) -> Sniffed | MigratorError | None:
             if inner is not place:
                 return None
         return sniff(source, visit.limits)
+    except MigratorError as error:
+        return error
+
+
+def _look_on_disk(place: Place, visit: Visit) -> _Looked:
+    """The same, without listing an archive: beside a model one may hold gigabytes of data."""
+    try:
+        source = place.open()
+        found = sniff(source, visit.limits)
+        return None if found.format is None and packing_of(source) is not None else found
     except MigratorError as error:
         return error
 

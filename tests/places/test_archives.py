@@ -199,6 +199,31 @@ def test_the_latest_of_several_checkpoints_is_the_model(tmp_path: Path) -> None:
         load(path)
 
 
+@pytest.mark.parametrize("name", ["mg_version_1", "mg_version_1_sharded"])
+def test_a_meta_graph_owns_its_checkpoint_of_version_1(name: str, tmp_path: Path) -> None:
+    item = sample(f"tf1.15.5/{name}")
+    files = tree(item.path.parent, "run")
+    members = {name: data for name, data in files.items() if not name.endswith(".npz")}
+    members.pop("run/fixture.json", None)
+    for more in ({}, {"run/checkpoint": b""}):
+        path = put(tmp_path, zipped({**members, **more}))
+        assert load(path).source.path == f"{path}/run/{item.path.name}"
+
+
+def test_the_shards_of_a_checkpoint_of_version_1_are_one_model(tmp_path: Path) -> None:
+    files = tree(sample("tf1.15.5/mg_version_1_sharded").path.parent)
+    path = put(tmp_path, tarred({name: data for name, data in files.items() if "-of-" in name}))
+    model = load(path)
+    assert (model.source.format, len(load(path).warnings)) == ("checkpoint", 0)
+    assert "-00000-of-" in model.source.path
+
+
+def test_a_file_that_is_no_meta_graph_owns_nothing(tmp_path: Path) -> None:
+    members = {"m.pb": MLP, "m.pb.meta": b"fileFormatVersion: 2\nguid: 0\n", "n.pb": OTHER}
+    with pytest.raises(NeedsDecision, match="holds 2 models"):
+        load(put(tmp_path, zipped(members)))
+
+
 def test_a_keras_file_goes_on_being_one(tmp_path: Path) -> None:
     data = sample("tf2.21.0/keras_zip").path.read_bytes()
     for path in (put(tmp_path, data), put(tmp_path, tarred({"a/b.keras": data}), "b.tar")):
