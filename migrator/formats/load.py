@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from migrator.collector import collector_paused
-from migrator.errors import FormatError, MigratorError, UnsupportedFormat
+from migrator.errors import FormatError, MigratorError, StorageError, UnsupportedFormat
 from migrator.formats import graph_def, meta_graph, saved_model
 from migrator.formats.checkpoint import model as checkpoint
-from migrator.formats.checkpoint.locate import index_for, latest_in
+from migrator.formats.checkpoint.locate import STATE, index_for, latest_in
 from migrator.formats.names import SAVED_MODEL_FILES
 from migrator.formats.packed import only_model, tell_packing, unpacked_place
 from migrator.formats.sniff import sniff
@@ -144,7 +144,12 @@ def model_place(place: Place) -> Place:
     for name in SAVED_MODEL_FILES:
         if (file := place.child(name)).exists():
             return file
-    names = place.names()
+    try:
+        names = place.names()
+    except StorageError:  # not every web server lists
+        if not place.child(STATE).is_file():
+            raise
+        names = []
     for name in SAVED_MODEL_FILES:
         if name in names:  # a link to nothing, or to itself
             place.child(name).open()

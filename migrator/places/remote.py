@@ -25,6 +25,8 @@ _MOST = 8 << 20
 """Bytes of a request: twice as many each time that reading goes straight on."""
 _BLOCKS = 8
 """So many of the last answers are kept."""
+_OF_FOLDERS = ("saved_model.pb", "saved_model.pbtxt", "checkpoint")
+"""What tells a web server's page of a folder with a model from any other page."""
 _TAGS = ("ETag", "etag", "md5Hash", "generation", "VersionId", "LastModified", "Last-Modified")
 _TAGS_MORE = ("last_modified", "updated", "mtime", "created")
 
@@ -92,8 +94,7 @@ class RemotePlace(Place):
         # A web server has pages, and a page may list a folder.
         if self._split()[0].endswith("/"):
             return True
-        is_page = found is not None and found.get("mimetype") == "text/html"
-        return is_page and self.child("saved_model.pb")._found() is not None
+        return _is_page(found) and any(self.child(name)._is_there() for name in _OF_FOLDERS)
 
     def size(self) -> int:
         found = self._file()
@@ -126,6 +127,11 @@ class RemotePlace(Place):
                 raise
             return None  # S3 refuses who may not list, also where nothing is
 
+    def _is_there(self) -> bool:
+        """Whether the server has it, and not a page that it gives for whatever it is asked."""
+        found = self._found()
+        return found is not None and not _is_page(found)
+
     def _file(self) -> dict[str, Any]:
         found = self._shelf.look(self.address)
         if found is None:
@@ -133,6 +139,10 @@ class RemotePlace(Place):
         if found.get("type") == "directory":
             raise MigratorError("is a folder", where=str(self))
         return found
+
+
+def _is_page(found: dict[str, Any] | None) -> bool:
+    return found is not None and found.get("mimetype") == "text/html"
 
 
 class _Shelf:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -12,7 +13,14 @@ import numpy as np
 import pytest
 
 from migrator.actions.diff import diff
-from migrator.errors import LimitError, MigratorError, NeedsDecision, StorageError, UsageError
+from migrator.errors import (
+    FormatError,
+    LimitError,
+    MigratorError,
+    NeedsDecision,
+    StorageError,
+    UsageError,
+)
 from migrator.formats.checkpoint import open_checkpoint
 from migrator.formats.checkpoint.locate import checkpoint_place
 from migrator.formats.load import load
@@ -188,6 +196,46 @@ def test_a_saved_model_on_a_web_server() -> None:
         assert model.source.path == web.address("export/saved_model.pb")
         assert checkpoint_place(model) is not None
         assert load(web.address("export/saved_model.pb")).source == model.source
+
+
+def put_listed(web: Web, folder: Path, top: str) -> None:
+    """With the page that lists each folder, under both of its addresses."""
+    members = tree(folder, top)
+    web.files.update(members)
+    above = {name.rpartition("/")[0] for name in members}
+    for path in above | {top}:
+        inner = {name[len(path) + 1 :].split("/")[0] for name in members if name.startswith(path)}
+        links = "".join(f'<li><a href="{name}">{name}</a></li>' for name in sorted(inner))
+        for name in (path, f"{path}/"):
+            web.files[name] = f"<!doctype html><html><ul>{links}</ul></html>".encode()
+            web.pages.add(name)
+
+
+@pytest.mark.parametrize("end", ["", "/"])
+def test_a_folder_on_a_web_server_is_told_by_what_is_below(end: str, tmp_path: Path) -> None:
+    twin = sample("tf1.15.5/mlp").path.parents[2] / "text_twins" / "tf1.4.1" / "text"
+    train = sample("tf1.15.5/mg_train").path
+    run = tmp_path / "run"
+    shutil.copytree(train.parent, run)
+    (run / "checkpoint").write_text(f'model_checkpoint_path: "/gone/{train.stem}"\n')
+    with web_server() as web:
+        put_listed(web, twin, "twin")
+        put_listed(web, run, "run")
+        assert load(web.address(f"twin{end}")).source.path == web.address("twin/saved_model.pbtxt")
+        assert load(web.address(f"run{end}")).source.path == web.address(f"run/{train.name}")
+        for name in ("run", "run/"):
+            del web.files[name]
+        assert load(web.address("run/")).source.path == web.address(f"run/{train.name}")
+
+
+def test_a_server_that_gives_a_page_for_everything_has_no_folder() -> None:
+    page = b"<!doctype html><html><body>Sign in</body></html>"
+    with web_server() as web:
+        for name in ("m", "m/saved_model.pb", "m/saved_model.pbtxt", "m/checkpoint"):
+            web.files[name] = page
+            web.pages.add(name)
+        with pytest.raises(FormatError, match="web page"):
+            load(web.address("m"))
 
 
 # --- errors

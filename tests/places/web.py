@@ -21,6 +21,8 @@ class Web:
     files: dict[str, bytes] = field(default_factory=dict)
     asked: list[tuple[str, str, str]] = field(default_factory=list)
     """Method, path, range."""
+    pages: set[str] = field(default_factory=set)
+    """Those of ``files`` that are told to be HTML."""
     sent: int = 0
     before: Callable[[Web, str, str], None] | None = None
     """Called with method and path before each answer."""
@@ -73,6 +75,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         else:
             self.send_header("Content-Length", str(len(data)))
+        if path in web.pages:
+            self.send_header("Content-Type", "text/html; charset=utf-8")
         self.send_header("ETag", f'"{hash(web.files[path])}"')
         self.end_headers()
         if self.command == "HEAD":
