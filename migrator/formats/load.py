@@ -19,7 +19,7 @@ from migrator.limits import DEFAULT_LIMITS, Deadline, Limits
 from migrator.model.model import Model
 from migrator.places.addresses import is_remote, shown
 from migrator.places.place import LocalPlace, Place
-from migrator.places.resolve import place_of
+from migrator.places.resolve import check_named, place_of
 from migrator.places.source import ByteSource
 from migrator.places.visit import Visit
 
@@ -120,8 +120,9 @@ def _parsed(reader: Reader, source: ByteSource, limits: Limits, place: Place) ->
 def model_file(path: str | os.PathLike[str]) -> Path:
     """The file on disk to read for ``path``, as ``model_place`` finds it.
 
-    Raises UnsupportedFormat for an address.
+    Raises UnsupportedFormat for an address, UsageError for an empty path.
     """
+    check_named(os.fspath(path))
     if is_remote(os.fspath(path)):
         raise UnsupportedFormat(
             "is an address, and this reads from disk alone",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import zlib
 from collections.abc import Iterator
@@ -67,7 +68,7 @@ class SourceFile(io.RawIOBase):
     def seek(self, offset: int, whence: int = 0, /) -> int:
         base = (0, self._position, self._source.size)[whence]
         if base + offset < 0:
-            raise ValueError("before the start")
+            raise OSError(errno.EINVAL, "before the start")  # as files do, and zipfile expects
         self._position = base + offset
         return self._position
 
@@ -99,7 +100,9 @@ def unpacked(source: ByteSource, kind: str, visit: Visit) -> ByteSource:
     """
     file = SourceFile(source)
     pieces = _gunzipped(file) if kind == GZIP else _decompressed(file, kind, source.name)
-    return visit.keep(_told(pieces, kind, source.name), name=source.name, taken=lambda: file.taken)
+    return visit.keep(
+        _told(pieces, kind, file, source.name), name=source.name, taken=lambda: file.taken
+    )
 
 
 def head_of(source: ByteSource, kind: str, count: int) -> bytes:
@@ -107,14 +110,14 @@ def head_of(source: ByteSource, kind: str, count: int) -> bytes:
     file = SourceFile(source)
     pieces = _gunzipped(file) if kind == GZIP else _decompressed(file, kind, source.name)
     found = b""
-    for piece in _told(pieces, kind, source.name):
+    for piece in _told(pieces, kind, file, source.name):
         found += piece
         if len(found) >= count:
             break
     return found[:count]
 
 
-def _told(pieces: Iterator[bytes], kind: str, name: str) -> Iterator[bytes]:
+def _told(pieces: Iterator[bytes], kind: str, file: SourceFile, name: str) -> Iterator[bytes]:
     """``pieces`` with the errors of Python's libraries told in our words."""
     import lzma
 
@@ -124,7 +127,11 @@ def _told(pieces: Iterator[bytes], kind: str, name: str) -> Iterator[bytes]:
             done += len(piece)
             yield piece
     except EOFError:
-        raise damaged(f"{kind}-compressed, and ends early (after {done:,} bytes)", name) from None
+        raise damaged(
+            f"{kind}-compressed, and ends early: all of its {file.taken:,} bytes are read, and "
+            "more should follow",
+            name,
+        ) from None
     except (OSError, ValueError, zlib.error, lzma.LZMAError) as error:
         if "Memory usage limit" in str(error):
             raise LimitError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from migrator.errors import LimitError
+from migrator.errors import LimitError, UsageError
 from migrator.limits import DEFAULT_LIMITS, Limits
 from migrator.places.addresses import is_remote, local_path
 from migrator.places.archive import Archive, MemberPlace, UnpackedPlace
@@ -28,10 +28,11 @@ def place_of(
     (``models.zip/inner/saved_model``). An archive itself stays a file; see ``opened``.
 
     Nothing needs to be there. Raises MigratorError for an archive that cannot be read, UsageError
-    and StorageError for an address that leads nowhere.
+    for an empty path, UsageError and StorageError for an address that leads nowhere.
     """
     visit = visit or Visit(limits)
     text = os.fspath(path)
+    check_named(text)
     if is_remote(text):
         from migrator.places.remote import remote_place
 
@@ -41,6 +42,12 @@ def place_of(
             local_path(text) if text.lower().startswith(("file:", "local:")) else path
         )
     return _inside(place, visit)
+
+
+def check_named(path: str) -> None:
+    """Raise UsageError for no path at all, which Python would take for the current folder."""
+    if not path:
+        raise UsageError("the path is empty", hint="name a file or a folder; . is this folder")
 
 
 def _inside(place: Place, visit: Visit) -> Place:

@@ -209,6 +209,18 @@ def test_a_pipe_does_not_hang_a_real_process(tmp_path: Path) -> None:
     assert "not a regular file" in done.err
 
 
+@pytest.mark.parametrize("verb", ["inspect", "plan", "migrate", "audit"])
+def test_an_empty_path_is_not_the_current_folder(
+    verb: str, capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "model.pb").write_bytes(GOOD)
+    monkeypatch.chdir(tmp_path)
+    more = (tmp_path / "out",) if verb == "migrate" else ()
+    done = run(capsys, verb, "", *more)
+    assert (done.code, done.out) == (2, "")
+    assert ("'': cannot be read" if verb == "audit" else "the path is empty") in done.err
+
+
 def test_a_missing_file_in_a_real_process(tmp_path: Path) -> None:
     done = spawn(["plan", "nowhere.pb"], cwd=tmp_path)
     assert (done.code, done.out) == (2, "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
 import lzma
@@ -260,6 +261,19 @@ def test_a_wrong_checksum_names_the_member(tmp_path: Path) -> None:
     broken[-5] ^= 1
     with pytest.raises(FormatError, match="CRC"):
         load(put(tmp_path, bytes(broken)))
+
+
+def test_an_archive_of_nothing_holds_nothing(tmp_path: Path) -> None:
+    for members in ({}, {"a/": b""}):
+        with pytest.raises(FormatError, match="zip archive without a model; it holds nothing"):
+            load(put(tmp_path, zipped(members)))
+
+
+def test_a_compressed_file_that_ends_early_is_told_with_its_bytes(tmp_path: Path) -> None:
+    for packed in (gzip.compress(MLP), bz2.compress(MLP), lzma.compress(MLP)):
+        half = packed[: len(packed) // 2]
+        with pytest.raises(FormatError, match=f"ends early: all of its {len(half):,} bytes"):
+            load(put(tmp_path, half))
 
 
 def test_a_member_of_another_size_than_stated_is_told(tmp_path: Path) -> None:
