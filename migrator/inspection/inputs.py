@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from migrator.formats.scalars import scalar_value
 from migrator.graph.wiring import Wiring
 from migrator.inspection import vocabulary as words
 from migrator.inspection.candidates import Candidate, Control
@@ -200,7 +201,7 @@ def _default_value(graph: Graph, source: DataSource) -> object:
     node = graph.by_name.get(refs[0].node) if refs else None
     value = node.attrs.get("value") if node is not None and node.op == "Const" else None
     if isinstance(value, LazyTensor) and value.shape.rank == 0 and value.dtype.kind in "fiub":
-        return value.numpy().item()
+        return scalar_value(value)
     return None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 import migrator
 from tests.commands import environment
-from tests.corpus import FROZEN, PROTOBUF, sample
+from tests.corpus import FIXTURES, FROZEN, PROTOBUF, sample
 
 _FORBID = """
 import sys
@@ -125,14 +126,48 @@ def test_asking_for_version_and_help_imports_nothing_heavy(tmp_path: Path) -> No
     assert not loaded("import migrator.cli.main as m; m.build_parser()", tmp_path) & HEAVY
 
 
-def test_inspecting_in_text_imports_no_numpy_and_no_networkx(tmp_path: Path) -> None:
+UNNEEDED = HEAVY - {"google"} | {"h5py", "fsspec", "yaml"}
+FORMATS = {
+    "a frozen graph": "tf1.15.5/mlp/model.pb",
+    "a graph with a default": "tf1.15.5/placeholder_default/model.pb",
+    "a graph in text": "text_twins/tf1.4.1/graph.pbtxt",
+    "a SavedModel of TensorFlow 1": "tf1.4.1/sm_variables/saved_model",
+    "a SavedModel in text": "text_twins/tf2.21.0/text",
+    "a SavedModel of TensorFlow 2": "tf2.21.0/keras_export/saved_model",
+    "a MetaGraph": "tf1.15.5/mg_train/trained/model.ckpt-10.meta",
+    "a MetaGraph with shards": "tf1.15.5/mg_sharded/trained/model.ckpt-10.meta",
+    "a MetaGraph of version 1": "tf1.15.5/mg_version_1/trained/model.ckpt-10.meta",
+    "a MetaGraph of version 1 with shards": "tf1.15.5/mg_version_1_sharded/trained",
+    "a hub module": "tf1.15.5/hub_text/module",
+    "a Keras HDF5 file": "tf2.21.0/keras_h5/model.h5",
+    "an old Keras HDF5 file": "tf1.15.5/keras2_nested/model.h5",
+    "a Keras archive": "tf2.21.0/keras_zip/model.keras",
+    "a TFLite file": "tflite_files/plain.tflite",
+    "a described TFLite file": "tflite_files/described.tflite",
+}
+
+
+def unneeded(path: Path, tmp_path: Path) -> set[str]:
+    """The packages that ``inspect`` imports and could do without."""
     code = f"""
 import contextlib, io
 from migrator.cli.main import main
 with contextlib.redirect_stdout(io.StringIO()):
-    assert main(["inspect", {str(sample("tf1.15.5/mlp").path)!r}]) == 0
+    assert main(["inspect", {str(path)!r}]) == 0
 """
-    assert not loaded(code, tmp_path) & {"numpy", "scipy", "igraph", "networkx", "ml_dtypes"}
+    return loaded(code, tmp_path) & UNNEEDED
+
+
+@pytest.mark.parametrize("name", FORMATS.values(), ids=FORMATS)
+def test_inspecting_in_text_imports_no_heavy_package(name: str, tmp_path: Path) -> None:
+    assert unneeded(FIXTURES / name, tmp_path) == set()
+
+
+@pytest.mark.parametrize("form", ["zip", "gztar"])
+def test_inspecting_an_archive_imports_no_heavy_package(form: str, tmp_path: Path) -> None:
+    folder = FIXTURES / "tf1.15.5" / "hub_image"
+    packed = shutil.make_archive(str(tmp_path / "packed"), form, folder, "module")
+    assert unneeded(Path(packed), tmp_path) == set()
 
 
 def test_public_names_are_all_there_and_listed() -> None:
