@@ -27,6 +27,12 @@ Reader = Callable[[ByteSource, Limits, Place], Model]
 """Bytes to a Model; the place is where they lie, for what lies beside them."""
 
 
+def _checkpoint(source: ByteSource, limits: Limits, place: Place) -> Model:
+    from migrator.formats.checkpoint import model as checkpoint  # few models are one alone
+
+    return checkpoint.read(source, limits, place)
+
+
 def _tflite(source: ByteSource, limits: Limits, _: Place) -> Model:
     from migrator.formats.tflite import model as tflite  # few files are of it
 
@@ -42,7 +48,7 @@ def _keras(reader: str) -> Callable[[ByteSource, Limits], Model]:
 
 
 _READERS: dict[str, Reader] = {
-    "checkpoint": checkpoint.read,
+    "checkpoint": _checkpoint,
     "graph_def": lambda source, limits, _: graph_def.read(source, limits),
     "graph_def_text": lambda source, limits, _: graph_def.read(source, limits, text=True),
     "keras_h5": lambda source, limits, _: _keras("read_h5")(source, limits),

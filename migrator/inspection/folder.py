@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from migrator.errors import MigratorError
-from migrator.formats.checkpoint import Checkpoint, checkpoint_place, open_checkpoint
+from migrator.formats.checkpoint import checkpoint_place
 from migrator.inspection.folder_files import (
     Attachment,
     FingerprintFacts,
@@ -17,10 +17,8 @@ from migrator.inspection.folder_files import (
     read_fingerprint,
     read_keras,
 )
-from migrator.inspection.joined import joined_variables, restored_by, shared_name
-from migrator.inspection.restores import Restored
 from migrator.limits import DEFAULT_LIMITS, Limits
-from migrator.model.model import MetaGraph, Model
+from migrator.model.model import Model
 from migrator.places.place import Place
 
 _IN_FOLDERS = ("saved_model", "hub_module")
@@ -74,8 +72,11 @@ def describe_folder(model: Model, limits: Limits = DEFAULT_LIMITS) -> Folder | N
     place = checkpoint_place(model)
     checkpoint = None
     if place is not None:
+        # The reader of checkpoints takes as long to import as a small model takes to read.
+        from migrator.inspection.folder_checkpoint import checkpoint_facts
+
         try:
-            checkpoint = _checkpoint_facts(model, open_checkpoint(place, limits), problems)
+            checkpoint = checkpoint_facts(model, place, limits, problems)
         except MigratorError as error:
             problems.append(f"its checkpoint cannot be read: {error}")
     if form not in _IN_FOLDERS:
@@ -112,47 +113,10 @@ def describe_folder(model: Model, limits: Limits = DEFAULT_LIMITS) -> Folder | N
     )
 
 
-def _checkpoint_facts(model: Model, checkpoint: Checkpoint, problems: list[str]) -> CheckpointFacts:
-    problems += checkpoint.warnings()
-    taken: set[str] = set()
-    by_node: dict[str, str] = {}
-    lacking: dict[str, None] = {}
-    held: dict[str, None] = {}
-    for meta in model.meta_graphs:
-        restored = _restored(meta, problems)
-        for item in joined_variables(meta, checkpoint, restored):
-            if item.key is None:
-                lacking[item.name] = None
-                continue
-            taken.add(item.key)
-            by_node.setdefault(item.node, item.key)
-            held[item.name] = None
-        for pair in restored.tables.values():
-            taken.update(entry.key for entry in pair)
-        taken.update(entry.key for entry in restored.variables.values())
-    variables = checkpoint.variables
-    return CheckpointFacts(
-        prefix=str(checkpoint.prefix),
-        version=checkpoint.version,
-        shards=checkpoint.shards,
-        entries=len(variables),
-        joined=len(held),
-        without_value=tuple(name for name in lacking if name not in held),
-        without_variable=tuple(key for key in variables if key not in taken),
-        by_node=by_node,
-    )
-
-
-def _restored(meta: MetaGraph, problems: list[str]) -> Restored:
-    try:
-        return restored_by(meta)
-    except MigratorError as error:  # a table of keys that cannot be read
-        problems.append(f"what its restore ops read cannot be told: {error.what}")
-        return Restored(variables={}, tables={})
-
-
 def _no_checkpoint(model: Model, folder: Place) -> list[str]:
     """What is wrong where a graph has variables and there is no checkpoint."""
+    from migrator.inspection.joined import shared_name
+
     names = {
         shared_name(node) or node.name
         for meta in model.meta_graphs

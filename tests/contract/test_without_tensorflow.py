@@ -163,6 +163,19 @@ def test_inspecting_in_text_imports_no_heavy_package(name: str, tmp_path: Path) 
     assert unneeded(FIXTURES / name, tmp_path) == set()
 
 
+def test_a_model_without_a_checkpoint_needs_no_reader_of_checkpoints(tmp_path: Path) -> None:
+    code = f"""
+import contextlib, io, json
+from migrator.cli.main import main
+with contextlib.redirect_stdout(io.StringIO()):
+    assert main(["inspect", {str(FIXTURES / "tf1.15.5/mlp/model.pb")!r}]) == 0
+print(json.dumps(sorted(name for name in sys.modules if name.startswith("migrator.formats."))))
+"""
+    found = python(code, cwd=tmp_path)
+    assert "migrator.formats.graph_def" in found
+    assert "migrator.formats.checkpoint.reader" not in found
+
+
 @pytest.mark.parametrize("form", ["zip", "gztar"])
 def test_inspecting_an_archive_imports_no_heavy_package(form: str, tmp_path: Path) -> None:
     folder = FIXTURES / "tf1.15.5" / "hub_image"

@@ -1,0 +1,55 @@
+"""How the checkpoint beside a graph belongs to it."""
+
+from __future__ import annotations
+
+from migrator.errors import MigratorError
+from migrator.formats.checkpoint import open_checkpoint
+from migrator.inspection.folder import CheckpointFacts
+from migrator.inspection.joined import joined_variables, restored_by
+from migrator.inspection.restores import Restored
+from migrator.limits import Limits
+from migrator.model.model import MetaGraph, Model
+from migrator.places.place import Place
+
+
+def checkpoint_facts(
+    model: Model, place: Place, limits: Limits, problems: list[str]
+) -> CheckpointFacts:
+    """What the index at ``place`` says; ``problems`` gets what is wrong. Raises MigratorError."""
+    checkpoint = open_checkpoint(place, limits)
+    problems += checkpoint.warnings()
+    taken: set[str] = set()
+    by_node: dict[str, str] = {}
+    lacking: dict[str, None] = {}
+    held: dict[str, None] = {}
+    for meta in model.meta_graphs:
+        restored = _restored(meta, problems)
+        for item in joined_variables(meta, checkpoint, restored):
+            if item.key is None:
+                lacking[item.name] = None
+                continue
+            taken.add(item.key)
+            by_node.setdefault(item.node, item.key)
+            held[item.name] = None
+        for pair in restored.tables.values():
+            taken.update(entry.key for entry in pair)
+        taken.update(entry.key for entry in restored.variables.values())
+    variables = checkpoint.variables
+    return CheckpointFacts(
+        prefix=str(checkpoint.prefix),
+        version=checkpoint.version,
+        shards=checkpoint.shards,
+        entries=len(variables),
+        joined=len(held),
+        without_value=tuple(name for name in lacking if name not in held),
+        without_variable=tuple(key for key in variables if key not in taken),
+        by_node=by_node,
+    )
+
+
+def _restored(meta: MetaGraph, problems: list[str]) -> Restored:
+    try:
+        return restored_by(meta)
+    except MigratorError as error:  # a table of keys that cannot be read
+        problems.append(f"what its restore ops read cannot be told: {error.what}")
+        return Restored(variables={}, tables={})
