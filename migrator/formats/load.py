@@ -28,7 +28,6 @@ Reader = Callable[[ByteSource, Limits, Place], Model]
 
 
 def _checkpoint(source: ByteSource, limits: Limits, place: Place) -> Model:
-    from migrator.formats.checkpoint import model as checkpoint  # few models are one alone
 
     return checkpoint.read(source, limits, place)
 

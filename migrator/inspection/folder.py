@@ -43,6 +43,8 @@ class CheckpointFacts:
     """Keys that no variable and no table of the graph takes: an optimizer's, another graph's."""
     by_node: dict[str, str] = field(default_factory=dict)
     """Node of a variable -> key."""
+    copies: int = 0
+    """Keys that only copies of its variables take, which the graph never uses."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from migrator.errors import MigratorError
 from migrator.formats.checkpoint import open_checkpoint
+from migrator.inspection.beside import spare_handles
 from migrator.inspection.folder import CheckpointFacts
-from migrator.inspection.joined import joined_variables, restored_by
+from migrator.inspection.joined import joined_variables, key_for, restored_by
 from migrator.inspection.restores import Restored
 from migrator.limits import Limits
 from migrator.model.model import MetaGraph, Model
@@ -22,6 +23,7 @@ def checkpoint_facts(
     by_node: dict[str, str] = {}
     lacking: dict[str, None] = {}
     held: dict[str, None] = {}
+    copies: set[str | None] = set()
     for meta in model.meta_graphs:
         restored = _restored(meta, problems)
         for item in joined_variables(meta, checkpoint, restored):
@@ -31,9 +33,12 @@ def checkpoint_facts(
             taken.add(item.key)
             by_node.setdefault(item.node, item.key)
             held[item.name] = None
+        for name in spare_handles(meta) & restored.variables.keys():
+            copies.add(key_for(checkpoint, restored.variables[name], ()))
         for pair in restored.tables.values():
             taken.update(entry.key for entry in pair)
         taken.update(entry.key for entry in restored.variables.values())
+    taken.update(filter(None, copies))
     variables = checkpoint.variables
     return CheckpointFacts(
         prefix=str(checkpoint.prefix),
@@ -44,6 +49,7 @@ def checkpoint_facts(
         without_value=tuple(name for name in lacking if name not in held),
         without_variable=tuple(key for key in variables if key not in taken),
         by_node=by_node,
+        copies=len(copies - {None, *by_node.values()}),
     )
 
 

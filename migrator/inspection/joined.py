@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from migrator.errors import MigratorError
 from migrator.formats.checkpoint import Checkpoint, checkpoint_place, open_checkpoint
+from migrator.inspection.beside import spare_handles
 from migrator.inspection.restores import Entry, Restored, find_restored
 from migrator.inspection.tracing import Tracer
 from migrator.limits import DEFAULT_LIMITS, Limits
@@ -59,13 +60,15 @@ def joined_variables(
     """The variables of a meta graph, each with its key.
 
     Of several nodes for one variable the first is given; of several variables of one name the
-    later ones go by the names of their nodes. Linear. Raises MigratorError where the checkpoint's
-    object graph, or a table of keys in the graph, cannot be read.
+    later ones go by the names of their nodes. Those of ``spare_handles`` are left out. Linear.
+    Raises MigratorError where the checkpoint's object graph, or a table of keys in the graph,
+    cannot be read.
     """
     restored = restored or restored_by(meta)
+    spare = spare_handles(meta)
     found: dict[str, Join] = {}
     for node in meta.graph.nodes:
-        if node.op not in _VARIABLES:
+        if node.op not in _VARIABLES or node.name in spare:
             continue
         entry = restored.variables.get(node.name)
         shared = shared_name(node)

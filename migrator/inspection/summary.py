@@ -18,8 +18,8 @@ from migrator.inspection.weights import VARIABLE_OPS as VARIABLE_OPS
 from migrator.inspection.weights import (
     Weight,
     WeightTotal,
-    find_weights,
     largest_first,
+    meta_weights,
     totals_by_dtype,
 )
 from migrator.model.model import MetaGraph, Model, Signature, Source
@@ -126,7 +126,7 @@ def summarize(model: Model) -> Summary:
         folder = describe_folder(model)
         carried = largest_first(item.weight for item in variables if item.is_parameter)
         metas = tuple(
-            _meta_graph(meta, carried if variables else find_weights(meta.graph))
+            _meta_graph(meta, carried if variables else meta_weights(meta))
             for meta in model.meta_graphs
         )
     prefix = checkpoint_place(model)

@@ -7,7 +7,12 @@ from dataclasses import dataclass, replace
 from itertools import chain
 
 from migrator.inspection.owned import scope_name
-from migrator.inspection.weights import Weight, find_weights, is_carried_weight, tensor_weight
+from migrator.inspection.weights import (
+    Weight,
+    is_carried_weight,
+    meta_weights,
+    tensor_weight,
+)
 from migrator.model.graph import Graph
 from migrator.model.model import Model
 
@@ -53,7 +58,7 @@ def scope_tree(model: Model, *, meta_graph: int = 0, depth: int = DEFAULT_DEPTH)
         names = [_without_suffix(scope_name(model, name)) for name in model.variables]
         found.add(names, carried)
         return found.tree()
-    weights = carried if model.variables else list(find_weights(graph))
+    weights = carried if model.variables else list(meta_weights(model.meta_graphs[meta_graph]))
     return _of_graph(graph, weights, depth)
 
 

@@ -9,7 +9,7 @@ from fnmatch import translate
 
 from migrator.errors import MigratorError, NoSuchTensor
 from migrator.inspection.near import near_names
-from migrator.inspection.weights import VARIABLE, Weight, find_weights, tensor_weight, weights
+from migrator.inspection.weights import VARIABLE, Weight, meta_weights, tensor_weight, weights
 from migrator.model.model import Model
 from migrator.model.tensors import FileSpan, LazyTensor
 
@@ -40,7 +40,7 @@ def list_weights(
     """
     values = weights(model, meta_graph=meta_graph)
     declared = (
-        {item.name: item for item in find_weights(model.meta_graphs[meta_graph].graph)}
+        {item.name: item for item in meta_weights(model.meta_graphs[meta_graph])}
         if model.meta_graphs and not model.variables
         else {}
     )

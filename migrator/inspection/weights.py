@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
+from migrator.inspection.beside import initial_values, spare_handles
 from migrator.model.dtypes import DType
 from migrator.model.graph import Graph, Node
-from migrator.model.model import OTHER_GRAPHS, Model
+from migrator.model.model import OTHER_GRAPHS, MetaGraph, Model
 from migrator.model.tensors import LazyTensor, Shape
 
 VARIABLE_OPS = frozenset(("Variable", "VariableV2", "VarHandleOp", "AutoReloadVariable"))
@@ -42,15 +43,21 @@ class WeightTotal:
     bytes: int
 
 
-def find_weights(graph: Graph) -> tuple[Weight, ...]:
+def meta_weights(meta: MetaGraph) -> tuple[Weight, ...]:
+    """``find_weights`` of its graph, without the handles that ``spare_handles`` tells."""
+    return find_weights(meta.graph, spare_handles(meta))
+
+
+def find_weights(graph: Graph, spare: Collection[str] = ()) -> tuple[Weight, ...]:
     """Constants and variables that hold parameters, largest first.
 
     A constant counts when it is floating, complex or quantised and has a rank of at least one,
     or when it is an integer table of 1 KB and more; scalars, shapes and axes do not. A variable
-    counts when it is of such a type. What initialises a variable is not counted beside it.
+    counts when it is of such a type and its node is not in ``spare``. What initialises a variable
+    is not counted beside it.
     """
     found: dict[str, Weight] = {}
-    for function, node in _nodes(graph):
+    for function, node in _nodes(graph, spare):
         weight = None
         if node.op == "Const":
             value = constant_weight(node)
@@ -109,10 +116,10 @@ def weights(model: Model, *, meta_graph: int = 0) -> dict[str, LazyTensor]:
     """
     if model.variables or not model.meta_graphs:
         return dict(model.variables)
-    graph = model.meta_graphs[meta_graph].graph
+    meta = model.meta_graphs[meta_graph]
     found: dict[str, LazyTensor] = {}
     variables: dict[str, None] = {}
-    for function, node in _nodes(graph):
+    for function, node in _nodes(meta.graph, spare_handles(meta)):
         if node.op == "Const":
             value = constant_weight(node)
             if value is not None:
@@ -162,10 +169,12 @@ def tensor_weight(name: str, value: LazyTensor, op: str = VARIABLE, function: st
     )
 
 
-def _nodes(graph: Graph) -> Iterator[tuple[str, Node]]:
-    """Every node, with the name of the function that it is in the body of."""
+def _nodes(graph: Graph, spare: Collection[str]) -> Iterator[tuple[str, Node]]:
+    """Every node that may count, with the name of the function that it is in the body of."""
+    initial = initial_values(graph.nodes)
     for node in graph.nodes:
-        yield "", node
+        if node.name not in initial and node.name not in spare:
+            yield "", node
     for function in graph.functions.values():
         for node in function.nodes:
             yield function.name, node

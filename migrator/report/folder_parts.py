@@ -94,6 +94,8 @@ def _checkpoint_lines(facts: CheckpointFacts) -> list[str]:
         held = "it holds the value of the graph's variable" if facts.joined else ""
     entries, files = _many(facts.entries, "tensor"), _many(facts.shards, "shard")
     lines = [f"version {facts.version}, {entries} in {files}", *([held] if held else [])]
+    if facts.copies:
+        lines.append(f"{_many(facts.copies, 'tensor')} for copies that the graph does not use")
     if facts.without_value:
         lines.append(f"no value in it: {_some(facts.without_value)}")
     if facts.without_variable:

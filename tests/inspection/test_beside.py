@@ -1,0 +1,98 @@
+"""What lies beside a variable, its start or its copy, is no weight of its own."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from migrator.formats.load import load
+from migrator.inspection.beside import spare_handles
+from migrator.inspection.summary import summarize
+from migrator.inspection.tree import scope_tree
+from migrator.inspection.weight_list import list_weights
+from migrator.inspection.weights import find_weights
+from migrator.model.model import Model
+from tests import handmade, wire
+from tests.corpus import sample
+
+EXPORT = sample("tf2.21.0/keras_export")
+SHAPE = wire.Dims((2, 3))
+
+
+def handle(name: str) -> bytes:
+    return handmade.op(name, "VarHandleOp", dtype=wire.F, shape=SHAPE, shared_name=name.encode())
+
+
+def object_graph(*names: str) -> bytes:
+    """A SavedObjectGraph of float variables, as a field of a MetaGraphDef."""
+    sizes = b"".join(wire.block(2, wire.number(1, size)) for size in (2, 3))
+    found = b""
+    for name in names:
+        variable = wire.number(1, wire.FLOAT) + wire.block(2, sizes) + wire.block(6, name)
+        found += wire.block(1, wire.block(7, variable))
+    return wire.block(7, found)
+
+
+def exported(*listed: str) -> Model:
+    """A variable ``w`` that is served, and ``copy``, which begins as ``w`` and is only saved."""
+    nodes = [
+        handmade.op("file", "Placeholder", dtype=wire.S, shape=wire.Dims(())),
+        handle("w"),
+        handle("copy"),
+        handle("slot"),
+        handle("left"),
+        handmade.op("left/Read", "ReadVariableOp", "left", dtype=wire.F),
+        handmade.op("w/Read", "ReadVariableOp", "w", dtype=wire.F),
+        handmade.op("copy/Assign", "AssignVariableOp", "copy", "w/Read", dtype=wire.F),
+        handmade.op("call", "StatefulPartitionedCall", "w"),
+        handmade.op("save", "StatefulPartitionedCall", "file", "w", "copy", "slot"),
+    ]
+    saver = wire.block(3, wire.block(1, "file:0"))
+    more = saver + (object_graph(*listed) if listed else b"")
+    return handmade.read_saved_model(
+        wire.saved_model(wire.meta_graph(wire.graph(nodes), more=more))
+    )
+
+
+def test_copies_and_leftovers_of_an_export_are_no_variables() -> None:
+    meta = exported("w", "w", "slot").meta_graphs[0]
+    assert spare_handles(meta) == {"copy", "left"}
+
+
+def test_a_variable_that_only_began_as_another_counts() -> None:
+    meta = exported("w", "target", "slot").meta_graphs[0]
+    assert spare_handles(meta) == {"left"}
+
+
+def test_without_an_object_graph_every_variable_counts() -> None:
+    model = exported()
+    assert not spare_handles(model.meta_graphs[0])
+    assert len(find_weights(model.graph)) == 4
+
+
+def test_an_exported_model_has_each_weight_once_everywhere() -> None:
+    model = load(EXPORT.path)
+    summary = summarize(model)
+    graph = summary.meta_graphs[0].graph
+    listed = [item for item in list_weights(model) if item.weight.dtype.base.is_floating]
+    assert len(listed) == sum(item.tensors for item in graph.weights_by_dtype.values())
+    assert sum(item.weight.elements for item in listed) == graph.parameters
+    assert scope_tree(model).parameters == graph.parameters
+    assert all(item.tensor is not None for item in listed)
+    facts = summary.folder.checkpoint if summary.folder is not None else None
+    assert facts is not None and not facts.without_value and not facts.without_variable
+    assert facts.joined == len(set(facts.by_node.values()))
+    assert facts.joined + facts.copies == facts.entries
+
+
+def test_what_a_variable_begins_as_is_not_counted_beside_it() -> None:
+    table = np.ones((2, 3))
+    model = handmade.model(
+        handmade.const("v/initial_value", table),
+        handmade.op("v", "VariableV2", dtype=wire.F, shape=SHAPE),
+        handmade.op("v/Assign", "Assign", "v", "v/initial_value", T=wire.F),
+        handmade.const("both", table),
+        handle("u"),
+        handmade.op("u/Assign", "AssignVariableOp", "u", "both", dtype=wire.F),
+        handmade.op("sum", "Add", "both", "both", T=wire.F),
+    )
+    assert [item.name for item in find_weights(model.graph)] == ["both", "u", "v"]
