@@ -10,7 +10,6 @@ from pathlib import Path
 from migrator.collector import collector_paused
 from migrator.errors import FormatError, MigratorError, StorageError, UnsupportedFormat
 from migrator.formats import graph_def, meta_graph, saved_model
-from migrator.formats.checkpoint import model as checkpoint
 from migrator.formats.checkpoint.locate import STATE, index_for, latest_in
 from migrator.formats.names import SAVED_MODEL_FILES
 from migrator.formats.packed import only_model, tell_packing, unpacked_place
@@ -28,6 +27,7 @@ Reader = Callable[[ByteSource, Limits, Place], Model]
 
 
 def _checkpoint(source: ByteSource, limits: Limits, place: Place) -> Model:
+    from migrator.formats.checkpoint import model as checkpoint  # few models are one alone
 
     return checkpoint.read(source, limits, place)
 
