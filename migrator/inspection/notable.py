@@ -106,9 +106,10 @@ def _of_structure(graph: GraphSummary) -> Iterator[str]:
 
 def notable_summary(summary: Summary) -> list[str]:
     """The same of weights without a graph."""
-    found = list(_of_weights(summary.weights_by_dtype))
+    # What is in an HDF5 file that nobody says is Keras's may be no weights.
+    found = [] if summary.is_unmarked else list(_of_weights(summary.weights_by_dtype))
     if not summary.variables:
-        found.append("nothing is in it")
+        found.append("nothing is in it" if summary.is_empty else "no tensor is in it")
     slots = [item for item in summary.variables if _is_slot(item.name)]
     if slots:
         count, whole = sum(item.bytes for item in slots), summary.weight_bytes

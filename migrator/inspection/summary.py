@@ -103,6 +103,11 @@ class Summary:
     """What is special to a TFLite file."""
     producer: str = ""
     """What wrote the file, as ``Model.producer`` has it."""
+    is_unmarked: bool = False
+    """Whether an HDF5 file has nothing that only Keras writes."""
+    is_empty: bool = True
+    """Whether nothing is in it, where there is no graph and no variable: not even what is no
+    tensor."""
 
     @property
     def parameters(self) -> int:
@@ -144,6 +149,8 @@ def summarize(model: Model) -> Summary:
         checkpoint=str(prefix) if prefix is not None else None,
         tflite=tflite,
         producer=model.producer,
+        is_unmarked=model.is_unmarked,
+        is_empty=model.is_empty or model.source.format != "keras_h5",
     )
 
 

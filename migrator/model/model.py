@@ -125,6 +125,10 @@ class Model:
     tflite: TFLiteFile | None = field(default=None, repr=False)
     """What only a TFLite file says."""
     producer: str = ""
+    is_unmarked: bool = False
+    """Whether an HDF5 file has nothing that only Keras writes: it may be anybody's."""
+    is_empty: bool = False
+    """Whether an HDF5 file holds no object at all."""
 
     @property
     def graph(self) -> Graph:

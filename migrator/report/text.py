@@ -24,6 +24,7 @@ _FORMATS = {
     "tflite": "TFLite model",
 }
 _WEIGHTS_ALONE = {"keras_h5": "Keras weights (HDF5)", "keras_zip": "Keras weights"}
+_UNMARKED = "HDF5 file, not of Keras as far as it tells"
 _NODES = {"keras_h5": "layers", "keras_zip": "layers"}
 """What a format calls its nodes, where not so."""
 _OPS = 12
@@ -74,6 +75,8 @@ def headline(summary: Summary) -> str:
 def _kind(summary: Summary) -> str:
     """The format in words, with what its content makes of it."""
     form = summary.source.format
+    if summary.is_unmarked:
+        return _UNMARKED
     if not summary.meta_graphs:
         return _WEIGHTS_ALONE.get(form) or _FORMATS.get(form, form)
     meta, base = summary.meta_graphs[0], form.removesuffix("_text")

@@ -448,6 +448,47 @@ def test_other_hdf5_is_shown_by_its_paths_and_told(tmp_path: Path) -> None:
     assert "without any mark of Keras" in model.warnings[0]
 
 
+@pytest.mark.parametrize(
+    "items",
+    [
+        {"a/b": np.ones(2)},
+        {"layers/counts": np.ones(2), "X": np.ones(3)},
+        {"table": np.zeros(3, [("name", "S4"), ("count", "i8")])},
+    ],
+)
+def test_hdf5_of_other_programs_is_not_called_keras(items: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "d.h5").write_bytes(hdf5(items))
+    text = inspect_text(summarize(load(tmp_path / "d.h5")))
+    assert "HDF5 file, not of Keras" in text.splitlines()[0]
+    assert "nothing is in it" not in text
+    assert all(name in text for name in items)
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        {"@keras_version": "2.4.0", "d/kernel": np.ones(2)},
+        {"@backend": "tensorflow", "d/kernel": np.ones(2)},
+        {"@nb_layers": 1, "layer_0/param_0": np.ones(2)},
+        {"@layer_names": [b"d"], "d@weight_names": [b"k"], "d/k": np.ones(2)},
+        {"d@weight_names": [b"k"], "d/k": np.ones(2)},
+        {"block/dense/vars/0": np.ones(2)},
+        {"_layer_checkpoint_dependencies/dense/vars/0": np.ones(2)},
+        {"layers/flatten@x": 1},
+    ],
+)
+def test_what_only_keras_writes_marks_its_weights(items: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "w.h5").write_bytes(hdf5(items))
+    model = load(tmp_path / "w.h5")
+    assert "Keras weights (HDF5)" in inspect_text(summarize(model))
+    assert not any("mark of Keras" in line for line in model.warnings)
+
+
+def test_an_empty_file_is_told_from_one_without_tensors(tmp_path: Path) -> None:
+    (tmp_path / "e.h5").write_bytes(hdf5({}))
+    assert "nothing is in it" in inspect_text(summarize(load(tmp_path / "e.h5")))
+
+
 # -- archives --------------------------------------------------------------------------------
 
 

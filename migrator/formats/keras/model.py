@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from migrator.errors import FormatError, UnsupportedFormat
 from migrator.formats.hdf5.headers import NotPlain
@@ -21,6 +21,15 @@ from migrator.places.source import ByteSource
 _SHOWN = 3
 
 
+class _Held(NamedTuple):
+    """What an HDF5 file holds. ``owners`` are the layers of weights whose names do not say them."""
+
+    variables: dict[str, LazyTensor]
+    owners: dict[str, str]
+    warnings: list[str]
+    is_unmarked: bool
+
+
 def read_h5(source: ByteSource, limits: Limits) -> Model:
     """Read an HDF5 file of Keras 1, 2 or 3: a whole model, or weights alone.
 
@@ -33,14 +42,16 @@ def read_h5(source: ByteSource, limits: Limits) -> Model:
     whole = file.root.links.get("model_weights")
     said = [attrs, getattr(whole, "attrs", {})]
     version = _first(said, "keras_version")
-    variables, owners, warnings = _variables(file, config, source, limits, version)
+    held = _held(file, config, source, limits, version)
     graph, more = _graphs(config, limits, source.name)
     return Model(
         source=Source(path=source.name, bytes=source.size, format="keras_h5"),
         meta_graphs=graph,
-        variables=variables,
-        owners=owners,
-        warnings=(*file.warnings, *more, *warnings),
+        variables=held.variables,
+        owners=held.owners,
+        warnings=(*file.warnings, *more, *held.warnings),
+        is_unmarked=held.is_unmarked,
+        is_empty=not file.root.links,
         producer=_producer(version, _first(said, "backend")),
     )
 
@@ -75,8 +86,9 @@ def read_zip(source: ByteSource, limits: Limits) -> Model:
                 warnings.append(f"holds no weights: there is no {WEIGHTS} in it")
             else:
                 file = open_hdf5(weights, limits)
-                variables, owners, found = _variables(file, config, weights, limits, version)
-                warnings += [f"{WEIGHTS}: {line}" for line in (*file.warnings, *found)]
+                held = _held(file, config, weights, limits, version)
+                variables, owners = held.variables, held.owners
+                warnings += [f"{WEIGHTS}: {line}" for line in (*file.warnings, *held.warnings)]
                 weights.deadline = None
         except FormatError as error:
             warnings.append(f"{WEIGHTS}: {error.what}")
@@ -101,14 +113,13 @@ def open_hdf5(source: ByteSource, limits: Limits) -> Hdf5File:
         return apart.describe(source, limits)
 
 
-def _variables(
+def _held(
     file: Hdf5File,
     config: Mapping[str, Any] | None,
     source: ByteSource,
     limits: Limits,
     version: str,
-) -> tuple[dict[str, LazyTensor], dict[str, str], list[str]]:
-    """The weights, the layers of those whose names do not say them, and warnings."""
+) -> _Held:
     deadline = source.deadline
 
     def check(count: int) -> None:
@@ -143,12 +154,13 @@ def _variables(
     if odd:
         more = f" and {len(odd) - _SHOWN:,} more" if len(odd) > _SHOWN else ""
         shown = ", ".join(odd[:_SHOWN])
-        warnings.append(f"{len(odd):,} data sets are no tensors and left out: {shown}{more}")
+        are = "data sets are no tensors" if len(odd) > 1 else "data set is no tensor"
+        warnings.append(f"{len(odd):,} {are} and left out: {shown}{more}")
     if gone:
         warnings.append(
             f"the values of {gone:,} weight{'s lie' if gone > 1 else ' lies'} outside of the file"
         )
-    return variables, owners, warnings
+    return _Held(variables, owners, warnings, found.is_unmarked)
 
 
 def _graphs(

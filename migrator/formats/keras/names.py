@@ -177,7 +177,7 @@ def _parts(above: _Part, seen: set[int]) -> Iterator[_Part]:
 
 
 def _are_metrics(group: Group) -> bool:
-    """Whether a group called so is what metrics kept: a layer has ``vars`` of its own."""
+    """Whether a group called so is what metrics kept: a layer has ``vars`` or layers of its own."""
     return _VARS not in group.links and not any(name in group.links for name in CONTAINERS)
 
 

@@ -10,6 +10,7 @@ from migrator.formats.keras.names import CONTAINERS, numbered_weights
 
 _WHOLE = "model_weights"
 _TOP = "top_level_model_weights"
+_MARKS = ("backend", "keras_version", "model_config", "nb_layers", "training_config")
 _OFTEN = 256
 _OPTIMIZERS = ("optimizer_weights", "optimizer", "_optimizer")
 
@@ -29,6 +30,8 @@ class Weights(NamedTuple):
 
     weights: tuple[StoredWeight, ...]
     warnings: tuple[str, ...]
+    is_unmarked: bool = False
+    """Whether nothing in the file is Keras's, so that these may be no weights at all."""
 
 
 def find_weights(
@@ -44,6 +47,7 @@ def find_weights(
     many or took too long.
     """
     warnings: list[str] = []
+    is_unmarked = False
     whole = root.links.get(_WHOLE)
     base, prefix = (whole, f"{_WHOLE}/") if isinstance(whole, Group) else (root, "")
     if base.names("layer_names") is not None:
@@ -54,7 +58,8 @@ def find_weights(
             for item in numbered_weights(root, model, version)
         ]
     else:
-        if model is None and "nb_layers" not in root.attrs:
+        is_unmarked = model is None and not _is_marked(root)
+        if is_unmarked:
             warnings.append(
                 "is HDF5 without any mark of Keras: its data sets are shown by their paths"
             )
@@ -66,14 +71,44 @@ def find_weights(
     away = [path for path, link in visit(root) if isinstance(link, External)]
     if away:
         warnings.append(f"{_counted(away)} to other files, which are not read")
-    return Weights(weights=tuple(_unique(found)), warnings=tuple(warnings))
+    return Weights(tuple(_unique(found)), tuple(warnings), is_unmarked)
 
 
 def _is_numbered(root: Group) -> bool:
-    """Whether it is Keras 3's: groups called ``vars`` hold the weights."""
-    if any(isinstance(root.links.get(name), Group) for name in (*CONTAINERS, "vars")):
+    """Whether it is Keras 3's: groups called ``vars`` hold the weights.
+
+    A group called ``layers`` alone is no sign of it: other programs' files have one, with data
+    sets in it.
+    """
+    if any(isinstance(group.links.get("vars"), Group) for group in _groups(root)):
         return True
-    return any(path.split("/")[-2:-1] == ["vars"] for path, _ in visit(root))
+    layers, *older = (root.links.get(name) for name in CONTAINERS)
+    if any(isinstance(group, Group) for group in older):
+        return True
+    return isinstance(layers, Group) and next(visit(layers), None) is None
+
+
+def _is_marked(root: Group) -> bool:
+    """Whether an attribute is Keras's, of the file or of a group in it."""
+    whole = root.links.get(_WHOLE)
+    return (
+        isinstance(whole, Group)
+        or any(name in root.attrs for name in _MARKS)
+        or any(group.names("weight_names") is not None for group in _groups(root))
+    )
+
+
+def _groups(root: Group) -> Iterator[Group]:
+    """The groups of a file, each of them once."""
+    seen = {id(root)}
+    stack = [root]
+    while stack:
+        group = stack.pop()
+        yield group
+        for link in group.links.values():
+            if isinstance(link, Group) and id(link) not in seen:
+                seen.add(id(link))
+                stack.append(link)
 
 
 def _counted(paths: list[str]) -> str:
