@@ -27,6 +27,15 @@ def own_names(model: Model, node: Node, function: str = "") -> Iterator[str]:
             yield name
 
 
+def is_called_again(node: Node) -> bool:
+    """Whether a node is a further call of a layer that has a node for its first one."""
+    name, _, number = node.name.rpartition("/call_")
+    if not name or not number.isdecimal():  # the attributes of most nodes are better left unread
+        return False
+    call = node.attrs.get("call")
+    return isinstance(call, int) and str(call) == number
+
+
 def scope_name(model: Model, name: str) -> str:
     """A weight's name under the layer that it is of: ``conv/kernel`` of ``conv_1/kernel``."""
     owner = model.owners.get(name)
@@ -40,8 +49,7 @@ def scope_name(model: Model, name: str) -> str:
 
 def _layer_name(node: Node) -> str:
     """The name of the layer that a node calls: it may be another than the first call."""
-    call = node.attrs.get("call")
-    return node.name.removesuffix(f"/call_{call}") if isinstance(call, int) else node.name
+    return node.name.rpartition("/call_")[0] if is_called_again(node) else node.name
 
 
 def _is_under(name: str, path: str) -> bool:

@@ -12,6 +12,7 @@ from migrator.formats.checkpoint import checkpoint_place
 from migrator.graph.wiring import Wiring
 from migrator.inspection.endpoints import Endpoints, find_endpoints
 from migrator.inspection.folder import Folder, describe_folder
+from migrator.inspection.owned import is_called_again
 from migrator.inspection.shaped import with_shapes
 from migrator.inspection.stored import StoredVariable, stored_variables
 from migrator.inspection.weights import VARIABLE_OPS as VARIABLE_OPS
@@ -68,6 +69,10 @@ class GraphSummary:
     """Names that several nodes of the top level have."""
     deepest_scope: int = 0
     """Scopes that the deepest name of the top level is in."""
+    called_again: int = 0
+    """Nodes of the top level that are further calls of a layer (Keras)."""
+    body_called_again: int = 0
+    """The same in bodies."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,6 +172,7 @@ def _meta_graph(meta: MetaGraph, weights: tuple[Weight, ...]) -> MetaGraphSummar
 
 def _graph(meta: MetaGraph, weights: tuple[Weight, ...]) -> GraphSummary:
     graph = meta.graph
+    by_layers = meta.declared is not None
     wiring = Wiring(graph)
     edges, control_edges = wiring.edge_counts()
     ops = Counter(node.op for node in graph.all_nodes())
@@ -187,6 +193,12 @@ def _graph(meta: MetaGraph, weights: tuple[Weight, ...]) -> GraphSummary:
         devices=tuple(sorted({node.device for node in graph.all_nodes() if node.device})),
         endpoints=_endpoints(meta, wiring),
         duplicates=len(graph.duplicates),
+        called_again=sum(map(is_called_again, graph.nodes)) if by_layers else 0,
+        body_called_again=sum(
+            is_called_again(node)
+            for function in (graph.functions.values() if by_layers else ())
+            for node in function.nodes
+        ),
         deepest_scope=max((node.name.count("/") for node in graph.nodes), default=0),
     )
 

@@ -140,7 +140,7 @@ def _meta_graph(meta: MetaGraphSummary, form: str) -> list[str]:
         "both": "TF1 and functional control flow",
     }
     counts = [
-        f"{graph.nodes:,} {_NODES.get(form, 'nodes')}",
+        *_nodes(graph, form),
         f"{graph.edges:,} edges",
         *(
             [f"{graph.functions:,} functions ({graph.function_nodes:,} nodes)"]
@@ -160,7 +160,8 @@ def _meta_graph(meta: MetaGraphSummary, form: str) -> list[str]:
         from migrator.report.text_cost import cost_section
 
         parts.append(cost_section(meta.cost))
-    parts.append(_ops(graph.ops))
+    again = graph.called_again + graph.body_called_again
+    parts.append(_ops(graph.ops, ", by calls" if again else ""))
     parts.append(_dtypes(graph.weights_by_dtype))
     parts.append(_weights(graph))
     return parts
@@ -243,11 +244,19 @@ def _controls(items: Sequence[Control]) -> str:
     return f"Controls (to be fed)\n{table(rows, header)}" if rows else ""
 
 
-def _ops(ops: Mapping[str, int]) -> str:
+def _nodes(graph: GraphSummary, form: str) -> list[str]:
+    """How many nodes there are; of Keras layers too, of which one may be called several times."""
+    called = _NODES.get(form, "nodes")
+    if not graph.called_again:
+        return [f"{graph.nodes:,} {called}"]
+    return [f"{graph.nodes - graph.called_again:,} {called}", f"called {graph.nodes:,} times"]
+
+
+def _ops(ops: Mapping[str, int], counted: str = "") -> str:
     items = list(ops.items())
     text = ", ".join(f"{shown(op)} {count:,}" for op, count in items[:_OPS])
     more = f", and {len(items) - _OPS} more kinds" if len(items) > _OPS else ""
-    return f"Ops ({len(items)} kinds)\n  {text}{more}" if items else ""
+    return f"Ops ({len(items)} kinds{counted})\n  {text}{more}" if items else ""
 
 
 def _weights(graph: GraphSummary) -> str:

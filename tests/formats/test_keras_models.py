@@ -156,6 +156,17 @@ def test_a_layer_that_is_called_twice_has_two_nodes() -> None:
     assert found["both"][1] == ("shared:0", "shared/call_1:0")
 
 
+def test_calls_of_a_layer_are_told_from_layers(tmp_path: Path) -> None:
+    twice = layer("d", "Dense", [[["x", 0, 0]], [["x", 0, 0]]])
+    once = layer("d/call_1", "Dense", [[["x", 0, 0]]], call=2)
+    text = inspect_text(summarize(read(tmp_path, functional(ENTRY, twice))))
+    assert "2 layers, called 3 times, " in text
+    assert "Ops (2 kinds, by calls)" in text
+    text = inspect_text(summarize(read(tmp_path, functional(ENTRY, once))))
+    assert "2 layers, 1 edges" in text
+    assert "Ops (2 kinds)" in text
+
+
 def test_a_model_inside_of_a_model_is_a_function() -> None:
     model = sample("tf1.15.5/keras2_nested").model()
     found = wired(model.graph)
