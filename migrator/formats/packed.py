@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from migrator.errors import FormatError, MigratorError, NeedsDecision, UnsupportedFormat
 from migrator.formats.checkpoint.locate import OLD_SHARD, STATE, latest_in
+from migrator.formats.foreign import NOT_OURS
 from migrator.formats.sniff import Sniffed, sniff
 from migrator.places.archive import MemberPlace, UnpackedPlace
 from migrator.places.packing import packing_of
@@ -263,6 +264,12 @@ def _look_on_disk(place: Place, visit: Visit) -> _Looked:
 
 
 def _nothing(top: MemberPlace, names: list[str]) -> MigratorError:
+    if any(name.rpartition("/")[2] == "data.pkl" for name in names):
+        return UnsupportedFormat(
+            "is a PyTorch model (a zip archive with data.pkl), not one of TensorFlow",
+            where=str(top),
+            hint=NOT_OURS,
+        )
     shown = ", ".join(ascii(name)[:100] for name in names[:_SHOWN]) or "nothing"
     more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
     notes = "; ".join(

@@ -5,12 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from migrator.errors import FormatError, MigratorError
+from migrator.formats.fields import fields_until_damage, varint
+from migrator.formats.foreign import (
+    NOT_OURS,
+    SAFETENSORS,
+    foreign,
+    is_safetensors,
+    is_utf_16,
+    json_kind,
+)
 from migrator.limits import Limits
 from migrator.places.source import ByteSource
 
 _HEAD = 4096
-_TOP_FIELDS = 64
-"""So many top-level fields are looked at; the parser then reads them all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +60,15 @@ _MAGIC: tuple[tuple[int, bytes, Sniffed], ...] = (
     (0, b"%PDF", Sniffed(format=None, what="a PDF document, not a model")),
     (0, b"\x7fELF", Sniffed(format=None, what="a program or shared library, not a model")),
     (0, b"\x93NUMPY", Sniffed(format=None, what="a numpy array, not a model")),
-    (0, b"\x80\x02", Sniffed(format=None, what="a Python pickle (PyTorch?)")),
+    *(
+        (0, magic, Sniffed(format=None, what="a Python pickle (PyTorch?)"))
+        for magic in (b"\x80\x02", b"\x80\x03", b"\x80\x04\x95", b"\x80\x05\x95")
+    ),
+    (0, b"GGUF", Sniffed(format=None, what="a GGUF model, not one of TensorFlow")),
+    *(
+        (0, b"MATLAB %s MAT-file" % version, Sniffed(format=None, what="MATLAB data, not a model"))
+        for version in (b"5.0", b"7.3")
+    ),
 )
 _TABLE_FOOTER = bytes.fromhex("57fb808b247547db")
 _SPACES = dict.fromkeys(map(ord, "\t\r\n\f"), " ")
@@ -82,6 +97,12 @@ def sniff(source: ByteSource, limits: Limits) -> Sniffed:
     text = _as_text(head)
     if text is not None:
         return _text(source, text)
+    if is_utf_16(head):
+        raise FormatError(
+            "is a text file in UTF-16", where=source.name, hint="as UTF-8 it may be read"
+        )
+    if is_safetensors(head, source.size):
+        return Sniffed(format=None, what=SAFETENSORS, hint=NOT_OURS)
     # A graph's end is not asked for: it may lie in an archive, to be decompressed up to there.
     if source.size >= 48 and not _looks_like_node(source) and _ends_as_table(source):
         return Sniffed(format="checkpoint", what="a checkpoint (index of its variables)")
@@ -124,6 +145,9 @@ def _text(source: ByteSource, text: str) -> Sniffed:
     kind, names = text_kind(source)
     if kind is not None:
         return Sniffed(format=kind.format or None, what=kind.what, hint=kind.hint)
+    other = json_kind(text)
+    if other is not None:
+        return Sniffed(format=None, what=other[0], hint=other[1])
     hint = "was a web page or an error message saved in a model's place?"
     if len(names) > 1:
         shown = ", ".join(map(ascii, names[:5]))
@@ -132,9 +156,12 @@ def _text(source: ByteSource, text: str) -> Sniffed:
 
 
 def _binary(source: ByteSource, limits: Limits) -> Sniffed:
-    try:
-        fields = _top_fields(source, 0, source.size)
-    except FormatError as error:
+    fields, error = fields_until_damage(source, 0, source.size)
+    other = foreign(source, fields, whole=error is None)
+    if other is not None:
+        hint = NOT_OURS if "model, not" in other else "name the model itself"
+        return Sniffed(format=None, what=other, hint=hint)
+    if error is not None:
         # Damaged in its first fields. Its parser tells where, if it looks like a model at all.
         if _looks_like_node(source):
             return Sniffed(format="graph_def", what="a GraphDef", sure=False)
@@ -188,47 +215,11 @@ def _beside() -> str:
 
 
 def _top_fields(source: ByteSource, start: int, end: int) -> list[tuple[int, int, int, int]]:
-    """(field, wire type, payload start, payload end) of the first fields in [start, end).
-
-    Raises FormatError where the bytes are no protobuf encoding.
-    """
-    fields: list[tuple[int, int, int, int]] = []
-    position = window = start
-    data = b""
-    while position < end and len(fields) < _TOP_FIELDS:
-        if position + 24 > window + len(data):
-            window = position
-            data = source.read(position, min(_HEAD, end - position))
-        tag, after = _varint(data, position - window)
-        number, wire = tag >> 3, tag & 7
-        if number == 0 or wire in (3, 4, 6, 7):
-            raise FormatError(f"byte {position:,} starts no protobuf field")
-        if wire == 0:
-            _, after = _varint(data, after)
-            begin = stop = window + after
-        elif wire == 2:
-            length, after = _varint(data, after)
-            begin = window + after
-            stop = begin + length
-        else:
-            begin = window + after
-            stop = begin + (8 if wire == 1 else 4)
-        if stop > end:
-            raise FormatError(f"the field at byte {position:,} passes the end")
-        fields.append((number, wire, begin, stop))
-        position = stop
-    if not fields:
-        raise FormatError("no field")
+    """The same. Raises FormatError where the bytes are no protobuf encoding."""
+    fields, error = fields_until_damage(source, start, end)
+    if error is not None:
+        raise error
     return fields
-
-
-def _varint(data: bytes, index: int) -> tuple[int, int]:
-    value = 0
-    for shift, after in enumerate(range(index, min(index + 10, len(data)))):
-        value |= (data[after] & 127) << 7 * shift
-        if data[after] < 128:
-            return value, after + 1
-    raise FormatError("no number where one should be")
 
 
 def _looks_like_node(source: ByteSource) -> bool:
@@ -238,10 +229,10 @@ def _looks_like_node(source: ByteSource) -> bool:
     """
     try:
         head = source.read(0, min(source.size, 24))
-        tag, after = _varint(head, 0)
+        tag, after = varint(head, 0)
         if tag != 10:
             return False
-        length, after = _varint(head, after)
+        length, after = varint(head, after)
         return _inner_is_node(source, after, after + length, whole=False, direct=True)
     except MigratorError:
         return False
@@ -255,21 +246,21 @@ def _inner_is_node(
     try:
         if not direct:
             data = source.read(start, min(24, stop - start))
-            tag, after = _varint(data, 0)
+            tag, after = varint(data, 0)
             if tag not in (10, 18, 34):
                 return False
             if tag != 10:
                 return True
-            length, after = _varint(data, after)
+            length, after = varint(data, after)
             start, stop = start + after, min(start + after + length, source.size)
         data = source.read(start, min(1 << 16, stop - start))
         names: dict[int, bytes] = {}
         index = 0
         while index < len(data) and not {1, 2} <= names.keys():
-            tag, index = _varint(data, index)
+            tag, index = varint(data, index)
             if tag & 7 != 2:
                 return False
-            length, index = _varint(data, index)
+            length, index = varint(data, index)
             names.setdefault(tag >> 3, data[index : index + length])
             index += length
         if not whole and names.keys() == {1} and index >= len(data):
@@ -287,8 +278,8 @@ def _is_registered_name(node: bytes) -> bool:
     index = 0
     try:
         while index < len(node):
-            tag, index = _varint(node, index)
-            length, index = _varint(node, index)
+            tag, index = varint(node, index)
+            length, index = varint(node, index)
             if tag == 18:
                 return node[index : index + 1].isupper() or node[index : index + 1] == b"_"
             index += length

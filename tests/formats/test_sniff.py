@@ -59,7 +59,47 @@ def keras_metadata() -> bytes:
     return wire.block(1, node) * 3
 
 
+def onnx(more: bytes = b"", producer: str = "pytorch") -> bytes:
+    """A ModelProto: version of the format, who wrote it, graph, operator sets."""
+    node = wire.block(1, "x") + wire.block(2, "y") + wire.block(4, "Relu")
+    named = wire.block(2, producer) + wire.block(3, "2.1") if producer else b""
+    graph = wire.block(7, wire.block(1, node) + wire.block(2, "main"))
+    return wire.number(1, 7) + named + graph + wire.block(8, wire.number(2, 13)) + more
+
+
+def descriptor(name: str = "a/b.proto", package: str = "a.b", syntax: str = "proto3") -> bytes:
+    """A FileDescriptorProto with one message."""
+    message = wire.block(4, wire.block(1, "M"))
+    found = wire.block(1, name) + wire.block(2, package) + message
+    return found + (wire.block(12, syntax) if syntax else b"")
+
+
+def safetensors() -> bytes:
+    header = b'{"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}'
+    return len(header).to_bytes(8, "little") + header + np.ones(2, np.float32).tobytes()
+
+
+CORE_ML = (
+    wire.number(1, 4)
+    + wire.block(2, wire.block(1, wire.block(1, "image")))
+    + wire.block(500, wire.block(1, wire.block(1, "conv")))
+)
+KERAS_JSON = b'{"class_name": "Sequential", "config": {"layers": []}, "backend": "tensorflow"}'
 MAGIC = {
+    "onnx": (onnx(), None, "ONNX"),
+    "onnx_unnamed": (onnx(producer=""), None, "ONNX"),
+    "onnx_cut": (onnx()[:-20], None, "ONNX"),
+    "core_ml": (CORE_ML, None, "Core ML"),
+    "descriptors": (wire.block(1, descriptor()) * 2, None, "descriptors"),
+    "descriptors_plain": (wire.block(1, descriptor(syntax="")), None, "descriptors"),
+    "descriptor": (descriptor(), None, "descriptor"),
+    "safetensors": (safetensors(), None, "safetensors"),
+    "gguf": (b"GGUF\x03\0\0\0" + bytes(30), None, "GGUF"),
+    "matlab": (b"MATLAB 7.3 MAT-file, Platform: GLNXA64" + b" " * 474, None, "MATLAB"),
+    "pickle_4": (pickle.dumps({"w": [1, 2]}, protocol=4), None, "pickle"),
+    "pickle_5": (pickle.dumps({"w": np.zeros(9)}, protocol=5), None, "pickle"),
+    "keras_json": (KERAS_JSON, None, "Keras model's configuration"),
+    "tfjs": (b'{"format": "layers-model", "modelTopology": {}}', None, "TensorFlow.js"),
     "hdf5": (b"\x89HDF\r\n\x1a\n" + bytes(100), "keras_h5", "HDF5"),
     "zip": (packed("zip"), None, "zip"),
     "keras": (packed("keras"), "keras_zip", "Keras"),
@@ -204,6 +244,44 @@ def test_text_that_is_cut_inside_a_character_is_still_text() -> None:
     text = ("x" + "\N{SNOWMAN}" * 4000).encode()
     with pytest.raises(MigratorError, match="text file"):
         told(text)
+
+
+@pytest.mark.parametrize("order", ["utf-16-le", "utf-16-be"])
+def test_text_in_utf_16_is_called_that(order: str) -> None:
+    text = "\ufeff" + 'node {\n  name: "\N{SNOWMAN}"\n}\n' * 1000
+    with pytest.raises(MigratorError, match="UTF-16") as caught:
+        told(text.encode(order))
+    assert "UTF-8" in caught.value.hint
+
+
+@pytest.mark.parametrize("op", ["NoOp", "my_function"])
+def test_a_node_that_is_called_like_a_proto_file_stays_a_node(op: str) -> None:
+    graph = wire.graph([wire.node("a/b.proto", op), wire.node("c.proto", "NoOp")])
+    assert told(graph).format == "graph_def"
+
+
+@pytest.mark.parametrize("data", [bytes(300), b"abc" * 99, b"\x80\x02ab", safetensors()])
+def test_data_of_a_checkpoint_without_its_index_is_told(data: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "model.ckpt-7.data-00000-of-00001"
+    path.write_bytes(data)
+    with pytest.raises(MigratorError, match=r"its index \(model.ckpt-7.index\) is missing"):
+        load(path)
+
+
+def test_a_model_with_the_name_of_a_checkpoint_s_data_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "model.ckpt-7.data-00000-of-00001"
+    path.write_bytes(wire.graph([wire.node("n", "NoOp")]))
+    assert load(path).source.format == "graph_def"
+
+
+def test_a_zip_archive_of_pytorch_is_called_that(tmp_path: Path) -> None:
+    path = tmp_path / "model.pt"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("archive/data.pkl", pickle.dumps({"w": 1}, protocol=2))
+        archive.writestr("archive/data/0", bytes(64))
+        archive.writestr("archive/version", "3\n")
+    with pytest.raises(UnsupportedFormat, match="PyTorch"):
+        load(path)
 
 
 def test_a_git_lfs_pointer_says_how_to_get_the_file() -> None:

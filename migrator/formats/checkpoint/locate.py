@@ -72,6 +72,20 @@ def is_shard_of(name: str, prefix: str) -> bool:
     return found is not None and found["prefix"] == prefix
 
 
+def tell_lone_shard(place: Place) -> None:
+    """Raise FormatError where a file that nothing reads has the name of a checkpoint's data, and
+    what says where which variable lies in it is missing."""
+    found = _SHARD.match(place.base)
+    if found is None or index_of(place.sibling(found["prefix"])).is_file():
+        return
+    index = ascii(f"{found['prefix']}.index")[1:-1]
+    raise FormatError(
+        f"is the data of a checkpoint, and its index ({index}) is missing",
+        where=str(place),
+        hint="copy it beside this file",
+    ) from None
+
+
 def first_file(prefix: Place) -> Place | None:
     """The file to read first of the checkpoint ``prefix``, of either version; None for none."""
     index = index_of(prefix)

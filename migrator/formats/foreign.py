@@ -1,0 +1,107 @@
+"""What other programs' files look like, so that they are called by their names."""
+
+from __future__ import annotations
+
+from migrator.formats.fields import Field, fields_until_damage
+from migrator.places.source import ByteSource
+
+NOT_OURS = "have it converted to a format of TensorFlow's first"
+ONNX = "an ONNX model, not one of TensorFlow"
+CORE_ML = "a Core ML model, not one of TensorFlow"
+SAFETENSORS = "a safetensors file (weights without a graph), which is not read"
+DESCRIPTORS = "a set of .proto descriptors (protoc's), not a model"
+DESCRIPTOR = "a descriptor of a .proto file, not a model"
+KERAS_JSON = "a Keras model's configuration as JSON (to_json), without its weights"
+TFJS = "a TensorFlow.js model (model.json)"
+_ONNX_WIRES = {1: 0, 2: 2, 3: 2, 4: 2, 5: 0, 6: 2, 7: 2, 8: 2, 14: 2, 20: 2, 25: 2}
+_CORE_ML_KINDS = range(200, 3001)
+"""Fields of which a Core ML model has one: what kind of model it is."""
+_SHORT = 256
+_MOST_HEADER = 100 << 20
+
+
+def foreign(source: ByteSource, fields: list[Field], *, whole: bool) -> str | None:
+    """What the protobuf message with these fields is, None for what may be TensorFlow's.
+
+    Not ``whole`` are fields up to damage.
+    """
+    if not fields:
+        return None
+    if fields[0][:2] == (1, 0):
+        return _versioned(source, fields)
+    if fields[0][:2] != (1, 2):
+        return None
+    if whole and all(field[:2] == (1, 2) for field in fields) and _describes(source, fields[0]):
+        return DESCRIPTORS
+    numbers = {number for number, *_ in fields}
+    if _text(source, fields[0]).endswith(".proto") and len(numbers) > 1 and max(numbers) < 15:
+        return DESCRIPTOR
+    return None
+
+
+def is_safetensors(head: bytes, size: int) -> bool:
+    """Whether ``head`` is a length of JSON and the begin of it. ``size`` is the file's."""
+    length = int.from_bytes(head[:8], "little")
+    return 2 <= length <= min(size - 8, _MOST_HEADER) and head[8:10] in (b'{"', b"{}", b"{ ")
+
+
+def json_kind(text: str) -> tuple[str, str] | None:
+    """What a text that begins so is, with a hint, None where it is not known."""
+    if not text.lstrip("\ufeff \t\r\n").startswith("{"):
+        return None
+    if '"modelTopology"' in text or '"weightsManifest"' in text:
+        return TFJS, "name the SavedModel or the Keras file that it was converted from"
+    if '"class_name"' in text and '"config"' in text:
+        return KERAS_JSON, "name the .h5 or .keras file, which holds both"
+    return None
+
+
+def is_utf_16(head: bytes) -> bool:
+    if head[:2] not in (b"\xff\xfe", b"\xfe\xff"):
+        return False
+    whole = head[: len(head) // 2 * 2]
+    try:
+        text = whole.decode("utf-16")
+    except UnicodeDecodeError as error:
+        if error.start < len(whole) - 4:  # else: cut inside the last character
+            return False
+        text = whole[: error.start].decode("utf-16")
+    return all(letter.isprintable() or letter.isspace() for letter in text)
+
+
+def _versioned(source: ByteSource, fields: list[Field]) -> str | None:
+    """ONNX and Core ML begin with a version, as a SavedModel does, which has two fields."""
+    wires = {number: wire for number, wire, _, _ in fields}
+    if all(_ONNX_WIRES.get(number) == wire for number, wire, _, _ in fields):
+        producer = next((field for field in fields if field[0] == 2), None)
+        named = producer is None or bool(_text(source, producer)) or producer[2] == producer[3]
+        if named and (wires.keys() & {7, 8} or {2, 3} <= wires.keys()):
+            return ONNX
+    if len(fields) > 1 and fields[1][:2] == (2, 2):
+        kinds = [field for field in fields[2:] if field[0] in _CORE_ML_KINDS]
+        if kinds and all(wire == 2 for _, wire, _, _ in kinds):
+            return CORE_ML
+    return None
+
+
+def _describes(source: ByteSource, field: Field) -> bool:
+    """Whether it is a FileDescriptorProto and no NodeDef, which begins with a name as well."""
+    inner, _ = fields_until_damage(source, field[2], field[3])
+    if not inner or inner[0][:2] != (1, 2) or not _text(source, inner[0]).endswith(".proto"):
+        return False
+    if any(number in (8, 9, 10, 11, 12, 14) for number, *_ in inner):
+        return True
+    package = next((item for item in inner if item[0] == 2), None)
+    return package is None or not _text(source, package)[:1].isupper()
+
+
+def _text(source: ByteSource, field: Field) -> str:
+    """A short field of printable text, empty for any other."""
+    _, wire, start, end = field
+    if wire != 2 or end - start > _SHORT or end > source.size:
+        return ""
+    try:
+        text = source.read(start, end - start).decode("utf-8")
+    except UnicodeDecodeError:
+        return ""
+    return text if text.isprintable() else ""
