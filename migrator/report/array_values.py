@@ -44,6 +44,8 @@ def plain(array: Any) -> Any:
         array = array[array.dtype.names[0]]
     if array.dtype.kind in "OSUfiubc" and array.dtype.isbuiltin == 1:
         return array
+    if array.dtype.kind in "fiuc" and array.dtype.newbyteorder("=").isbuiltin == 1:
+        return array.astype(array.dtype.newbyteorder("="))
     name = array.dtype.name
     return array.astype(np.int16 if "int" in name else np.float32)
 
