@@ -11,7 +11,6 @@ from migrator.collector import collector_paused
 from migrator.errors import FormatError, MigratorError, StorageError, UnsupportedFormat
 from migrator.formats import graph_def, meta_graph, saved_model
 from migrator.formats.checkpoint.locate import STATE, index_for, latest_in, tell_lone_shard
-from migrator.formats.checkpoint import model as checkpoint
 from migrator.formats.names import SAVED_MODEL_FILES
 from migrator.formats.packed import only_model, tell_packing, unpacked_place
 from migrator.formats.sniff import sniff
