@@ -17,7 +17,7 @@ from migrator.model.tensors import Shape, TensorRef
 from migrator.ops.registry import op_facts
 from migrator.shapes.propagate import Shapes, propagate
 
-_DEAREST = 20
+DEAREST = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,8 +74,10 @@ def estimate(
 
     ``given``: shapes of inputs by tensor name, where the graph leaves them open.
     """
-    if meta.declared is not None:
-        return Cost(reason="its nodes are no TensorFlow ops")
+    if meta.declared is not None:  # nodes are TFLite's operators or Keras' layers
+        from migrator.inspection.layer_cost import estimate_layers
+
+        return estimate_layers(meta.graph, given or {})
     with collector_paused():
         return _estimate(meta.graph, outputs, given or {})
 
@@ -94,7 +96,7 @@ def _estimate(graph: Graph, outputs: tuple[str, ...], given: Mapping[str, Shape]
         counted=len(tally.products),
         by_op=dict(sorted(tally.by_op.items(), key=lambda item: (-item[1], item[0]))),
         dearest=tuple(
-            sorted(tally.products, key=lambda item: (-item.multiply_adds, item.node))[:_DEAREST]
+            sorted(tally.products, key=lambda item: (-item.multiply_adds, item.node))[:DEAREST]
         ),
         element_operations=tally.elements,
         uncounted=dict(sorted(tally.uncounted.items(), key=lambda item: (-item[1], item[0]))),

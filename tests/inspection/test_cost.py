@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from migrator.formats.load import load
 from migrator.inspection.cost import Cost, estimate
 from migrator.model.tensors import Shape
 from migrator.report.text_cost import amount, cost_section
 from tests import wire
 from tests.commands import run
-from tests.corpus import sample
+from tests.corpus import FIXTURES, sample
 from tests.handmade import const, dense, model, op, placeholder, unary
 from tests.schemas import parsed
 
@@ -160,3 +161,49 @@ def test_inspect_takes_shapes_for_the_cost(capsys: Capture) -> None:
     assert unknown.code == 2
     assert "nobody" in unknown.err
     assert run(capsys, "inspect", item.path, "--shape", "image=1").code == 2
+
+
+KERAS_TWINS = ("tf2.21.0/keras_h5/model.h5", "tf2.21.0/keras_zip/model.keras")
+
+
+@pytest.mark.parametrize("name", KERAS_TWINS)
+def test_a_keras_file_costs_what_its_exported_graph_does(name: str) -> None:
+    meta = load(FIXTURES / "tf2.21.0/keras_export/saved_model").meta_graphs[0]
+    found = estimate(load(FIXTURES / name).meta_graphs[0])
+    assert found.multiply_adds == estimate(meta).multiply_adds == 2634
+    assert (found.uncounted, found.batch_of) == ({}, ("image:0",))
+
+
+def test_a_model_in_a_model_counts_once_for_each_call() -> None:
+    found = estimate(load(FIXTURES / "tf1.15.5/keras2_nested/model.h5").meta_graphs[0])
+    assert found.multiply_adds == 2 * (4 * 3 + 3 * 2) + 8
+    assert {item.node: item.multiply_adds for item in found.dearest} == {
+        "tower/inner/low": 24,
+        "tower/high": 12,
+        "score": 8,
+    }
+
+
+def test_layers_of_unknown_frames_are_said_not_to_be_counted() -> None:
+    found = estimate(load(FIXTURES / "tf1.15.5/keras2_lstm/model.h5").meta_graphs[0])
+    assert found.uncounted == {"Bidirectional": 1, "GRU": 1}
+
+
+@pytest.mark.parametrize("name", ["plain", "float16", "integer", "described"])
+def test_a_tflite_file_costs_the_same_however_its_weights_are_stored(name: str) -> None:
+    meta = load(FIXTURES / f"tflite_files/{name}.tflite").meta_graphs[0]
+    found = estimate(meta)
+    assert found.by_op == {"CONV_2D": (4 * 4 * 8) * (3 * 3 * 2), "FULLY_CONNECTED": 8 * 4}
+    assert (found.uncounted, found.batch_of) == ({}, ("serving_default_image:0",))
+
+
+@pytest.mark.parametrize("name", ["tflite_files/plain.tflite", *KERAS_TWINS])
+def test_of_a_file_that_says_its_shapes_a_batch_may_be_given(name: str) -> None:
+    meta = load(FIXTURES / name).meta_graphs[0]
+    image = estimate(meta).batch_of[0]
+    found = estimate(meta, given={image: Shape((5, 8, 8, 2))})
+    assert found.multiply_adds == 5 * estimate(meta).multiply_adds
+    assert found.batch_of == ()
+    other = estimate(meta, given={image: Shape((1, 16, 16, 2))})
+    assert other.counted == 0
+    assert "no other sizes can be followed" in other.reason
