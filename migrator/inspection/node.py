@@ -316,7 +316,7 @@ def _with_value(detail: NodeDetail, read_all: bool) -> NodeDetail:
 def _variable_called(model: Model, name: str, meta_graph: int) -> tuple[str, LazyTensor] | None:
     """A weight of that name: of a file without a graph, or of a TF2 variable's shared name."""
     try:
-        held = model.variables if model.variables else weights(model, meta_graph=meta_graph)
+        held = weights(model, meta_graph=meta_graph)
     except MigratorError:
         return None
     for spelled in dict.fromkeys((name, TensorRef.parse(name).node)):

@@ -46,6 +46,8 @@ def list_weights(
     )
     # A variable without a value is told of, too.
     names = list(dict.fromkeys([*values, *declared]))
+    listed = set(names)
+    names += [name for name in dict.fromkeys(chosen) if name not in listed and name in values]
     wanted = choose(names, chosen, where=model.source.path) if chosen else names
     return tuple(_listed(name, values.get(name), declared) for name in wanted)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from migrator.inspection.beside import initial_values, spare_handles
 from migrator.model.dtypes import DType
@@ -112,8 +113,11 @@ def weights(model: Model, *, meta_graph: int = 0) -> dict[str, LazyTensor]:
     Those are its constants that hold parameters (a body's as ``function/node``), its variables
     with their values from the checkpoint beside it, and what a checkpoint, a Keras file or a
     TFLite file holds, strings and counters included. A variable whose value is nowhere is left
-    out. Raises MigratorError where the checkpoint cannot be read.
+    out. A constant of a TFLite file that shares an earlier one's buffer is found by its name, and
+    not listed: it is stored once. Raises MigratorError where the checkpoint cannot be read.
     """
+    if model.tflite is not None and model.tflite.shared:
+        return _Shared(model.variables, model.tflite.shared)
     if model.variables or not model.meta_graphs:
         return dict(model.variables)
     meta = model.meta_graphs[meta_graph]
@@ -132,6 +136,23 @@ def weights(model: Model, *, meta_graph: int = 0) -> dict[str, LazyTensor]:
         values = variable_values(model)
         found.update((name, values[name]) for name in variables if name in values)
     return found
+
+
+class _Shared(dict[str, LazyTensor]):
+    """Weights, each once, that are found by their other names, too."""
+
+    def __init__(self, held: Mapping[str, LazyTensor], others: Mapping[str, LazyTensor]) -> None:
+        super().__init__(held)
+        self._others = others
+
+    def __missing__(self, name: str) -> LazyTensor:
+        return self._others[name]
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(name) or name in self._others
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return super().get(name, self._others.get(name, default))
 
 
 def constant_weight(node: Node) -> LazyTensor | None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from migrator.model.dtypes import DType
-from migrator.model.tensors import Shape
+from migrator.model.tensors import LazyTensor, Shape
 
 INPUT_OP = "Placeholder"
 CONSTANT_OP = "Const"
@@ -84,3 +84,5 @@ class TFLiteFile:
     subgraphs: tuple[TFLiteSubgraph, ...]
     signature_subgraphs: Mapping[str, int]
     """Signature -> index of the subgraph that it calls."""
+    shared: Mapping[str, LazyTensor] = field(default_factory=dict)
+    """Constants whose buffer is an earlier one's: ``Model.variables`` counts each buffer once."""

@@ -15,11 +15,14 @@ from migrator.errors import FormatError, MigratorError
 from migrator.formats.load import load
 from migrator.graph.build import to_networkx
 from migrator.inspection.summary import summarize
+from migrator.inspection.weight_list import list_weights
+from migrator.inspection.weights import weights
 from migrator.model.dtypes import dtype_named
 from migrator.model.graph import FunctionRef, Node
 from migrator.model.model import Model
 from migrator.model.tensors import LazyTensor, TensorRef
 from migrator.model.tflite import PSEUDO_OPS
+from tests import flat
 from tests.commands import run
 from tests.corpus import FIXTURES
 from tests.schemas import parsed
@@ -215,6 +218,40 @@ def test_weights_that_signatures_share_count_once() -> None:
     assert facts is not None
     assert (facts.parameters, facts.shared, facts.constants) == (16, 1, 2)
     assert dict(facts.file.signature_subgraphs) == {"forth": 0, "twice": 1}
+
+
+def test_a_weight_is_found_by_each_name_of_its_buffer_and_counted_once(tmp_path: Path) -> None:
+    content = np.arange(4, dtype="<f4").tobytes()
+    data = flat.tflite(
+        tensors=flat.tables(
+            [
+                flat.tensor("x", [4]),
+                flat.tensor("one", [4], buffer=1),
+                flat.tensor("two", [2, 2], buffer=1),
+                flat.tensor("y", [4]),
+            ]
+        ),
+        operators=flat.tables([flat.operator([0, 1, 2], [3])]),
+        inputs=[0],
+        outputs=[3],
+        buffers=flat.tables([flat.table({}), flat.table({0: ("@", flat.raw(content))})]),
+    )
+    (tmp_path / "a.tflite").write_bytes(data)
+    model = load(tmp_path / "a.tflite")
+    found = weights(model)
+    assert list(found) == list(model.variables) == ["one"]
+    assert found["one"].numpy().tolist() == [0, 1, 2, 3]
+    assert "two" in found
+    assert found["two"].numpy().tolist() == [[0, 1], [2, 3]]
+    assert found.get("two") is found["two"]
+    assert found.get("three") is None
+    assert [item.weight.name for item in list_weights(model)] == ["one"]
+    assert [item.weight.name for item in list_weights(model, chosen=["two"])] == ["two"]
+    facts = summarize(model).tflite
+    assert facts is not None
+    assert (facts.parameters, facts.shared) == (4, 1)
+    with pytest.raises(KeyError):
+        found["three"]
 
 
 SCHEMES = {

@@ -57,15 +57,15 @@ def _read(source: ByteSource, limits: Limits) -> Model:
         names[number]: item.function(names[number]) for number, item in enumerate(wired) if number
     }
     graph = wired[0].graph(bodies)
-    variables = _variables(wired)
-    limits.check("variables", len(variables), where=source.name)
+    variables, again = _variables(wired)
+    limits.check("variables", len(variables) + len(again), where=source.name)
     calls: dict[str, int] = {}
     signatures = _signatures(flat, signatures_at, wired, calls, warnings)
     metadata = read_metadata(flat, metadata_at, buffers, warnings)
     if version != _VERSION:
         warnings.add("", f"version: is {version:,}, and this reads version {_VERSION}")
     _tell_external(flat, groups_at, rows, warnings)
-    facts = _facts(flat, version, description_at, metadata, wired, calls, warnings)
+    facts = _facts(flat, version, description_at, metadata, wired, calls, again, warnings)
     meta = MetaGraph(
         tensorflow_version=metadata.converter.get("tensorflow_version"),
         signatures=MappingProxyType(signatures),
@@ -106,19 +106,25 @@ def _subgraphs(reader: Reader, at: int, source: ByteSource, limits: Limits) -> l
     return rows
 
 
-def _variables(wired: list[Wired]) -> dict[str, LazyTensor]:
-    """Constants by the names of their nodes; the first of those that share a buffer."""
+def _variables(wired: list[Wired]) -> tuple[dict[str, LazyTensor], dict[str, LazyTensor]]:
+    """Constants by the names of their nodes: the first one of each buffer, and the others."""
     found: dict[str, LazyTensor] = {}
+    again: dict[str, LazyTensor] = {}
+    later: list[tuple[str, str, LazyTensor]] = []
     seen: set[int] = set()
     names = Names()
     for item in wired:
         for number, tensor in item.constants.items():
             buffer = item.row.tensors[number].buffer
+            label = f"{item.row.index}.{number}"
             if buffer and buffer in seen:
+                later.append((item.refs[number], label, tensor))
                 continue
             seen.add(buffer)
-            found[names.give(item.refs[number], f"{item.row.index}.{number}")] = tensor
-    return found
+            found[names.give(item.refs[number], label)] = tensor
+    for name, label, tensor in later:  # after those that count, which keep their names
+        again[names.give(name, label)] = tensor
+    return found, again
 
 
 def _declared(main: Wired) -> Signature:
@@ -208,6 +214,7 @@ def _facts(
     metadata: Metadata,
     wired: list[Wired],
     calls: dict[str, int],
+    again: dict[str, LazyTensor],
     warnings: Warnings,
 ) -> TFLiteFile:
     description = ""
@@ -225,4 +232,5 @@ def _facts(
         associated_files=associated_files(flat.source, flat.limits, warnings),
         subgraphs=tuple(item.facts() for item in wired),
         signature_subgraphs=calls,
+        shared=MappingProxyType(again),
     )
