@@ -11,6 +11,8 @@ CORE_ML = "a Core ML model, not one of TensorFlow"
 SAFETENSORS = "a safetensors file (weights without a graph), which is not read"
 DESCRIPTORS = "a set of .proto descriptors (protoc's), not a model"
 DESCRIPTOR = "a descriptor of a .proto file, not a model"
+MESSAGES = frozenset((ONNX, CORE_ML, DESCRIPTORS, DESCRIPTOR))
+"""Protobuf messages of others. TensorFlow may take one for its own all the same."""
 KERAS_JSON = "a Keras model's configuration as JSON (to_json), without its weights"
 TFJS = "a TensorFlow.js model (model.json)"
 _ONNX_WIRES = {1: 0, 2: 2, 3: 2, 4: 2, 5: 0, 6: 2, 7: 2, 8: 2, 14: 2, 20: 2, 25: 2}

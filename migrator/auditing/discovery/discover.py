@@ -168,7 +168,7 @@ def _walk(root: str, exclude: PathGlobs, limits: Limits) -> Iterator[Found | Ski
 class _Level:
     """One folder of a walk: its names in order, and the names beside it."""
 
-    __slots__ = ("beside", "entries", "failure", "folder", "names")
+    __slots__ = ("_first", "beside", "entries", "failure", "folder", "names")
 
     def __init__(self, folder: str, beside: frozenset[str]) -> None:
         self.folder = folder
@@ -181,6 +181,17 @@ class _Level:
             reason = f"cannot be read: {error.strerror or error}"
             self.failure = Skipped(source=folder, reason=reason)
         self.names = iter(sorted(self.entries))
+        self._first: dict[tuple[str, str], str] | None = None
+
+    def first_shard(self, prefix: str, count: str) -> str:
+        """The first file of a sharded version 1 checkpoint that is there."""
+        if self._first is None:
+            self._first = {}
+            for name in sorted(self.entries):
+                found = OLD_SHARD.match(name)
+                if found is not None:
+                    self._first.setdefault((found["prefix"], found["count"]), name)
+        return self._first.get((prefix, count), "")
 
 
 def _is_within(path: str, root: str) -> bool:
@@ -215,10 +226,7 @@ def _belongs(name: str, level: _Level) -> bool:
     old = OLD_SHARD.match(name)
     if f"{old['prefix'] if old else name.removesuffix('.index')}.meta" in level.entries:
         return True
-    if old is not None and any(
-        f"{old['prefix']}-{shard:05d}-of-{old['count']}" in level.entries
-        for shard in range(int(old["shard"]))
-    ):
+    if old is not None and level.first_shard(old["prefix"], old["count"]) != name:
         return True
     saved = not level.beside.isdisjoint(SAVED_MODEL_FILES)
     return os.path.basename(level.folder) == _VARIABLES and saved

@@ -8,6 +8,7 @@ from enum import Enum
 
 from migrator.auditing.contents.readings import readings
 from migrator.errors import FormatError, MigratorError
+from migrator.formats.foreign import MESSAGES
 from migrator.formats.keras.facts import keras_formats
 from migrator.formats.sniff import sniff
 from migrator.limits import Limits
@@ -41,6 +42,8 @@ class Look:
 
     shape: Shape
     reason: str = ""
+    is_message: bool = False
+    """It looks like a message of another program, as many in a tree are."""
 
 
 def look_at(path: str, limits: Limits) -> Look:
@@ -48,7 +51,7 @@ def look_at(path: str, limits: Limits) -> Look:
     source = ByteSource.open(path)
     look = _look_at(source, path, limits)
     if look.shape in (Shape.NONE, Shape.CHECKPOINT) and readings(source, most=_MOST_FIELDS):
-        return Look(shape=Shape.MODEL)
+        return Look(shape=Shape.VAGUE if look.is_message else Shape.MODEL)
     if look.shape is Shape.NONE and keras_formats(path):
         return Look(shape=Shape.VAGUE)
     return look
@@ -67,7 +70,8 @@ def _look_at(source: ByteSource, path: str, limits: Limits) -> Look:
         raise MigratorError(f"cannot be read: {error.strerror or error}", where=path) from None
     if is_other:
         hint = f"; {found.hint}" if found.hint else ""
-        return Look(shape=Shape.NONE, reason=f"is {found.what}{hint}")
+        is_message = found.what in MESSAGES
+        return Look(shape=Shape.NONE, reason=f"is {found.what}{hint}", is_message=is_message)
     if found.format == "checkpoint":
         return Look(shape=Shape.CHECKPOINT)
     is_vague = not found.sure or found.format in ("keras_h5", "keras_zip")
