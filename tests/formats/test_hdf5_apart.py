@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,9 @@ import pytest
 
 from migrator.errors import FormatError, LimitError, MigratorError
 from migrator.formats.hdf5 import apart
-from migrator.formats.hdf5.tree import Dataset, Group
+from migrator.formats.hdf5.tree import Dataset, Group, find
+from migrator.formats.hdf5.types import element_type
+from migrator.formats.hdf5.walk import walk
 from migrator.limits import DEFAULT_LIMITS, Limits
 from migrator.places.source import ByteSource
 
@@ -77,6 +82,7 @@ def test_whatever_becomes_of_it_is_one_error(
 def dataset(**more: Any) -> dict[str, Any]:
     kind = "AwARHwAABAAAAAAAIAAXCAAXfwAAAA=="
     item = {"attrs": {}, "type": kind, "dims": [2], "storage": "contiguous", "offset": 8}
+    item["address"] = 800  # any place in the file
     return {**item, "stored": 8, **more}
 
 
@@ -87,6 +93,8 @@ def dataset(**more: Any) -> dict[str, Any]:
         {"offset": 1 << 60},
         {"offset": "8"},
         {"stored": -5},
+        {"address": -1},
+        {"address": "8"},
         {"dims": [-1]},
         {"dims": ["x"]},
         {"dims": 7},
@@ -130,3 +138,94 @@ def test_an_attribute_past_its_bound_is_refused(
             monkeypatch.setitem(apart.WANTED, "text", 1 << 20)
             ask(again, Limits(variables=1))
         monkeypatch.setitem(apart.WANTED, "text", 10)
+
+
+def renamed(path: Path, before: bytes, after: bytes) -> ByteSource:
+    """The file with a link called otherwise than HDF5's library would let it be."""
+    data = path.read_bytes()
+    assert data.count(before) == 1
+    path.write_bytes(data.replace(before, after))
+    return ByteSource.open(path)
+
+
+def chunked(**more: Any) -> Dataset:
+    kind = element_type(bytes.fromhex("100800000100000000000800"))
+    given = {"type": kind, "dims": (6,), "storage": "chunked", "address": 0, **more}
+    return Dataset(**given)
+
+
+def secret_beside(tmp_path: Path) -> Path:
+    (tmp_path / "secret").write_bytes(b"secret")
+    return tmp_path / "secret"
+
+
+def test_a_name_with_a_slash_leads_to_no_other_object(tmp_path: Path) -> None:
+    secret = secret_beside(tmp_path)
+    with h5py.File(tmp_path / "m.h5", "w", libver=("earliest", "v108")) as file:
+        file.create_dataset("zz/w", (6,), "u1", external=[(str(secret), 0, 6)])
+        file["x"] = h5py.SoftLink("/zz")
+        file.create_dataset("x@w", data=[0] * 6, dtype="u1", chunks=(2,))
+    source = renamed(tmp_path / "m.h5", b"x@w", b"x/w")
+    found = walk(source, DEFAULT_LIMITS)
+    assert "x/w" not in found.root.links
+    assert any("a link is called 'x/w'" in line for line in found.warnings)
+    for ask in (apart.describe, apart.describe_here):
+        with pytest.raises(FormatError, match="a link is called"):
+            ask(source, DEFAULT_LIMITS)
+    with pytest.raises(FormatError, match="leads to something else"):
+        apart.fetch(source, "x/w", chunked(address=96), DEFAULT_LIMITS)
+
+
+def test_data_in_other_files_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    secret = secret_beside(tmp_path)
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["y"] = list(range(6))
+    with h5py.File(tmp_path / "m.h5", "w") as file:
+        file.create_dataset("raw", (6,), "u1", external=[(str(secret), 0, 6)])
+        layout = h5py.VirtualLayout((6,), "i8")
+        layout[:] = h5py.VirtualSource(str(tmp_path / "other.h5"), "y", (6,))
+        file.create_virtual_dataset("virtual", layout)
+        file["away"] = h5py.ExternalLink(str(tmp_path / "other.h5"), "/y")
+        address = {name: h5py.h5o.get_info(file[name].id).addr for name in ("raw", "virtual")}
+    source = ByteSource.open(tmp_path / "m.h5")
+    for name, where in address.items():
+        with pytest.raises(FormatError, match="in another file, which is not read"):
+            apart.fetch(source, name, chunked(address=where), DEFAULT_LIMITS)
+    with pytest.raises(FormatError, match="a link that is not followed"):
+        apart.fetch(source, "away", chunked(), DEFAULT_LIMITS)
+
+
+def test_the_process_can_open_nothing_that_a_file_names(tmp_path: Path) -> None:
+    secret = secret_beside(tmp_path)
+    program = (
+        "import os, runpy, sys; runpy.run_path(sys.argv[1])['_alone']()\n"
+        "try: open(sys.argv[2])\n"
+        "except OSError: os.write(1, b'refused')"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program, apart._CHILD, str(secret)], capture_output=True, check=True
+    )
+    assert ran.stdout == b"refused"
+
+
+@pytest.mark.parametrize("before", [0, 1024])
+def test_a_soft_link_in_the_file_leads_to_the_data_set_that_was_told(
+    tmp_path: Path, before: int
+) -> None:
+    with h5py.File(tmp_path / "m.h5", "w", userblock_size=before) as file:
+        file.create_dataset("a/b/w", data=range(6), dtype="u1", chunks=(2,))
+        file["near"] = h5py.SoftLink("a/b")
+        file["a/far"] = h5py.SoftLink("/near/w")
+        file["one"] = h5py.SoftLink("/two")
+        file["two"] = h5py.SoftLink("/one")
+    source = ByteSource.open(tmp_path / "m.h5")
+    for root in (walk(source, DEFAULT_LIMITS).root, apart.describe(source, DEFAULT_LIMITS).root):
+        item = find(root, "a/b/w")
+        assert isinstance(item, Dataset)
+        for path in ("a/b/w", "/near/w", "a/far", "a/./far"):
+            assert apart.fetch(source, path, item, DEFAULT_LIMITS) == bytes(range(6))
+        for path in ("one", "a", "a/b/w/x", "gone"):
+            with pytest.raises(FormatError, match="cannot be read as HDF5"):
+                apart.fetch(source, path, item, DEFAULT_LIMITS)
+        with pytest.raises(FormatError, match="another shape"):
+            apart.fetch(source, "a/b/w", replace(item, dims=(7,)), DEFAULT_LIMITS)

@@ -102,7 +102,7 @@ def fetch(source: ByteSource, path: str, item: Dataset, limits: Limits) -> bytes
     for size in item.dims or ():
         count *= size
     expected = count * max(item.type.size, 1)
-    task = {"dataset": path, "most": most}
+    task = {"dataset": path, "address": item.address, "dims": list(item.dims or ()), "most": most}
     return _ask(source, limits, task, most=most, memory=_MEMORY + 4 * expected, where=path)
 
 
@@ -143,6 +143,9 @@ def _object(item: Any, source: ByteSource) -> Group | Dataset:
         raise ValueError("no offset")
     if dims is not None and not all(isinstance(size, int) and size >= 0 for size in dims):
         raise ValueError("no shape")
+    address = item["address"]
+    if not isinstance(address, int) or address < 0:
+        raise ValueError("no address")
     # What h5py gives is the message with two bytes in front; see H5Tencode.
     kind = element_type(base64.b64decode(item["type"])[2:])
     if storage == "contiguous" and offset is None:
@@ -153,6 +156,7 @@ def _object(item: Any, source: ByteSource) -> Group | Dataset:
         type=kind,
         dims=None if dims is None else tuple(dims),
         storage=storage,
+        address=address,
         offset=offset,
         stored=stored,
         attrs=attrs,

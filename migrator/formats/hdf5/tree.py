@@ -63,6 +63,8 @@ class Dataset:
     dims: tuple[int, ...] | None
     """None for a data set that holds no value at all."""
     storage: str
+    address: int
+    """Where its object header lies in the file, by which it is told from all others."""
     offset: int | None = None
     stored: int = 0
     fill: bytes = field(default=b"", repr=False)

@@ -120,7 +120,7 @@ class _Walk:
             self._keep(_OBJECT_BYTES)
             kinds = {message.kind for message in messages}
             if headers.LAYOUT in kinds:
-                known[address] = self._dataset(messages)
+                known[address] = self._dataset(messages, address)
             elif kinds & _GROUP_MARKS:
                 if depth > self._limits.depth:
                     raise FormatError(f"lies deeper than {self._limits.depth:,} groups")
@@ -147,6 +147,9 @@ class _Walk:
             try:
                 for name, target in read_links(self._pages, messages, self._counted):
                     self._keep(len(path) + len(name))
+                    if "/" in name or name in ("", "."):  # no path could lead there
+                        self._damage(path or "/", FormatError(f"a link is called {name[:100]!a}"))
+                        continue
                     if not isinstance(target, int):
                         links[name] = target
                         self._keep(len(target.target))
@@ -244,7 +247,7 @@ class _Walk:
         self._keep(total)
         return tuple(items) if dims else items[0]
 
-    def _dataset(self, messages: list[Message]) -> Dataset:
+    def _dataset(self, messages: list[Message], header: int) -> Dataset:
         kind: ElementType | None = None
         dims: tuple[int, ...] | None = None
         layout = b""
@@ -268,7 +271,7 @@ class _Walk:
             raise FormatError("a data set without a type or a shape")
         attrs = self._attributes(messages)
         if is_elsewhere:
-            return Dataset(type=kind, dims=dims, storage="elsewhere", attrs=attrs)
+            return Dataset(type=kind, dims=dims, storage="elsewhere", address=header, attrs=attrs)
         version, storage = unpack_from("<BB", layout)
         if version not in (3, 4, 5):
             raise NotPlain("layouts of old versions")
@@ -276,7 +279,7 @@ class _Walk:
             (size,) = unpack_from("<H", layout, 2)
             return Dataset(
                 type=kind, dims=dims, storage="inline", stored=size, fill=layout[4 : 4 + size],
-                attrs=attrs,
+                address=header, attrs=attrs,
             )  # fmt: skip
         if storage == 1:
             address, size = unpack_from("<QQ", layout, 2)
@@ -284,15 +287,20 @@ class _Walk:
                 type=kind,
                 dims=dims,
                 storage="contiguous",
+                address=header,
                 offset=None if address == UNDEFINED else address + self._pages.base,
                 stored=0 if address == UNDEFINED else size,
                 fill=fill,
                 attrs=attrs,
             )
         if storage == 2:
-            return Dataset(type=kind, dims=dims, storage="chunked", attrs=attrs)
+            return Dataset(type=kind, dims=dims, storage="chunked", address=header, attrs=attrs)
         return Dataset(
-            type=kind, dims=dims, storage="elsewhere" if storage == 3 else "unknown", attrs=attrs
+            type=kind,
+            dims=dims,
+            storage="elsewhere" if storage == 3 else "unknown",
+            address=header,
+            attrs=attrs,
         )
 
 
