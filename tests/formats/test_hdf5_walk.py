@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import struct
 import time
 from pathlib import Path
 
@@ -10,11 +11,14 @@ import numpy as np
 import pytest
 
 from migrator.errors import FormatError, LimitError, MigratorError
+from migrator.formats.hdf5 import heap
 from migrator.formats.hdf5.tree import Dataset, External, Group, Soft, find, visit
+from migrator.formats.hdf5.values import lazy_tensor
 from migrator.formats.hdf5.walk import walk
 from migrator.limits import DEFAULT_LIMITS, Deadline, Limits
 from migrator.places.source import ByteSource
 from tests.corpus import KERAS, Sample
+from tests.formats import hdf5_pieces as pieces
 
 h5py = pytest.importorskip("h5py")
 
@@ -160,3 +164,110 @@ def test_flipped_bytes_and_cuts_end_in_a_tree_or_a_clear_error(item: Sample) -> 
 def test_no_hdf5_is_told(tmp_path: Path) -> None:
     with pytest.raises(FormatError, match="is no HDF5 file"):
         walk(ByteSource.of_bytes(b"x" * 5000, name="f"), DEFAULT_LIMITS)
+
+
+def walked(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Group:
+    """The tree of a small file, for which there are few seconds."""
+    source = ByteSource.of_bytes(data, name="m.h5")
+    source.deadline = Deadline(Limits(seconds=10))
+    return walk(source, limits).root
+
+
+def test_texts_of_no_length_are_refused_however_many_there_are() -> None:
+    file = pieces.Pieces()
+    texts = pieces.attribute("layer_names", pieces.fixed_text(0), pieces.space(1 << 40), b"")
+    with pytest.raises(FormatError, match="texts that have no length"):
+        walked(file.done(file.add(pieces.header(pieces.message(2, pieces.LINK_INFO), texts))))
+
+
+@pytest.mark.parametrize(
+    ("size", "dims", "part"),
+    [(0, (1 << 29,), "texts have no length"), (1, (1 << 35,), "takes more than the limit")],
+)
+def test_texts_that_take_no_room_in_the_file_are_not_made(
+    size: int, dims: tuple[int, ...], part: str
+) -> None:
+    file = pieces.Pieces()
+    item = file.add(pieces.header(pieces.never_written(pieces.fixed_text(size), *dims)))
+    data = file.done(file.add(pieces.header(pieces.link(b"w", item))))
+    link = walked(data).links["w"]
+    assert isinstance(link, Dataset)
+    source = ByteSource.of_bytes(data, name="m.h5")
+
+    def fetch(path: str, item: Dataset) -> bytes:
+        raise AssertionError(path)
+
+    tensor = lazy_tensor(link, "w", source, None, fetch, DEFAULT_LIMITS)
+    assert tensor is not None
+    with pytest.raises(MigratorError, match=part):
+        tensor.numpy()
+
+
+@pytest.mark.parametrize(("letter", "fits"), [("a", True), ("\U0001f600", False)])
+def test_names_count_as_what_they_take_in_memory(letter: str, fits: bool) -> None:
+    """One letter of four bytes makes a whole name four times as large."""
+    file = pieces.Pieces()
+    item = file.add(pieces.header(pieces.never_written(pieces.byte_type(), 1)))
+    names = bytes(8) + b"a" * 20_000 + letter.encode() + b"\0"
+    root = pieces.header(pieces.table(file, names, list(range(8, 308)), item))
+    data = file.done(file.add(root))
+    limits = Limits(skeleton_bytes=15_000_000)
+    if fits:
+        assert len(walked(data, limits).links) == 300
+    else:
+        with pytest.raises(LimitError, match="skeleton bytes"):
+            walked(data, limits)
+
+
+def test_objects_that_share_one_long_header_are_not_each_read_in_full() -> None:
+    file = pieces.Pieces()
+    shared = pieces.message(0, b"") * 100_000 + pieces.never_written(pieces.byte_type(), 1)
+    start = file.add(shared)
+    goes_on = pieces.header(pieces.message(16, struct.pack("<QQ", start, len(shared))))
+    items = [file.add(goes_on) for _ in range(1000)]
+    links = b"".join(pieces.link(b"w%d" % number, at) for number, at in enumerate(items))
+    data = file.done(file.add(pieces.header(links)))
+    with pytest.raises(LimitError, match="lie in each other"):
+        walked(data)
+
+
+def test_groups_that_share_one_long_table_are_not_each_read_in_full() -> None:
+    file = pieces.Pieces()
+    empty = file.add(b"SNOD\1\0\0\0")
+    heap = file.add(b"HEAP" + struct.pack("<4xQQQ", 8, pieces.NOWHERE, file.add(bytes(8))))
+    tree = b"TREE\0\0" + struct.pack("<HQQQ", 50_000, pieces.NOWHERE, pieces.NOWHERE, 0)
+    table = struct.pack("<QQ", file.add(tree + struct.pack("<QQ", empty, 0) * 50_000), heap)
+    group = pieces.header(pieces.message(17, table))
+    items = [file.add(group) for _ in range(1000)]
+    links = b"".join(pieces.link(b"g%d" % number, at) for number, at in enumerate(items))
+    data = file.done(file.add(pieces.header(links)))
+    with pytest.raises(LimitError, match="lie in each other"):
+        walked(data)
+
+
+def heaps(count: int, texts: int, wanted: int) -> bytes:
+    """A file whose list of names goes through ``count`` heaps, one after the other."""
+    file = pieces.Pieces()
+    body = b"".join(struct.pack("<HHIQ", number, 1, 0, 0) for number in range(1, texts))
+    body += struct.pack("<HHIQ", texts, 1, 0, 8) + b"a weight"
+    head = b"GCOL\1\0\0\0" + struct.pack("<Q", 16 + len(body))
+    places = [file.add(head + body) for _ in range(count)]
+    given = b"".join(
+        struct.pack("<IQI", 8, places[number % count], texts) for number in range(wanted)
+    )
+    names = pieces.attribute("layer_names", pieces.any_text(), pieces.space(wanted), given)
+    return file.done(file.add(pieces.header(pieces.message(2, pieces.LINK_INFO), names)))
+
+
+def test_texts_in_many_heaps_are_found_with_each_heap_gone_through_once() -> None:
+    start = time.perf_counter()
+    assert walked(heaps(40, 2000, 4000)).names("layer_names") == ("a weight",) * 4000
+    assert time.perf_counter() - start < 5
+
+
+def test_heaps_that_are_gone_through_over_and_over_are_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(heap, "_KEPT", 1000)
+    with pytest.raises(LimitError, match="too many heaps"):
+        walked(heaps(40, 2000, 4000))

@@ -78,6 +78,7 @@ def _symbols(
             raise FormatError(f"no symbol table node at byte {address:,}")
         (entries,) = unpack_from("<H", head, 6)
         data = pages.read(address + 8, entries * _ENTRY)
+        pages.take(8 + len(data))
         for at in range(0, len(data), _ENTRY):
             name, target, kind = unpack_from("<QQI", data, at)
             count()
@@ -101,6 +102,7 @@ def _leaves(pages: Pages, tree: int) -> Iterator[int]:
         level, entries = head[5], int.from_bytes(head[6:8], "little")
         if head[:4] != b"TREE" or head[4] != 0 or level >= bound:
             raise FormatError(f"no B-tree node of a group at byte {address:,}")
+        pages.take(len(head) + 16 * entries)
         if not entries:
             continue
         keys = pages.read(address + 24, 16 * entries)

@@ -67,6 +67,7 @@ def read_messages(pages: Pages, address: int) -> list[Message]:
             )
         seen.add(start)
         data = pages.read(start, size)
+        pages.take(size)
         if pad:
             chunks += _second(data, found, is_ordered)
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -90,6 +91,7 @@ Link: TypeAlias = "Group | Dataset | Soft | External | None"
 """None: something else, such as a type with a name."""
 _MOST_HOPS = 16
 _MOST_PATHS = 1 << 29
+"""Bytes in memory of all paths of a file."""
 
 
 def find(root: Group, path: str, start: Group | None = None) -> Link:
@@ -128,9 +130,9 @@ def visit(start: Group, name: str = "") -> Iterator[tuple[str, Link]]:
             continue
         path = f"{above}/{item[0]}" if above else item[0]
         link = item[1]
-        total += len(path)
+        total += sys.getsizeof(path)
         if total > _MOST_PATHS:
-            raise LimitError(f"its paths take more than {_MOST_PATHS:,} characters")
+            raise LimitError(f"its paths take more than {_MOST_PATHS:,} bytes")
         if not isinstance(link, Group):
             yield path, link
         elif id(link) not in seen:

@@ -18,6 +18,8 @@ from migrator.places.source import ByteSource
 Fetch = Callable[[str, Dataset], bytes]
 """(path, data set) -> its elements in a row, in the file's byte order; texts as ``pack`` has them.
 Raises MigratorError."""
+_TEXT_BYTES = 48
+"""What a text takes in memory, about, itself apart."""
 _MARKED = ("bfloat16",)
 """What Keras writes as opaque bytes, with the type's name in the attribute ``dtype``."""
 
@@ -88,7 +90,8 @@ class _Stored:
     def _count(self) -> int:
         item = self._item
         count = Shape(item.dims).elements
-        width = max(item.type.size, self._dtype.itemsize, 1)
+        least = _TEXT_BYTES if item.type.text else 1
+        width = max(item.type.size, self._dtype.itemsize, least)
         if count is None or count * width > self._limits.tensor_bytes:
             raise LimitError(
                 f"an array of shape {Shape(item.dims)} takes more than the limit of "
@@ -161,14 +164,18 @@ class _Stored:
     def _texts(self) -> list[bytes]:
         item, count = self._item, self._count()
         if item.type.text == "fixed":
-            raw, width = self._raw(), item.type.size
+            width = item.type.size
+            if count and not width:
+                raise FormatError("its texts have no length", where=self._where)
+            raw = self._raw()
             return [
                 trimmed(raw[at : at + width], item.type.padding)
-                for at in range(0, count * width, width or 1)
-            ] or [b""] * count
+                for at in range(0, len(raw), width or 1)
+            ]
         if item.storage == "chunked" or self._heap is None or item.type.size != REFERENCE:
             return unpack(self._fetched(count), count, self._where)
         raw = self._raw()
+        self._heap.begin()
         found: list[bytes] = []
         total = 0
         for at in range(0, len(raw), REFERENCE):

@@ -6,6 +6,7 @@ Source: the HDF5 file format specification, version 3.0.
 from __future__ import annotations
 
 import struct
+import sys
 from dataclasses import dataclass
 from struct import unpack_from
 from typing import Any
@@ -33,6 +34,8 @@ from migrator.places.source import ByteSource
 MOST_TEXT = 64 << 20
 """Bytes of an attribute, a model's configuration among them."""
 _FIRST_BLOCK = 512
+_ITEM_BYTES = 8
+"""What a list takes for each item, the item itself apart."""
 _OBJECT_BYTES = 500
 """What a group or a data set takes in memory, about."""
 _GROUP_MARKS = frozenset((headers.SYMBOLS, headers.LINK_INFO, headers.LINK, headers.GROUP_INFO))
@@ -102,6 +105,7 @@ class _Walk:
 
     def file(self) -> Hdf5File:
         root = self._tree()
+        self._heap.begin()
         if self._damaged:
             self._warnings.append(f"{self._damaged:,} parts are damaged and left out")
         return Hdf5File(
@@ -146,13 +150,13 @@ class _Walk:
             links, messages, path, depth = waiting.pop()
             try:
                 for name, target in read_links(self._pages, messages, self._counted):
-                    self._keep(len(path) + len(name))
+                    self._keep(sys.getsizeof(f"{path}/{name}") + sys.getsizeof(name))
                     if "/" in name or name in ("", "."):  # no path could lead there
                         self._damage(path or "/", FormatError(f"a link is called {name[:100]!a}"))
                         continue
                     if not isinstance(target, int):
                         links[name] = target
-                        self._keep(len(target.target))
+                        self._keep(sys.getsizeof(target.target))
                         continue
                     try:
                         links[name] = make(target, f"{path}/{name}", depth + 1)
@@ -223,6 +227,8 @@ class _Walk:
         count = 1
         for size in dims:
             count *= size
+        if count and not kind.size:
+            raise FormatError("an attribute of texts that have no length")
         if count * kind.size > len(data):
             raise FormatError("an attribute passes the end of its object header")
         if not kind.text:
@@ -244,7 +250,7 @@ class _Walk:
                     f"an attribute takes more than {MOST_TEXT:,} bytes", where=self._source.name
                 )
             items.append(raw.decode("utf-8", "replace"))
-        self._keep(total)
+            self._keep(_ITEM_BYTES + sys.getsizeof(items[-1]))
         return tuple(items) if dims else items[0]
 
     def _dataset(self, messages: list[Message], header: int) -> Dataset:
