@@ -700,3 +700,38 @@ def test_groups_that_share_their_layers_are_read_once(tmp_path: Path) -> None:
     start = time.perf_counter()
     load(path)
     assert time.perf_counter() - start < 5
+
+
+def test_a_model_s_results_count_once_for_each_call_of_it(tmp_path: Path) -> None:
+    inner = functional(layer("i", "InputLayer", []), name="inner")
+    inner["config"]["output_layers"] = [["i", 0, 0]] * 20_000
+    inner["inbound_nodes"] = [[["x", 0, 0]]] * 20_000
+    path = archive(tmp_path / "m.keras", functional(ENTRY, inner))
+    start = time.perf_counter()
+    with pytest.raises(LimitError, match="skeleton bytes"):
+        load(path)
+    assert time.perf_counter() - start < 5
+
+
+@pytest.mark.parametrize("letter", ["n", "\U0001f600"])
+def test_each_call_of_a_layer_counts_as_what_it_takes_in_memory(
+    letter: str, tmp_path: Path
+) -> None:
+    calls = [[["x", 0, 0]]] * 2000
+    path = archive(
+        tmp_path / "m.keras", functional(ENTRY, layer("n" * 999 + letter, "Dense", calls))
+    )
+    assert len(load(path).meta_graphs[0].graph.nodes) == 2001
+    most = 2000 * (999 + 1) * (4 if ord(letter) > 255 else 1)
+    with pytest.raises(LimitError, match="skeleton bytes"):
+        load(path, limits=Limits(skeleton_bytes=most))
+
+
+def test_each_layer_counts_as_what_it_takes_in_memory(tmp_path: Path) -> None:
+    """A layer of few bytes takes about two thousand once it is read."""
+    layers = [layer("d", "Dense")] * 2000
+    config = {"class_name": "Sequential", "config": {"name": "m", "layers": layers}}
+    path = archive(tmp_path / "m.keras", config, packed=True)
+    assert len(load(path).meta_graphs[0].graph.nodes) == 2001
+    with pytest.raises(LimitError, match="skeleton bytes"):
+        load(path, limits=Limits(skeleton_bytes=3_000_000))

@@ -8,6 +8,7 @@ models would double with each level.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain, pairwise
@@ -52,9 +53,12 @@ _MOST_OUTPUTS = 64
 _NO_CLASS = "Layer"
 _NO_NAME = "layer"
 _LONGEST = 4096
-_NODE_BYTES = 400
+_LAYER_BYTES = 1600
+_CALL_BYTES = 1000
+_RESULT_BYTES = 200
 _ATTRIBUTE_BYTES = 100
-"""What a node and each of its attributes take in memory, about."""
+"""What a layer, each further call of it, each result of a call that is a model's, and each
+attribute take in memory, about."""
 
 
 class _Call(NamedTuple):
@@ -172,14 +176,21 @@ class _Builder:
             made = _functional(body, layers, configs)
         else:
             made = _chain(body, layers, configs)
-        self._infer(made)
         for layer in made.layers:
-            self._count += max(len(layer.calls) - 1, 0)
-            each = _NODE_BYTES + len(layer.name) + _ATTRIBUTE_BYTES * len(layer.attrs)
-            self._kept += each * max(len(layer.calls), 1)
+            more = max(len(layer.calls) - 1, 0)
+            self._count += more
+            self._keep(more * (_CALL_BYTES + _held(layer)))
+            function = self._functions.get(layer.op)
+            if function is not None:
+                self._keep(len(layer.calls) * len(function.outputs) * _RESULT_BYTES)
         self._limits.check("nodes", self._count, where=self._where)
-        self._limits.check("skeleton_bytes", self._kept, where=self._where)
+        self._infer(made)
         return made
+
+    def _keep(self, size: int) -> None:
+        """Count what is about to be made, before it is."""
+        self._kept += size
+        self._limits.check("skeleton_bytes", self._kept, where=self._where)
 
     def _infer(self, body: _Body) -> None:
         """Types and shapes of results that no consumer says, in the order of the layers."""
@@ -217,7 +228,9 @@ class _Builder:
                 if isinstance(inner, dict) and is_model(inner):
                     called = self._function(inner, depth, f"{above}{name}/{layer_name(inner)}")
                     attrs[key] = FunctionRef(name=called)
-        return _Layer(name, op, attrs, layer)
+        made = _Layer(name, op, attrs, layer)
+        self._keep(_LAYER_BYTES + _held(made))
+        return made
 
     def _function(self, model: Mapping[str, Any], depth: int, path: str) -> str:
         """Add a model to the library; its name there."""
@@ -249,6 +262,11 @@ class _Builder:
             attrs={},
         )
         return name
+
+
+def _held(layer: _Layer) -> int:
+    """Bytes of a node's name, which stands twice, and of its attributes."""
+    return 2 * sys.getsizeof(layer.name) + _ATTRIBUTE_BYTES * len(layer.attrs)
 
 
 def _classes(config: Mapping[str, Any]) -> Iterator[str]:
