@@ -21,7 +21,7 @@ from tests.corpus import ROOT
 from tests.fuzz.guided.targets import TARGETS
 
 SECONDS = int(os.environ.get("MIGRATOR_FUZZ_SECONDS", "3"))
-AT_ONCE = 3
+AT_ONCE = 5
 START = 180
 """Seconds in which the seeds are read, on a busy machine."""
 _RUNS = re.compile(r"stat::number_of_executed_units:\s+(\d+)")
