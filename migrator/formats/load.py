@@ -11,7 +11,7 @@ from migrator.collector import collector_paused
 from migrator.errors import FormatError, MigratorError, StorageError, UnsupportedFormat
 from migrator.formats import graph_def, meta_graph, saved_model
 from migrator.formats.checkpoint.locate import STATE, index_for, latest_in, tell_lone_shard
-from migrator.formats.names import SAVED_MODEL_FILES
+from migrator.formats.names import CHUNKED_SAVED_MODEL, SAVED_MODEL_FILES
 from migrator.formats.packed import only_model, tell_packing, unpacked_place
 from migrator.formats.sniff import sniff
 from migrator.limits import DEFAULT_LIMITS, Deadline, Limits
@@ -59,7 +59,6 @@ _READERS: dict[str, Reader] = {
     "tflite": _tflite,
 }
 _HUB_MARKER = "tfhub_module.pb"
-_CHUNKED = "saved_model.cpb"
 
 
 def load(path: str | os.PathLike[str] | Place, *, limits: Limits = DEFAULT_LIMITS) -> Model:
@@ -164,9 +163,9 @@ def model_place(place: Place) -> Place:
     found = latest_in(place)
     if found is not None:
         return found
-    if _CHUNKED in names:
+    if CHUNKED_SAVED_MODEL in names:
         raise UnsupportedFormat(
-            f"is a SavedModel in chunks ({_CHUNKED}), which is not read",
+            f"is a SavedModel in chunks ({CHUNKED_SAVED_MODEL}), which is not read",
             where=str(place),
             hint="only an option of its exporter (experimental_image_format) writes it so: have "
             "it saved without, with weights as variables where it passes 2 GB",

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from migrator.errors import FormatError, MigratorError, NeedsDecision, UnsupportedFormat
 from migrator.formats.checkpoint.locate import OLD_SHARD, STATE, latest_in
 from migrator.formats.foreign import NOT_OURS
+from migrator.formats.names import CHUNKED_SAVED_MODEL, SAVED_MODEL_FILES
 from migrator.formats.sniff import Sniffed, sniff
 from migrator.places.archive import MemberPlace, UnpackedPlace
 from migrator.places.packing import packing_of
@@ -17,7 +18,7 @@ from migrator.places.place import Place
 from migrator.places.resolve import NESTED, opened, too_deep
 from migrator.places.visit import Visit
 
-SAVED_MODELS = ("saved_model.pb", "saved_model.pbtxt", "saved_model.cpb")
+SAVED_MODELS = (*SAVED_MODEL_FILES, CHUNKED_SAVED_MODEL)
 _SHARD = re.compile(r"(?P<prefix>.+)\.data-\d{5,}-of-\d{5,}", re.DOTALL)
 _META = re.compile(r"(?P<prefix>.+)\.meta(?:\.pbtxt|\.txt)?", re.DOTALL)
 _TEXT_GRAPHS = (".pbtxt", ".pbtxt.txt")

@@ -26,10 +26,8 @@ from migrator.inspection.weights import (
 from migrator.model.model import MetaGraph, Model, Signature, Source
 
 if TYPE_CHECKING:
-    from migrator.inspection.tflite_facts import TFLiteFacts
-
-if TYPE_CHECKING:
     from migrator.inspection.cost import Cost
+    from migrator.inspection.tflite_facts import TFLiteFacts
 
 V1_CONTROL_FLOW = frozenset(
     prefix + op

@@ -12,7 +12,7 @@ from tests.docs_blocks import Block, blocks_of, prepare, run_block
 
 DOCS = ROOT / "docs"
 RUN = ("api.md", "export.md", "graph.md")
-TENSORFLOW, WEIGHTS = "TensorFlow", "migrator.weights"
+TENSORFLOW = "TensorFlow"
 ELSEWHERE = {
     "architecture.md": "a signature, not a program",
     "audit.md": "on a folder of the reader's",
@@ -35,11 +35,6 @@ ELSEWHERE = {
 """Guides whose blocks are not programs that run here, and why."""
 
 
-def is_there(block: Block) -> bool:
-    """Whether what a block needs is there in these tests."""
-    return not block.needs or (block.needs == WEIGHTS and WEIGHTS[9:] in migrator.__all__)
-
-
 @pytest.mark.parametrize("name", RUN)
 def test_blocks_show_what_they_say(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -49,26 +44,16 @@ def test_blocks_show_what_they_say(
     names: dict[str, object] = {"__name__": "__docs__"}
     blocks = blocks_of(DOCS / name)
     assert blocks
-    for block in filter(is_there, blocks):
-        run_block(block, DOCS / name, names)
-
-
-def test_weights_by_name_show_what_they_say(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if WEIGHTS[9:] not in migrator.__all__:
-        pytest.skip("there is no migrator.weights yet")
-    prepare(tmp_path)
-    monkeypatch.chdir(tmp_path)
-    (block,) = (block for block in blocks_of(DOCS / "api.md") if block.needs == WEIGHTS)
-    run_block(block, DOCS / "api.md", {"migrator": migrator})
+    for block in blocks:
+        if not block.needs:
+            run_block(block, DOCS / name, names)
 
 
 def test_every_guide_with_python_is_run_or_says_why_not() -> None:
     found = {path.name for path in DOCS.glob("*.md") if "```python" in path.read_text("utf-8")}
     assert found - {*ELSEWHERE} == {*RUN}
     needs = {block.needs for name in RUN for block in blocks_of(DOCS / name)}
-    assert needs <= {"", TENSORFLOW, WEIGHTS}
+    assert needs <= {"", TENSORFLOW}
 
 
 def test_api_names_everything_public() -> None:

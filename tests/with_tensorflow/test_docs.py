@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.test_examples import DOCS, RUN, TENSORFLOW, is_there
+from tests.docs.test_examples import DOCS, RUN, TENSORFLOW
 from tests.docs_blocks import blocks_of, prepare, run_block
 
 WITH = [name for name in RUN if any(block.needs == TENSORFLOW for block in blocks_of(DOCS / name))]
@@ -20,5 +20,5 @@ def test_blocks_with_tensorflow_show_what_they_say(
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {"__name__": "__docs__"}
     for block in blocks_of(DOCS / name):
-        if block.needs == TENSORFLOW or is_there(block):
+        if block.needs == TENSORFLOW or not block.needs:
             run_block(block, DOCS / name, names)
