@@ -15,12 +15,14 @@ from migrator.shapes.facts import UNKNOWN, Fact, join, meet, sane
 from migrator.shapes.rules import infer
 from migrator.shapes.rules.reading import shapes
 from migrator.shapes.scopes import Scope, body_scope
-from migrator.shapes.walk import NOTHING, Facts, Walk
+from migrator.shapes.walk import NOTHING, Budget, Facts, Walk
 
 _DEEPEST = 32
 _MOST_CALLS = 8
 _TIMES = 8
 _ROUNDS = 6
+_JOIN = 8
+"""What a joined fact takes of the budget: it is a new one."""
 _SCALAR_PLACEHOLDERS = 24
 """The GraphDef version from which on a placeholder's scalar shape is one; before: unknown."""
 
@@ -45,6 +47,9 @@ class Bodies:
         """Functions that were called with facts that nobody followed."""
         size = sum(len(item.nodes) for item in graph.functions.values())
         self._left = 10_000 + _TIMES * size if most is None else most
+        self.budget = Budget(len(graph.nodes) + size)
+        self._joined: dict[tuple[int, int], tuple[Facts, Facts, Facts]] = {}
+        """Results of two branches, and what is true of both, by the results' identities."""
         self._finished = False
         self.called = CALLS | WHILE | IF | CASE | {"Placeholder"} | graph.functions.keys()
         """Ops that ``call`` knows."""
@@ -82,8 +87,8 @@ class Bodies:
         said = shapes(node, "output_shapes")
         if not said or not self._trusted:
             return found
-        many = max(len(said), len(found))
-        both = zip([*found, *[UNKNOWN] * (many - len(found))], said, strict=False)
+        facts = [*found[: len(said)], *[UNKNOWN] * (len(said) - len(found))]
+        both = zip(facts, said, strict=True)
         return [fact._replace(dims=meet(fact.dims, dims)) for fact, dims in both]
 
     def _while(self, node: Node, given: Facts) -> Facts:
@@ -92,8 +97,8 @@ class Bodies:
         now = list(given)
         for count in range(_ROUNDS):
             after = self._enter(body, now)
-            after = [*after, *[UNKNOWN] * (len(now) - len(after))]
-            joined = [join(one, two) for one, two in zip(now, after, strict=False)]
+            after = [*after[: len(now)], *[UNKNOWN] * (len(now) - len(after))]
+            joined = [join(one, two) for one, two in zip(now, after, strict=True)]
             if joined == now:
                 self._enter(cond, now)
                 return now
@@ -109,10 +114,24 @@ class Bodies:
         found = [self._enter(name, given[1:]) for name in names]
         if not found or len({len(facts) for facts in found}) != 1:
             return NOTHING
-        now = list(found[0])
+        now = found[0]
         for other in found[1:]:
-            now = [join(one, two) for one, two in zip(now, other, strict=True)]
+            if len(now) != len(other):
+                return NOTHING
+            now = self._both(now, other)
         return now
+
+    def _both(self, now: Facts, other: Facts) -> Facts:
+        """What is true of both; nothing where it was worked out too often."""
+        if now is other or not now:
+            return now
+        key = id(now), id(other)
+        if key not in self._joined:
+            if not self.budget.take(_JOIN * len(now)):
+                return NOTHING
+            found = [join(one, two) for one, two in zip(now, other, strict=True)]
+            self._joined[key] = now, other, found
+        return self._joined[key][2]
 
     def _enter(self, name: str, given: Facts) -> Facts:
         """Results of a function called with ``given``."""
@@ -147,7 +166,7 @@ class Bodies:
             ]
         if name not in self._scopes:
             self._scopes[name] = body_scope(function)
-        walk = Walk(self._scopes[name], self.call, self.called, {}, self._trusted)
+        walk = Walk(self._scopes[name], self.call, self.called, {}, self.budget, self._trusted)
         self._active.add(name)
         try:
             walk.run(given)

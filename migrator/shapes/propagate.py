@@ -92,8 +92,9 @@ def propagate(
     ``feeds``: shapes of tensors that are given from outside, instead of what the graph says of
     them. ``wanted``: only these tensors and what they need are looked at, of these no more than
     the ``most`` nodes that are nearest (what lies beyond is unknown). Loops are followed until
-    nothing changes, calls into the functions' bodies, small integers by value. Reads constants of
-    a few hundred elements at most.
+    nothing changes, calls into the functions' bodies, small integers by value, all of it as far
+    as a budget goes that is linear in the graph's size. Reads constants of a few hundred elements
+    at most.
     """
     wiring = wiring or Wiring(graph)
     only = None
@@ -111,7 +112,7 @@ def propagate(
         trusted = trusted and _fits(shape, said)
     top = top_scope(graph, wiring, only)
     bodies = Bodies(graph, trusted=trusted, most=most)
-    walk = Walk(top, bodies.call, bodies.called, fed, trusted)
+    walk = Walk(top, bodies.call, bodies.called, fed, bodies.budget, trusted)
     walk.run()
     return Shapes(graph, top, walk.facts, bodies)
 

@@ -15,10 +15,54 @@ _ROUNDS = 8
 _WIDEN = 4
 """From this round on what still moves in a loop is let go whole."""
 
+_FEW = 8
+"""Outputs of a node, and parts of a fact, that cost nothing: all but a few stay below."""
+
 Facts = Sequence[Fact]
 Call = Callable[[Node, Facts], Facts]
 MERGES = frozenset(("Merge", "RefMerge"))
 NOTHING: Facts = ()
+
+
+class Budget:
+    """How much may be kept of all nodes together, by outputs and by parts of facts.
+
+    It is linear in a graph's size. Where it does not suffice, nothing is known.
+    """
+
+    __slots__ = ("left",)
+
+    def __init__(self, nodes: int) -> None:
+        self.left = 1_000_000 + 16 * nodes
+
+    def take(self, count: int) -> bool:
+        """Whether so much may still be made, and then it is."""
+        if count > self.left:
+            return False
+        self.left -= count
+        return True
+
+    def kept(self, found: Facts, given: Facts) -> Facts:
+        """``found``, or nothing where it holds too much that is not ``given``."""
+        many = len(found)
+        if many > _FEW and not self.take(many):
+            return NOTHING
+        old: set[int] | None = None
+        for fact in found:
+            dims, values, reals, held = fact
+            if (
+                (dims is None or len(dims) <= _FEW)
+                and (values is None or len(values) <= _FEW)
+                and reals is None
+                and held is None
+            ):
+                continue
+            if old is None:
+                old = {id(part) for known in given for part in known}
+            count = sum(len(part) for part in fact if part is not None and id(part) not in old)
+            if count > _FEW and not self.take(count):
+                return NOTHING
+        return found
 
 
 class Walk:
@@ -30,7 +74,7 @@ class Walk:
     shapes are fed than the graph was made for.
     """
 
-    __slots__ = ("_call", "_called", "_fed", "_first", "_scope", "_trusted", "facts")
+    __slots__ = ("_budget", "_call", "_called", "_fed", "_first", "_scope", "_trusted", "facts")
 
     def __init__(
         self,
@@ -38,13 +82,17 @@ class Walk:
         call: Call,
         called: Collection[str],
         fed: Mapping[Edge, Fact],
+        budget: Budget,
         trusted: bool = True,
     ) -> None:
         self._scope = scope
+        self._budget = budget
         self._call = call
         self._called = called
         self._first = True
-        self._fed = fed
+        self._fed: dict[int, dict[int, Fact]] = {}
+        for (number, port), fact in fed.items():
+            self._fed.setdefault(number, {})[port] = fact
         self._trusted = trusted
         self.facts: list[Facts] = [NOTHING] * scope.count
         """By node and port; what is missing is unknown."""
@@ -79,15 +127,18 @@ class Walk:
             made = facts[producer] if producer >= 0 else NOTHING
             given.append(made[port] if port < len(made) else UNKNOWN)
         found: Facts
-        if op in MERGES:
-            found = self._merged(number, given)
-        elif op in self._called:
+        if op in self._called:  # which many share
             found = self._call(node, given)
         else:
-            found = infer(node, given)
+            budget = self._budget
+            if op in MERGES:
+                made = self._merged(number, given)
+            else:
+                made = infer(node, given, max(budget.left, _FEW))
+            found = budget.kept(made, given)
         if op != "Const" and self._trusted and "_output_shapes" in node.attrs:
-            found = _declared(node, found)
-        if self._fed:
+            found = self._declared(node, found)
+        if number in self._fed:
             found = self._with_fed(number, found)
         return found
 
@@ -109,12 +160,27 @@ class Walk:
         return 0 <= producer < len(nodes) and nodes[producer].op in LOOP_OP
 
     def _with_fed(self, number: int, found: Facts) -> Facts:
-        ports = [port for port in range(max(len(found), 1)) if (number, port) in self._fed]
-        if not ports:
-            return found
         made = list(found) or [UNKNOWN]
-        for port in ports:
-            made[port] = self._fed[number, port]
+        for port, fact in self._fed[number].items():
+            if port < len(made):
+                made[port] = fact
+        return made
+
+    def _declared(self, node: Node, found: Facts) -> Facts:
+        """What is known, and what the node's own attribute says."""
+        shapes = node.attrs.get("_output_shapes")
+        if not isinstance(shapes, list) or not self._budget.take(max(len(found) - _FEW, 0)):
+            return found
+        made = list(found)
+        for port, shape in enumerate(shapes):
+            dims = sane(shape.dims) if isinstance(shape, Shape) else None
+            if port >= len(made):
+                made.append(UNKNOWN if dims is None else Fact(dims))
+            elif dims is not None:
+                fact = made[port]
+                both = meet(fact.dims, dims)
+                if both != fact.dims:
+                    made[port] = fact._replace(dims=both)
         return made
 
     def _close(self) -> None:
@@ -139,21 +205,3 @@ class Walk:
                     if new != facts[number]:
                         facts[number] = new
                         changed[number] = 1
-
-
-def _declared(node: Node, found: Facts) -> Facts:
-    """What is known, and what the node's own attribute says."""
-    shapes = node.attrs.get("_output_shapes")
-    if not isinstance(shapes, list):
-        return found
-    made = list(found)
-    for port, shape in enumerate(shapes):
-        dims = sane(shape.dims) if isinstance(shape, Shape) else None
-        if port >= len(made):
-            made.append(UNKNOWN if dims is None else Fact(dims))
-        elif dims is not None:
-            fact = made[port]
-            both = meet(fact.dims, dims)
-            if both != fact.dims:
-                made[port] = fact._replace(dims=both)
-    return made

@@ -213,6 +213,90 @@ def test_odd_graphs_give_unknown_shapes() -> None:
     assert shapes.shape("many:4095") == Shape((2, 0))
 
 
+@pytest.mark.parametrize("other", ["f", "g"])
+@pytest.mark.parametrize("kind", ["If", "Case", "While", "PartitionedCall"])
+@pytest.mark.parametrize("declares", [False, True])
+def test_many_calls_of_a_function_with_many_results_take_linear_time_and_memory(
+    kind: str, other: str, declares: bool
+) -> None:
+    names = [f"o{k}" for k in range(2_000)]
+    outputs = dict.fromkeys(names, 1)
+    functions = [
+        wire.function(
+            name,
+            {"a": 1},
+            outputs,
+            [wire.node("r", body, ("a",), {"T": wire.F})],
+            dict.fromkeys(names, "r:activations:0"),
+        )
+        for name, body in (("f", "Relu"), ("g", "SomebodysOwn"))
+    ]
+    attrs: dict[str, Any] = {
+        "If": {"then_branch": wire.Call("f"), "else_branch": wire.Call(other)},
+        "Case": {"branches": [wire.Call("f"), wire.Call(other)]},
+        "While": {"cond": wire.Call("f"), "body": wire.Call(other)},
+        "PartitionedCall": {"f": wire.Call(other)},
+    }[kind]
+    if declares:
+        attrs["_output_shapes"] = [wire.Dims((2, 3))]
+    given = ("x",) if kind in ("While", "PartitionedCall") else ("p", "x")
+    made = graph(
+        placeholder("p", wire.B, ()),
+        placeholder("x", dims=(2, 3)),
+        *(op(f"n{k}", kind, *given, **attrs) for k in range(2_000)),
+        functions=functions,
+    )
+    assert_cheap(made)
+
+
+def assert_cheap(made: Graph) -> None:
+    """Its shapes take little time and little memory."""
+    import tracemalloc
+
+    start = time.process_time()
+    propagate(made)
+    assert time.process_time() - start < 5
+    tracemalloc.start()
+    try:
+        propagate(made)
+        assert tracemalloc.get_traced_memory()[1] < 70 << 20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    "attrs",
+    [
+        {"kind": "DynamicPartition", "num_partitions": 4096},
+        {"kind": "Unpack", "num": 4096, "axis": 0},
+        {"kind": "Split", "num_split": 4096},
+    ],
+)
+def test_ops_that_claim_many_outputs_take_linear_time_and_memory(attrs: dict[str, Any]) -> None:
+    kind = attrs["kind"]
+    given = {"Unpack": ("x",), "Split": ("i", "x")}.get(kind, ("x", "i"))
+    rest = {key: value for key, value in attrs.items() if key != "kind"}
+    made = graph(
+        placeholder("x", dims=(8, 8)),
+        placeholder("i", wire.Type(3), dims=(8,)),
+        *(op(f"n{k}", kind, *given, T=wire.F, **rest) for k in range(3_000)),
+    )
+    assert_cheap(made)
+
+
+def test_long_values_are_followed_as_far_as_a_linear_budget_goes() -> None:
+    many = 6_000
+    made = graph(
+        const("one", [1] * 256, "int64"),
+        const("v0", range(1 << 40, (1 << 40) + 256), "int64"),
+        *(op(f"v{k + 1}", "AddV2", f"v{k}", "one", T=wire.Type(9)) for k in range(many)),
+    )
+    assert_cheap(made)
+    shapes = propagate(made)
+    assert (shapes.fact("v9").values or ())[0] == (1 << 40) + 9
+    assert shapes.fact(f"v{many}").values is None
+
+
 def test_large_constants_are_not_read() -> None:
     from migrator.model.graph import Node, Versions
     from migrator.model.tensors import LazyTensor

@@ -159,7 +159,7 @@ class Flat:
         self._left -= count
         if self._left < 0:
             raise LimitError(
-                "its vectors and strings come to more than Limits.skeleton_bytes, or to far more "
+                "its parts, vectors and strings come to more than Limits.skeleton_bytes, or to far more "
                 "than the file holds: many parts share one",
                 where=f"{self.source.name}: {part}",
                 hint=TRUST_HINT,

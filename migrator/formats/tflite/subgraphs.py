@@ -23,6 +23,9 @@ from migrator.model.tflite import Quantization
 from migrator.ops.tflite import CUSTOM, operator_name
 
 _MOST_DIMENSIONS = 255
+_ROW = 128
+"""Bytes that each naming of a subgraph, a tensor or an operator counts as: many offsets may name
+one table, and each becomes a row of its own. Less than eight times what the smallest takes."""
 FLEX = "Flex"
 
 
@@ -133,7 +136,9 @@ class Reader:
         self.tensors += places["tensors"][1]
         self.operators += places["operators"][1]
         where = flat.source.name
-        flat.limits.check("nodes", max(self.tensors, self.operators), where=f"{where}: {part}")
+        flat.limits.check("nodes", self.tensors + self.operators, where=f"{where}: {part}")
+        rows = 1 + places["tensors"][1] + places["operators"][1]
+        flat.spend(rows * _ROW, part)
         inputs = self._indexes(inputs_at, f"{part}.inputs")
         outputs = self._indexes(outputs_at, f"{part}.outputs")
         tensors = self._tensors(*places["tensors"], f"{part}.tensors")

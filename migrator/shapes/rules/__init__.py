@@ -20,7 +20,7 @@ from migrator.shapes.rules import (
     slices,
     windows,
 )
-from migrator.shapes.rules.reading import Op, Rule
+from migrator.shapes.rules.reading import MOST_OUTPUTS, Op, Rule
 
 RULES: dict[str, Rule] = {}
 """Of common ops; all of them once one was asked for that is not among these."""
@@ -54,14 +54,17 @@ WRONG = (
 """What a rule may raise of an op with other inputs or attributes than it takes."""
 
 
-def infer(op: Op, facts: Sequence[Fact]) -> Sequence[Fact]:
-    """Facts of an op's outputs; those missing are unknown. Raises nothing."""
+def infer(op: Op, facts: Sequence[Fact], most: int = MOST_OUTPUTS) -> Sequence[Fact]:
+    """Facts of an op's outputs; those missing are unknown, and all where there are more than
+    ``most``. Raises nothing."""
     rule = rule_of(op.op)
     if rule is None:
         return ()
     try:
         found = rule(op, facts)
     except WRONG:
+        return ()
+    if len(found) > most:
         return ()
     for fact in found:
         if fact.dims and sane(fact.dims) is not fact.dims:
