@@ -116,8 +116,9 @@ def tflite(
     outputs: Sequence[int] = (),
     buffers: Part | None = None,
     codes: Part | None = None,
+    subgraphs: int = 1,
 ) -> bytes:
-    """A file of one subgraph; its operators are ADDs where ``codes`` are not given."""
+    """A file of one subgraph, listed as often as told; its operators are ADDs where ``codes`` are not given."""
     graph = table(
         {
             0: ("@", tensors),
@@ -132,7 +133,7 @@ def tflite(
         {
             0: ("I", 3),
             1: ("@", codes or tables([table({2: ("i", 1)})])),
-            2: ("@", tables([graph])),
+            2: ("@", tables([graph]) if subgraphs == 1 else repeated(graph, subgraphs)),
             4: ("@", buffers or tables([table({})])),
         }
     )

@@ -192,6 +192,31 @@ def test_a_large_part_that_many_share_does_not_multiply_the_work(part: str) -> N
     assert time.process_time() - start < 2
 
 
+@pytest.mark.parametrize("part", ["subgraph", "tensor", "operator"])
+def test_a_small_table_that_many_offsets_name_does_not_multiply_the_work(part: str) -> None:
+    """Whether one subgraph of a thousand parts is listed, or one part, again and again."""
+    many = {"subgraph": 1_000}.get(part, 200_000)
+    rows = flat.tables([flat.table({1: ("b", 0)})] * (1_000 if part == "subgraph" else 1))
+    again = flat.repeated(flat.table({1: ("b", 0)}), many)
+    operator = flat.table({})
+    data = flat.tflite(
+        tensors=again if part == "tensor" else rows,
+        operators=flat.repeated(operator, many) if part == "operator" else flat.tables([operator]),
+        subgraphs=many if part == "subgraph" else 1,
+    )
+    start = time.process_time()
+    with pytest.raises(LimitError, match="many parts share one"):
+        read(data)
+    assert time.process_time() - start < 2
+
+
+def test_the_smallest_parts_are_read_however_many_they_are() -> None:
+    many = 20_000
+    operators = flat.tables([flat.operator([0], [0])] * many)
+    data = flat.tflite(tensors=flat.tables([flat.tensor("")] * many), operators=operators)
+    assert len(read(data).graph.nodes) >= many
+
+
 def test_a_loop_among_operators_is_told() -> None:
     model = read(graph(flat.tables([flat.operator([1], [0]), flat.operator([0], [1])])))
     assert any("cycle" in line for line in model.warnings)

@@ -159,8 +159,8 @@ class Flat:
         self._left -= count
         if self._left < 0:
             raise LimitError(
-                "its parts, vectors and strings come to more than Limits.skeleton_bytes, or to far more "
-                "than the file holds: many parts share one",
+                "its tables, vectors and strings come to more than Limits.skeleton_bytes, or to "
+                "far more than the file holds: many parts share one",
                 where=f"{self.source.name}: {part}",
                 hint=TRUST_HINT,
             )

@@ -136,7 +136,7 @@ class Reader:
         self.tensors += places["tensors"][1]
         self.operators += places["operators"][1]
         where = flat.source.name
-        flat.limits.check("nodes", self.tensors + self.operators, where=f"{where}: {part}")
+        flat.limits.check("nodes", max(self.tensors, self.operators), where=f"{where}: {part}")
         rows = 1 + places["tensors"][1] + places["operators"][1]
         flat.spend(rows * _ROW, part)
         inputs = self._indexes(inputs_at, f"{part}.inputs")
