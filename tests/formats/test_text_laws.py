@@ -278,6 +278,14 @@ HOSTILE = {
     "run of flags": b"node { attr { value { tensor { " + b"bool_val: t\n" * 150_000,
     "almost alike": b"".join(b'node { attr { key: "%d" value { i: 1 } x' % i for i in range(60))
     * 300,
+    "strings behind a long shape": b"node { attr { value { tensor { tensor_shape {"
+    + b"dim{}" * 150_000
+    + b"} "
+    + b'string_val: "a"\n' * 60_000,
+    "lists behind a long shape": b"node { attr { value { tensor { tensor_shape {"
+    + b"dim{}" * 150_000
+    + b"} "
+    + b'string_val: ["a", "b"]\n' * 20_000,
     "open blocks": b"node { attr { " + b'key: "a" value ' * 1 + b"{ shape { dim { size: 1 } " * 50,
 }
 

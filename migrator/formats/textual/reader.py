@@ -115,6 +115,7 @@ class Reader:
         begin = scan.base + pos
         runs = table.lazy and close != b""  # of tensors: values in long runs
         dropped = False  # some of a tensor's values were left in the file
+        least = INLINE  # so long, what is kept of it is reduced to its header
         seen = counted = 0
         counts: dict[Entry, int] = {}
         while True:
@@ -127,8 +128,8 @@ class Reader:
             if runs:
                 if self._mark is not None and scan.base + pos - begin > INLINE:
                     dropped = True
-                    if len(out) > INLINE:
-                        _keep_header(out)
+                    if len(out) > least:
+                        least = _keep_header(out)
                         counted = min(counted, len(out))
                 if dropped or self._mark is None:
                     found = self._run(entries, data, pos, None if dropped else out)
@@ -199,7 +200,7 @@ class Reader:
                 data, pos, safe = scan.data, scan.pos, scan.safe
             elif kind == LIST:
                 scan.pos = pos
-                kept = self._list(entry, name, out, depth, dropped, runs)
+                kept = self._list(entry, name, out, depth, dropped, runs, least)
                 dropped = dropped or not kept
                 data, pos, safe = scan.data, scan.pos, scan.safe
             else:
@@ -310,7 +311,14 @@ class Reader:
         return True
 
     def _list(
-        self, entry: Entry, name: bytes, out: bytearray, depth: int, dropped: bool, tensor: bool
+        self,
+        entry: Entry,
+        name: bytes,
+        out: bytearray,
+        depth: int,
+        dropped: bool,
+        tensor: bool,
+        least: int,
     ) -> bool:
         """Append what is in ``[a, b]``; False where something was left in the file."""
         scan = self._scan
@@ -328,8 +336,8 @@ class Reader:
             dropped = dropped or (
                 tensor and self._mark is not None and scan.base + scan.pos - begin > INLINE
             )
-            if dropped and len(out) > INLINE:
-                _keep_header(out)
+            if dropped and len(out) > least:
+                least = _keep_header(out)
             self._keep(max(0, len(out) - counted))
             counted = len(out)
             byte = scan.skip()
@@ -423,8 +431,9 @@ class Reader:
 _BOM = b"\xef\xbb\xbf"
 
 
-def _keep_header(out: bytearray) -> None:
-    """Reduce a tensor's fields to dtype and shape."""
+def _keep_header(out: bytearray) -> int:
+    """Reduce a tensor's fields to dtype and shape. So long they should be before the next time:
+    twice what stays, as a header may be long itself."""
     kept = bytearray()
     view = bytes(out)
     index = 0
@@ -442,3 +451,4 @@ def _keep_header(out: bytearray) -> None:
             kept += view[index:after]
         index = after
     out[:] = kept
+    return 2 * len(kept) + INLINE
