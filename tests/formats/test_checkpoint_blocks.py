@@ -163,6 +163,18 @@ def test_keys_that_grow_by_their_prefix_stay_under_the_limit() -> None:
     assert len(read(data)) == 2000
 
 
+def test_keys_take_no_more_memory_than_some_times_the_file() -> None:
+    """Text outside of the basic plane takes four bytes a character."""
+
+    def data(begin: str) -> bytes:
+        content = [(begin.encode() + b"%05d" % n, b"") for n in range(800)]
+        return tables.table(content, restart=10_000)
+
+    assert len(list(read(data("k" * 8_000)))) == 800
+    with pytest.raises(LimitError, match="far more than the file"):
+        read(data("k" * 8_000 + "\N{GRINNING FACE}"))
+
+
 def test_a_compression_that_nobody_knows_is_named() -> None:
     body = tables.entries_block([(b"a", b"1")]) + b"\2"
     block = body + tables.masked(body).to_bytes(4, "little")

@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from migrator.errors import FormatError, LimitError
+from migrator.errors import FormatError
 from migrator.formats.checkpoint.crc32c import crc32c, masked
 from migrator.formats.checkpoint.table import (
     FOOTER,
@@ -19,11 +19,14 @@ from migrator.formats.checkpoint.table import (
     TRAILER,
     block_place,
     entries,
+    held,
+    most_keys,
     read_block,
     read_handle,
     read_varint,
+    too_many_keys,
 )
-from migrator.limits import TRUST_HINT, Limits
+from migrator.limits import Limits
 from migrator.places.source import ByteSource
 
 _HELD = 64 << 10
@@ -88,7 +91,7 @@ class Table:
                     hint="is the file damaged?",
                 )
             behind = start + length + TRAILER
-            spent += len(key)
+            spent += held(key)
             self._spend(spent)
             self._lasts.append(key)
             self._handles.append((start, length))
@@ -219,7 +222,7 @@ class Table:
         spots: dict[bytes, tuple[int, int]] = {}
         spent = 0
         for key, start, size in self._walk(number, plain):
-            spent += len(key)
+            spent += held(key)
             self._spend(spent)
             spots[key] = start, size
             if not len(spots) & 0xFFF:
@@ -243,12 +246,8 @@ class Table:
         )
 
     def _spend(self, spent: int) -> None:
-        if spent > self._limits.skeleton_bytes:
-            raise LimitError(
-                f"its keys take more than {self._limits.skeleton_bytes:,} bytes",
-                where=self.source.name,
-                hint=TRUST_HINT,
-            )
+        if spent > most_keys(self.source.size, self._limits):
+            raise too_many_keys(self.source, self._limits)
 
 
 def _entries_at(

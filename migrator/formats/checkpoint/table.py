@@ -20,13 +20,39 @@ FOOTER = 48
 MAGIC = bytes.fromhex("57fb808b247547db")
 TRAILER = 5
 """After each block: a byte that names its compression, and its checksum."""
+_WIDEST = 4
+"""Bytes of memory that each character of a text takes where one is outside of the basic plane."""
+_SHARED = 64
+_SLACK = 16 << 20
+"""Keys may come to so many times the file's size, and to so much in a small file: what they share
+with the key before them is left out of it, and twenty times is much."""
+
+
+def most_keys(size: int, limits: Limits) -> int:
+    """How much memory the keys of a table of ``size`` bytes may take."""
+    return min(limits.skeleton_bytes, _SHARED * size + _SLACK)
+
+
+def held(key: bytes) -> int:
+    """The memory that a key takes at most, as text."""
+    return len(key) if key.isascii() else _WIDEST * len(key)
+
+
+def too_many_keys(source: ByteSource, limits: Limits) -> LimitError:
+    most = most_keys(source.size, limits)
+    bound = most == limits.skeleton_bytes
+    return LimitError(
+        f"its keys take more than {most:,} bytes" + ("" if bound else ", far more than the file"),
+        where=source.name,
+        hint=trust_hint("skeleton_bytes") if bound else "is the file damaged?",
+    )
 
 
 def read_table(source: ByteSource, limits: Limits) -> Iterator[tuple[bytes, bytes]]:
     """Every key with its value, in the order of the keys.
 
     Work and memory stay linear in the file's size: blocks must follow each other, and the keys
-    together stay under ``Limits.skeleton_bytes``. Raises FormatError, LimitError.
+    together stay under ``most_keys``. Raises FormatError, LimitError.
     """
     size = source.size
     footer = source.read(size - FOOTER, FOOTER) if size >= FOOTER else b""
@@ -40,6 +66,7 @@ def read_table(source: ByteSource, limits: Limits) -> Iterator[tuple[bytes, byte
     _, _, index = read_handle(footer, 0, place)
     offset, length, _ = read_handle(footer, index, place)
     blocks = read_block(source, offset, length, "the checkpoint's block of handles", limits)
+    most = most_keys(size, limits)
     behind = spent = 0
     last: bytes | None = None
     place = f"{source.name}: the checkpoint's block of handles"
@@ -59,13 +86,9 @@ def read_table(source: ByteSource, limits: Limits) -> Iterator[tuple[bytes, byte
             if last is not None and key <= last:
                 raise FormatError(f"its keys are out of order at {ascii(key)[:200]}", where=where)
             last = key
-            spent += len(key)
-            if spent > limits.skeleton_bytes:
-                raise LimitError(
-                    f"its keys take more than {limits.skeleton_bytes:,} bytes",
-                    where=source.name,
-                    hint=trust_hint("skeleton_bytes"),
-                )
+            spent += held(key)
+            if spent > most:
+                raise too_many_keys(source, limits)
             yield key, item
 
 
