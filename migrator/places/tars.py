@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _MOST_HEADER = 64 << 10
 """Bytes of a long name or of extended headers. Their parser is quadratic in old Pythons."""
+_MOST_GLOBAL = 256
+"""Fields of global headers together: each member's header gets a copy of them all."""
 
 
 class TarArchive(Archive):
@@ -51,6 +53,12 @@ class TarArchive(Archive):
                         raise damaged("a tar archive whose entries lead back", name)
                     last = info.offset
                     self.visit.deadline.check(name)
+                    if len(archive.pax_headers) > _MOST_GLOBAL:
+                        self._ends(
+                            f"behind byte {last:,}: global headers hold more than "
+                            f"{_MOST_GLOBAL} fields"
+                        )
+                        return
                     self.tree.add(info.name, _member(info), replace=True)
                 end = archive.offset
             if any(self._source.read(end, min(BLOCK, max(self._source.size - end, 0)))):
@@ -61,7 +69,12 @@ class TarArchive(Archive):
             if not error.what.startswith("a header of"):
                 raise
             self._ends(error.what)
-        except (EOFError, ValueError, OverflowError, OSError, RecursionError) as error:
+        except RecursionError:
+            self._ends(
+                f"behind byte {max(last, 0):,}: more headers in a row than are followed, all of "
+                "them for one member"
+            )
+        except (EOFError, ValueError, OverflowError, OSError) as error:
             self._ends(f"behind byte {max(last, 0):,}: {type(error).__name__}")
 
     def _ends(self, why: str) -> None:

@@ -355,6 +355,25 @@ def test_a_chain_of_long_names_ends(tmp_path: Path) -> None:
     info.type, info.size = tarfile.GNUTYPE_LONGNAME, 2
     entry = info.tobuf(tarfile.GNU_FORMAT) + b"a\0".ljust(512, b"\0")
     outcome_of_file(put(tmp_path, entry * 3000 + bytes(1024)))
+    with pytest.raises(FormatError, match="more headers in a row than are followed"):
+        load(put(tmp_path, entry * 3000 + bytes(1024)))
+
+
+def test_global_headers_of_a_tar_are_bounded_together(tmp_path: Path) -> None:
+    """Each member's header is given a copy of all their fields."""
+
+    def fields(start: int) -> bytes:
+        named = {f"{start + n:x}": "" for n in range(200)}
+        return tarfile.TarInfo.create_pax_global_header(named)
+
+    members = b"".join(tarfile.TarInfo(f"a{n}.pb").tobuf() for n in range(300))
+    few = put(tmp_path, fields(0) + members + bytes(1024), "few.tar")
+    many = put(tmp_path, b"".join(map(fields, range(0, 20_000, 200))) + members, "many.tar")
+    with pytest.raises(MigratorError, match="global headers hold more than 256 fields"):
+        load(many)
+    with pytest.raises(MigratorError) as caught:
+        load(few)
+    assert "fields" not in str(caught.value)
 
 
 def test_a_sparse_member_is_told(tmp_path: Path) -> None:
