@@ -78,6 +78,10 @@ class Deadline:
                 hint=trust_hint("seconds"),
             )
 
+    def left(self) -> float:
+        """Seconds until then, infinite once it is lifted."""
+        return self._moment - time.monotonic()
+
     def lift(self) -> None:
         """The reading is done: what is asked for from now on may take its time."""
         self._moment = float("inf")

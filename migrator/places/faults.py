@@ -33,6 +33,13 @@ _NO_SENSE = frozenset(
     for name in ("EINVAL", "EPERM", "ENOSYS", "ENAMETOOLONG", "EMSGSIZE", "EREMCHG", "EROFS")
     if hasattr(errno, name)
 )
+_REDIRECTS = {
+    "TooManyRedirects": "the server redirects again and again",
+    "NonHttpUrlRedirectClientError": "the server redirects to what is no web address, which is "
+    "not followed",
+    "InvalidUrlRedirectClientError": "the server redirects to what is no address",
+}
+"""Of aiohttp; another try gives the same."""
 _AGAIN = frozenset((408, 425, 429))
 
 
@@ -51,8 +58,10 @@ def fault_of(error: BaseException) -> Fault:
     if isinstance(error, FileNotFoundError) and cause is not None and _is_of_network(cause):
         error = cause  # fsspec takes a web server that gives no answer for one without the file
     text = _text(error)
-    status = _status(error)
     name = type(error).__name__
+    if name in _REDIRECTS:
+        return Fault(kind=REFUSED, text=_REDIRECTS[name])
+    status = _status(error)
     if isinstance(error, FileNotFoundError) or status == 404:
         if "bucket" in text.lower() and "not exist" in text:
             return Fault(kind=REFUSED, text=text)

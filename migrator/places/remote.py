@@ -20,6 +20,8 @@ T = TypeVar("T")
 PATIENCE = Patience(tries=4, each=60.0, whole=120.0, wait=0.3)
 """Somebody waits for the answer."""
 HTTP = frozenset(("http", "https"))
+_MARGIN = 0.05
+"""Seconds behind the deadline when a request ends that takes longer, so that it has passed."""
 _FIRST = 256 << 10
 _MOST = 8 << 20
 """Bytes of a request: twice as many each time that reading goes straight on."""
@@ -172,7 +174,12 @@ class _Shelf:
         """``what()`` with patience. Raises StorageError, LimitError past the deadline."""
         self.visit.deadline.check(shown(address))
         patience = self._patience if tries is None else replace(self._patience, tries=tries)
-        return ask(what, patience, address)
+        try:
+            return ask(what, patience.until(self.visit.deadline.left() + _MARGIN), address)
+        except StorageError as error:
+            if error.kind == LOST:
+                self.visit.deadline.check(shown(address))
+            raise
 
     def info(self, address: str) -> dict[str, Any]:
         """Asked anew."""

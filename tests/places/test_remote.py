@@ -6,6 +6,7 @@ import gzip
 import shutil
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -285,6 +286,27 @@ def test_a_server_that_never_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(remote, "PATIENCE", Patience(tries=2, each=0.5, whole=1.5, wait=0.02))
     with web_server("silent") as web, pytest.raises(StorageError, match="no answer within"):
         load(web.address("m.pb"))
+
+
+def test_a_server_that_drips_is_given_up_at_the_deadline() -> None:
+    with web_server("drip") as web:
+        web.files["m.pb"] = MLP
+        start = time.monotonic()
+        with pytest.raises(LimitError, match="limit of 1 seconds"):
+            load(web.address("m.pb"), limits=Limits(seconds=1))
+        assert time.monotonic() - start < 10
+
+
+@pytest.mark.parametrize(
+    ("target", "told"),
+    [("m.pb", "redirects again and again"), ("file:///etc/hostname", "no web address")],
+)
+def test_a_redirect_that_leads_nowhere_is_told_and_not_tried_again(target: str, told: str) -> None:
+    with web_server() as web:
+        web.redirects["m.pb"] = web.address(target) if target == "m.pb" else target
+        with pytest.raises(StorageError, match=told) as caught:
+            load(web.address("m.pb"))
+        assert "tries" not in str(caught.value)
 
 
 def test_half_an_answer_is_no_model() -> None:

@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 class Web:
     """``kind``: ``ranges``, ``whole`` (says nothing of ranges and ignores them), ``none`` (says
     that it has none), ``unsized`` (no length, no ranges), ``denied``, ``broken`` (half of each
-    answer), ``silent`` (never answers)."""
+    answer), ``silent`` (never answers), ``drip`` (a byte now and then)."""
 
     port: int
     kind: str
@@ -23,6 +23,8 @@ class Web:
     """Method, path, range."""
     pages: set[str] = field(default_factory=set)
     """Those of ``files`` that are told to be HTML."""
+    redirects: dict[str, str] = field(default_factory=dict)
+    """Where else a path is said to be."""
     sent: int = 0
     before: Callable[[Web, str, str], None] | None = None
     """Called with method and path before each answer."""
@@ -53,6 +55,12 @@ class _Handler(BaseHTTPRequestHandler):
         if web.kind == "silent":
             self.stop.wait(20)
             self.close_connection = True
+            return
+        if path in web.redirects:
+            self.send_response(302)
+            self.send_header("Location", web.redirects[path])
+            self.send_header("Content-Length", "0")
+            self.end_headers()
             return
         data = web.files.get(path)
         if web.kind == "denied" or data is None:
@@ -85,6 +93,13 @@ class _Handler(BaseHTTPRequestHandler):
             data = data[: len(data) // 2]
             self.close_connection = True
         try:
+            if web.kind == "drip":
+                for byte in data:
+                    self.wfile.write(bytes([byte]))
+                    if self.stop.wait(0.1):
+                        break
+                self.close_connection = True
+                return
             self.wfile.write(data)
             web.sent += len(data)
         except OSError:
