@@ -118,7 +118,8 @@ def tflite(
     codes: Part | None = None,
     subgraphs: int = 1,
 ) -> bytes:
-    """A file of one subgraph, listed as often as told; its operators are ADDs where ``codes`` are not given."""
+    """A file of one subgraph, listed so many times; its operators are ADDs where ``codes`` are not
+    given."""
     graph = table(
         {
             0: ("@", tensors),
