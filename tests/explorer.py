@@ -81,11 +81,17 @@ class Served:
 
 
 @contextmanager
-def view(*words: str | Path, cwd: Path, **env: str) -> Iterator[Served]:
-    """``migrator view --no-browser`` on a free port, ready to answer."""
+def view(
+    *words: str | Path, cwd: Path, answering: bool = True, browser: bool = False, **env: str
+) -> Iterator[Served]:
+    """``migrator view`` on a free port, ready to answer unless ``answering`` is not asked for."""
     require_explorer()
     process = subprocess.Popen(
-        [sys.executable, "-m", "migrator", "view", "--no-browser", *map(str, words)],
+        [
+            *(sys.executable, "-m", "migrator", "view"),
+            *([] if browser else ["--no-browser"]),
+            *map(str, words),
+        ],
         cwd=cwd,
         env=environment({"PYTHONUNBUFFERED": "1", **env}),
         stdout=subprocess.PIPE,
@@ -99,7 +105,8 @@ def view(*words: str | Path, cwd: Path, **env: str) -> Iterator[Served]:
     try:
         address = wait_for(lambda: _address(lines, process))
         served = Served(process=process, address=address)
-        wait_for(lambda: _answers(served))
+        if answering:
+            wait_for(lambda: _answers(served))
         yield served
     finally:
         process.kill()
@@ -115,7 +122,7 @@ def wait_for(found: Callable[[], Any]) -> Any:
         if answer := found():
             return answer
         assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.1)
+        time.sleep(0.01)
 
 
 def _address(lines: list[str], process: subprocess.Popen[str]) -> str:

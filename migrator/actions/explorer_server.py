@@ -14,6 +14,9 @@ import json
 import os
 import socket
 import sys
+import threading
+import time
+import webbrowser
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import quote
@@ -26,6 +29,8 @@ NEAR = ("localhost", "127.0.0.1")
 """Hosts that only this machine reaches."""
 _FIRST_PORT = 8080
 _PORTS = 20
+_PATIENCE = 30.0
+"""Seconds that the server may take to begin."""
 _POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; worker-src 'self' "
     "blob:; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; connect-src 'self' data: "
@@ -79,20 +84,40 @@ def serve(
     the package.
     """
     require_package()
-    with _without(_CONVERTERS), _reached_directly(host):
+    with _without(_CONVERTERS):
         package = importlib.import_module("model_explorer")
         server: Any = importlib.import_module("model_explorer.server")
         server._check_new_version = lambda *_: {"version": "", "runningVersion": ""}
         config = _config(package, explored)
-        on_address(f"http://{host}:{port}/?data={config.to_url_param_value()}")
-        with (
-            open(os.devnull, "w") as nowhere,
-            contextlib.redirect_stdout(nowhere if quiet else sys.stderr),
-            _guarded(host, port),
-        ):
-            package.visualize_from_config(
-                config, host=host, port=port, no_open_in_browser=not browser
-            )
+        address = f"http://{host}:{port}/?data={config.to_url_param_value()}"
+        with contextlib.suppress(KeyboardInterrupt):
+            on_address(address)
+            if browser:
+                words = (address, host, port)
+                threading.Thread(target=_open_browser, args=words, daemon=True).start()
+            with (
+                open(os.devnull, "w") as nowhere,
+                contextlib.redirect_stdout(nowhere if quiet else sys.stderr),
+                _guarded(host, port),
+            ):
+                # Left to wait until it answers, it would swallow a Ctrl-C, and wait for ever.
+                server.start(
+                    host=host,
+                    port=port,
+                    config=config,
+                    no_open_in_browser=True,
+                    skip_health_check=True,
+                )
+
+
+def _open_browser(address: str, host: str, port: int) -> None:
+    """A browser with ``address``, once somebody listens there."""
+    end = time.monotonic() + _PATIENCE
+    while time.monotonic() < end:
+        with contextlib.suppress(OSError), socket.create_connection((host, port), timeout=1):
+            webbrowser.open_new_tab(address)
+            return
+        time.sleep(0.05)
 
 
 def page_data(explored: Explored) -> dict[str, Any]:
@@ -195,17 +220,3 @@ def _without(modules: tuple[str, ...]) -> Iterator[None]:
     finally:
         for name in hidden:
             del sys.modules[name]
-
-
-@contextlib.contextmanager
-def _reached_directly(host: str) -> Iterator[None]:
-    """The server asks itself whether it is up, which no proxy can answer."""
-    old = os.environ.get("NO_PROXY")
-    os.environ["NO_PROXY"] = f"{old},{host}" if old else host
-    try:
-        yield
-    finally:
-        if old is None:
-            del os.environ["NO_PROXY"]
-        else:
-            os.environ["NO_PROXY"] = old

@@ -6,6 +6,7 @@ import json
 import signal
 import socket
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from tests import handmade as h
 from tests import wire
 from tests.commands import run
 from tests.corpus import sample
-from tests.explorer import Served, require_explorer, view
+from tests.explorer import Served, require_explorer, view, wait_for
 
 MLP = sample("tf1.15.5/mlp").path
 CONV = sample("tf1.15.5/conv_bn").path
@@ -150,6 +151,24 @@ def test_it_ends_when_told_and_leaves_nothing(number: int, code: int, tmp_path: 
     with view(MLP, cwd=tmp_path, TMPDIR=str(temporary), HTTP_PROXY="http://127.0.0.1:9") as one:
         assert one.stop(number) == code
     assert [*temporary.iterdir()] == []
+
+
+@pytest.mark.parametrize("number", (signal.SIGINT, signal.SIGTERM))
+@pytest.mark.parametrize("wait", (0.0, 0.005, 0.01, 0.02, 0.05))
+def test_it_ends_when_told_before_it_answers(wait: float, number: int, tmp_path: Path) -> None:
+    with view(MLP, cwd=tmp_path, answering=False) as one:
+        time.sleep(wait)
+        assert one.stop(number) == (0 if number == signal.SIGINT else 143)
+
+
+def test_a_browser_is_opened_once_there_is_a_page(tmp_path: Path) -> None:
+    opened = tmp_path / "opened"
+    script = tmp_path / "browser"
+    script.write_text(f'#!/bin/sh\necho "$1" > {opened}.part && mv {opened}.part {opened}\n')
+    script.chmod(0o755)
+    with view(MLP, cwd=tmp_path, browser=True, BROWSER=f"{script} %s") as one:
+        wait_for(opened.exists)
+        assert opened.read_text("ascii").strip() == one.address
 
 
 def test_hostile_names_come_through(tmp_path: Path) -> None:
