@@ -185,6 +185,21 @@ def test_a_batch_is_drawn_again_as_the_run_drew_it(
     assert again.read_text() == (batch.parent / name).read_text()
 
 
+@pytest.mark.parametrize(("form", "name"), [("csv", "batch.csv"), ("html", "index.html")])
+def test_models_of_a_batch_come_by_name_whichever_ended_first(
+    form: str, name: str, capsys: Capture, tmp_path: Path
+) -> None:
+    zoo, out = tmp_path / "zoo", tmp_path / "out"
+    zoo.mkdir()
+    whole = sample("tf1.15.5/mlp").file.read_bytes()
+    for file, data in (("b.pb", whole), ("a.pb", whole[:-20])):  # of two readiness values
+        (zoo / file).write_bytes(data)
+        run(capsys, "batch", zoo, "--dest", out, "--steps", "inspect", "-q")
+    again = out / f"again.{form}"
+    assert run(capsys, "report", out / "batch.json", "-o", again).code == 0
+    assert again.read_text() == (out / name).read_text()
+
+
 def test_a_batch_as_text_says_what_is_done_and_what_is_not(batch: Path, capsys: Capture) -> None:
     done = run(capsys, "report", batch)
     assert done.code == 0

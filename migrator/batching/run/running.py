@@ -345,7 +345,9 @@ class Run:
     def _result(self, how: str) -> BatchResult:
         asked = {task.name for task in self._tasks}
         # Who removes a model's folder has done with it.
-        here = [name for name in self._ledger if name in asked or self._has_folder(name)]
+        here = sorted(
+            name for name in self._ledger if name in asked or self._has_folder(name)
+        )  # not as they ended: every report tells of them in one order
         models = self._ledger.models(here)
         counts = Counter(dict.fromkeys(OUTCOMES, 0))
         counts.update(filter(None, map(self._ledger.outcome_of, asked)))
