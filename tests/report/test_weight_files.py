@@ -12,6 +12,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 import pytest
+import safetensors
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,8 +25,6 @@ from migrator.model.tensors import LazyTensor, Shape
 from migrator.report.weight_files import SavedWeights, save_weights
 from tests import handmade, wire
 from tests.strategies import arrays
-
-safetensors = pytest.importorskip("safetensors")
 
 NUMPYS_OWN = ("float16", "float32", "float64", "complex64", "complex128", "bool")
 
