@@ -68,6 +68,16 @@ def raw(content: bytes) -> Part:
     return numbers("B", content)
 
 
+def aligned(content: bytes) -> Part:
+    """Bytes that start at a multiple of 16, as a runtime wants those of a buffer."""
+
+    def write(writer: Writer) -> int:
+        writer.data += bytes(-(len(writer.data) + 4) % 16)
+        return raw(content)(writer)
+
+    return write
+
+
 def tables(parts: Sequence[Part]) -> Part:
     def write(writer: Writer) -> int:
         writer.align(4)

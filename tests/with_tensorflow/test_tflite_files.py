@@ -14,6 +14,7 @@ import pytest
 from migrator.formats.load import load
 from migrator.formats.tflite.schema import CONTAINER, dtype_of
 from migrator.model.tensors import LazyTensor, TensorRef
+from tests.sparse_flat import LAYOUTS, encode, file_of, holed
 
 from .conftest import FIXTURES, ROOT
 
@@ -42,6 +43,28 @@ def test_constants_equal_those_of_the_interpreter(path: Path) -> None:
             assert ours.tobytes() == theirs.tobytes()
         else:  # strings, and types that numpy has no name for: theirs are wider
             assert (ours.astype(theirs.dtype) == theirs).all()
+
+
+@pytest.mark.filterwarnings("ignore:.*Interpreter is deprecated")
+@pytest.mark.parametrize("dtype", ["float32", "float16", "int8"])
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_sparse_constants_equal_what_the_interpreter_makes_of_them(
+    name: str, dtype: str, tmp_path: Path
+) -> None:
+    import tensorflow as tf
+
+    shape, layout = LAYOUTS[name]
+    kind = {"float32": 0, "float16": 1, "int8": 9}[dtype]
+    path = tmp_path / "m.tflite"
+    path.write_bytes(file_of(encode(holed(shape, dtype, seed=3), **layout), shape, kind))
+    ops = tf.lite.experimental.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    interpreter = tf.lite.Interpreter(str(path), experimental_op_resolver_type=ops)
+    interpreter.allocate_tensors()
+    interpreter.invoke()
+    ours, theirs = load(path).variables["held"].numpy(), interpreter.get_tensor(1)
+    assert (ours.dtype, ours.shape) == (theirs.dtype, theirs.shape)
+    assert ours.any()
+    assert ours.tobytes() == theirs.tobytes()
 
 
 @pytest.fixture(scope="module")

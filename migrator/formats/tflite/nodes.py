@@ -23,7 +23,7 @@ from migrator.formats.tflite.options import (
     read_options,
 )
 from migrator.formats.tflite.subgraphs import FLEX, Code, OperatorRow, SubgraphRow, TensorRow
-from migrator.formats.tflite.values import Buffers, lazy_constant, stored_size
+from migrator.formats.tflite.values import Buffers, Stored, lazy_constant, stored_size
 from migrator.formats.tflite.warnings import Warnings
 from migrator.model.graph import (
     AttrValue,
@@ -44,7 +44,6 @@ from migrator.model.tflite import (
     TFLiteTensor,
 )
 
-_SPARSE = "is stored sparse, and sparse values are not read"
 _EXTERNAL = "its values lie in another file, which is not read"
 
 
@@ -130,7 +129,7 @@ class Wired:
     def _constant(self, number: int, tensor: TensorRow) -> LazyTensor | None:
         part = f"subgraphs[{self.row.index}].tensors[{number}]"
         offset = length = 0
-        unread = _SPARSE if tensor.sparse else ""
+        unread = ""
         if tensor.external:
             unread = _EXTERNAL
         elif tensor.buffer:
@@ -140,19 +139,25 @@ class Wired:
                 self.warnings.error("buffers that cannot be read", error.inside(part))
                 unread = str(error)
         empty = tensor.shape.elements == 0 and not tensor.is_variable
-        if not (length or unread or empty):
+        if not (length or unread or empty or tensor.sparsity):  # sparse ones may be all zeros
             return None
         expected = stored_size(tensor.dtype, tensor.shape)
-        if not unread and expected is not None and expected != length:
+        if not (unread or tensor.sparsity) and expected is not None and expected != length:
             self.warnings.add(
                 "constants of another size than their buffer",
                 f"{part}: {tensor.dtype} of shape {tensor.shape} takes {expected:,} bytes, its "
                 f"buffer holds {length:,}",
             )
         self.stored[number] = length
-        return lazy_constant(
-            self.flat, offset, length, tensor.dtype, tensor.shape, where=part, unread=unread
+        stored = Stored(
+            flat=self.flat,
+            offset=offset,
+            length=length,
+            sparsity=tensor.sparsity,
+            where=part,
+            unread=unread,
         )
+        return lazy_constant(stored, tensor.dtype, tensor.shape)
 
     def spec(self, number: int, name: str | None = None) -> TensorSpec:
         tensor = self.row.tensors[number]
@@ -305,7 +310,7 @@ class Wired:
                 quantization=tensor.quantization,
                 buffer=tensor.buffer if number in self.constants else 0,
                 stored_bytes=self.stored[number],
-                sparse=tensor.sparse,
+                sparse=bool(tensor.sparsity),
             )
             for number, tensor in enumerate(self.row.tensors)
         )

@@ -43,6 +43,16 @@ QUANTIZATION = Kind(
     " quantized_dimension:i32",
 )
 BLOCKWISE = Kind("BlockwiseQuantization", "scales:i32 zero_points:i32 block_size:i32")
+SPARSITY = Kind(
+    "SparsityParameters", "traversal_order:[i32] block_map:[i32] dim_metadata:[DimensionMetadata]"
+)
+DIMENSION = Kind(
+    "DimensionMetadata",
+    "format:i8 dense_size:i32 array_segments_type:u8 array_segments:union array_indices_type:u8"
+    " array_indices:union",
+)
+INDEX_VECTOR = Kind("Int32Vector", "values:[i32]")
+"""``Uint16Vector`` and ``Uint8Vector`` alike, with narrower numbers."""
 VARIANT = Kind("VariantSubType", "shape:[i32] type:i8 has_rank:bool")
 BUFFER = Kind("Buffer", "data:[u8] offset:u64 size:u64")
 METADATA = Kind("Metadata", "name:str buffer:u32")
@@ -60,6 +70,9 @@ CONTAINER = (
     OPERATOR,
     QUANTIZATION,
     BLOCKWISE,
+    SPARSITY,
+    DIMENSION,
+    INDEX_VECTOR,
     VARIANT,
     BUFFER,
     METADATA,
@@ -105,6 +118,7 @@ OPTIMIZATIONS = {
 _TYPES = (
     "float32 float16 int32 uint8 int64 string bool int16 complex64 int8 float64 complex128 uint64"
     " resource variant uint32 uint16 int4 bfloat16 int2 uint4"
+    " float8_e4m3fn float8_e5m2"
 ).split()
 _DTYPES = tuple(map(dtype_named, _TYPES))
 PACKED = {dtype_named("int4"): 4, dtype_named("uint4"): 4, dtype_named("int2"): 2}

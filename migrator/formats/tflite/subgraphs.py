@@ -49,7 +49,8 @@ class TensorRow:
     buffer: int
     quantization: Quantization | None
     is_variable: bool
-    sparse: bool
+    sparsity: int
+    """Position of how the values lie in the shape, 0 for a dense tensor."""
     external: int
     ranked: bool
 
@@ -180,7 +181,7 @@ class Reader:
                 error.inside(f"{part}[{number}]")
                 self.warnings.error("tensors that cannot be read", error)
                 shape = UNKNOWN_SHAPE
-                found.append(TensorRow("", INVALID, shape, shape, 0, None, False, False, 0, False))
+                found.append(TensorRow("", INVALID, shape, shape, 0, None, False, 0, 0, False))
         return found
 
     def _operators(self, start: int, count: int, part: str, tensors: int) -> list[OperatorRow]:
@@ -197,7 +198,7 @@ class Reader:
     def _tensor(self, at: int, number: int, part: str) -> TensorRow:
         flat = self.flat
         row = flat.table(TENSOR, at)
-        (shape_at, kind, buffer, name_at, quantized, is_variable, sparse) = row[:7]
+        (shape_at, kind, buffer, name_at, quantized, is_variable, sparsity) = row[:7]
         signature_at, ranked, _, external = row[7:]
         dtype = dtype_of(kind)
         if dtype is INVALID:
@@ -228,7 +229,7 @@ class Reader:
             buffer,
             quantization,
             is_variable,
-            bool(sparse),
+            sparsity,
             external,
             ranked or bool(dims),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -9,6 +10,7 @@ from migrator.errors import FormatError, LimitError
 from migrator.formats.tensors import constant_tensor
 from migrator.formats.tflite.flat import Broken, Flat
 from migrator.formats.tflite.schema import BUFFER, PACKED
+from migrator.formats.tflite.sparse import Sparsity
 from migrator.model.dtypes import DType
 from migrator.model.tensors import FileSpan, LazyTensor, Shape
 
@@ -69,22 +71,33 @@ def stored_size(dtype: DType, shape: Shape) -> int | None:
     return -(-count * bits // 8) if bits else count * dtype.itemsize
 
 
-def lazy_constant(
-    flat: Flat, offset: int, length: int, dtype: DType, shape: Shape, *, where: str, unread: str
-) -> LazyTensor:
-    """The constant whose buffer is ``length`` bytes at ``offset``.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """Where the values of a constant lie: ``length`` bytes at ``offset`` of the file."""
 
-    ``unread`` says why its values cannot be had, empty where they can.
-    """
+    flat: Flat
+    offset: int
+    length: int
+    sparsity: int
+    """Position of how they lie in the dense shape, 0 where all of them are there."""
+    where: str
+    unread: str
+    """Why the values cannot be had, empty where they can."""
+
+
+def lazy_constant(stored: Stored, dtype: DType, shape: Shape) -> LazyTensor:
+    """The constant of ``dtype`` and (dense) ``shape`` whose values are ``stored``."""
+    flat, offset, length = stored.flat, stored.offset, stored.length
 
     def place() -> FileSpan | None:
         found = flat.source.on_disk(offset)
-        if found is None or unread or dtype in PACKED or length != stored_size(dtype, shape):
+        if found is None or stored.unread or stored.sparsity or dtype in PACKED:
+            return None
+        if length != stored_size(dtype, shape):
             return None
         return FileSpan(path=found[0], offset=found[1], length=length) if length else None
 
-    name = f"{flat.source.name}: {where}"
-    decode = partial(_decode, flat, offset, length, name, unread)
+    decode = partial(_decode, stored)
 
     def read() -> bytes:
         return constant_tensor(decode(tensor), dtype).read()
@@ -95,14 +108,12 @@ def lazy_constant(
     return tensor
 
 
-def _decode(
-    flat: Flat, offset: int, length: int, where: str, unread: str, tensor: LazyTensor
-) -> Any:
+def _decode(stored: Stored, tensor: LazyTensor) -> Any:
     """Values equal to those of TFLite's interpreter; integers as stored, not scaled back."""
-    import numpy as np
-
-    if unread:
-        raise FormatError(unread, where=where)
+    flat, offset, length = stored.flat, stored.offset, stored.length
+    where = f"{flat.source.name}: {stored.where}"
+    if stored.unread:
+        raise FormatError(stored.unread, where=where)
     dtype, dims, count = tensor.dtype, tensor.shape.dims, tensor.shape.elements
     if dims is None or count is None:
         raise FormatError(f"a constant of shape {tensor.shape} has no values", where=where)
@@ -112,20 +123,13 @@ def _decode(
             f"the limit is {flat.limits.tensor_bytes:,}",
             where=where,
         )
-    if dtype.kind == "s":
+    if stored.sparsity:
+        values = _sparse(stored, dtype, tuple([dim or 0 for dim in dims]), count, where)
+    elif dtype.kind == "s":
         values = _strings(flat, offset, length, count, where)
     else:
-        expected = stored_size(dtype, tensor.shape)
-        if expected != length:
-            raise FormatError(
-                f"its buffer holds {length:,} bytes, {dtype} of shape {tensor.shape} takes "
-                f"{'none' if expected is None else format(expected, ',')}",
-                where=where,
-            )
-        raw = np.empty(length, np.uint8)
-        if length:
-            flat.source.read_into(offset, raw.data)
-        values = _numbers(raw, dtype, count, where)
+        _check_size(length, dtype, count, where, f"{dtype} of shape {tensor.shape} takes")
+        values = _numbers(stored, dtype, count, where)
     try:
         return values.reshape(dims)
     except ValueError as error:  # more dimensions, or larger ones, than numpy has
@@ -134,9 +138,40 @@ def _decode(
         ) from None
 
 
-def _numbers(raw: Any, dtype: DType, count: int, where: str) -> Any:
+def _check_size(length: int, dtype: DType, count: int, where: str, what: str) -> None:
+    expected = stored_size(dtype, Shape((count,)))
+    if expected != length:
+        raise FormatError(
+            f"its buffer holds {length:,} bytes, {what} "
+            f"{'none' if expected is None else format(expected, ',')}",
+            where=where,
+        )
+
+
+def _sparse(stored: Stored, dtype: DType, dims: tuple[int, ...], count: int, where: str) -> Any:
+    """The dense values, flat. Past these it takes the stored ones and their indices in memory."""
     import numpy as np
 
+    if dtype.kind == "s":
+        raise FormatError("is stored sparse, and strings are not", where=where)
+    try:
+        sparsity = Sparsity(stored.flat, stored.sparsity, dims)
+    except Broken as error:
+        raise FormatError(error.what, where=f"{where}.{error.where}", hint=error.hint) from None
+    held = sparsity.count
+    _check_size(stored.length, dtype, held, where, f"{held:,} values of {dtype}, as indexed, take")
+    values = _numbers(stored, dtype, held, where)
+    dense = np.zeros(count, values.dtype)
+    sparsity.spread(values, dense)
+    return dense
+
+
+def _numbers(stored: Stored, dtype: DType, count: int, where: str) -> Any:
+    import numpy as np
+
+    raw: Any = np.empty(stored.length, np.uint8)
+    if stored.length:
+        stored.flat.source.read_into(stored.offset, raw.data)
     try:
         kind = dtype.numpy()
     except TypeError as error:
