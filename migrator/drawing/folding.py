@@ -7,6 +7,7 @@ from __future__ import annotations
 from migrator.drawing.cells import Cells
 from migrator.graph.elements import ARGUMENT_OP
 from migrator.inspection.endpoints import find_endpoints
+from migrator.model.joined import name_parts
 from migrator.model.model import MetaGraph
 from migrator.model.tensors import TensorRef
 
@@ -153,8 +154,8 @@ def _passed(cells: Cells, readers: list[list[int]], number: int, values: set[int
     return producer
 
 
-def _scope(cells: Cells, number: int) -> tuple[int, str]:
-    return cells.homes[number], cells.locals[number].rpartition("/")[0]
+def _scope(cells: Cells, number: int) -> tuple[int, list[str]]:
+    return cells.homes[number], name_parts(cells.locals[number])[:-1]
 
 
 def _resolved(target: list[int]) -> list[int]:

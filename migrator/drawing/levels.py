@@ -16,6 +16,7 @@ from migrator.drawing.grouping import WIDE, split
 from migrator.drawing.tree import GROUP, ROOT, SCOPE, Tree, scope_of
 from migrator.model.checks import LOOP_OP
 from migrator.model.dtypes import BOOL
+from migrator.model.joined import name_parts
 from migrator.model.tensors import Shape
 
 CONTROL = 1
@@ -189,7 +190,7 @@ def levels_of(
 def _name(cells: Cells, tree: Tree, item: int, above: int) -> str:
     if item < 0:
         return tree.labels[scope_of(item)]
-    return "/".join(cells.locals[item].split("/")[above:]) or cells.locals[item]
+    return "/".join(name_parts(cells.locals[item])[above:]) or cells.locals[item]
 
 
 def _parts_above(tree: Tree, scope: int) -> int:

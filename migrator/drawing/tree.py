@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from migrator.drawing.cells import MAIN, Cells
+from migrator.model.joined import name_parts
 
 ROOT = 0
 SCOPE = "scope"
@@ -169,9 +170,10 @@ class _Builder:
     def _path(self, number: int, area: int) -> tuple[str, ...]:
         local = self.cells.locals[number]
         if self.moved and self.cells.kinds[number] == "removed":
-            scope, slash, tail = local.rpartition("/")
-            local = f"{self.moved.get((area, scope), scope)}{slash or '/'}{tail}".lstrip("/")
-        parts = local.split("/")
+            *above, tail = name_parts(local)
+            scope = "/".join(above)
+            local = f"{self.moved.get((area, scope), scope)}/{tail}".lstrip("/")
+        parts = name_parts(local)
         if len(parts) > _DEEPEST:
             parts[_DEEPEST - 1 :] = ["/".join(parts[_DEEPEST - 1 :])]
         return tuple(parts)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from migrator.drawing.cells import MAIN, Area, Cells
+from migrator.model.joined import name_parts
 
 ADDED = "added"
 REMOVED = "removed"
@@ -60,8 +61,8 @@ def moves(left: Cells, right: Cells) -> dict[tuple[int, str], str]:
     for number, before in enumerate(right.befores):
         if before < 0 or right.kinds[number] == REMOVED:
             continue
-        old = left.locals[before].split("/")[:-1]
-        new = right.locals[number].split("/")[:-1]
+        old = name_parts(left.locals[before])[:-1]
+        new = name_parts(right.locals[number])[:-1]
         area = right.homes[number]
         votes.setdefault((area, "/".join(old)), Counter())["/".join(new)] += 1
         while old and new and old[-1] == new[-1] and old != new:

@@ -14,6 +14,7 @@ from migrator.inspection.weights import (
     tensor_weight,
 )
 from migrator.model.graph import Graph
+from migrator.model.joined import first_name
 from migrator.model.model import Model
 
 DEFAULT_DEPTH = 3
@@ -47,30 +48,31 @@ def scope_tree(model: Model, *, meta_graph: int = 0, depth: int = DEFAULT_DEPTH)
     Linear in the names' total length: parts of a name past ``depth`` are never taken apart.
     """
     depth = max(1, min(depth, MOST_DEPTH))
+    joined = model.tflite is not None
     graph = model.meta_graphs[meta_graph].graph if model.meta_graphs else None
     carried = [
-        tensor_weight(_without_suffix(scope_name(model, name)), tensor)
+        tensor_weight(_placed(scope_name(model, name), joined), tensor)
         for name, tensor in model.variables.items()
         if is_carried_weight(tensor, model.source.format)
     ]
     if graph is None:
         found = _Sums(depth)
-        names = [_without_suffix(scope_name(model, name)) for name in model.variables]
+        names = [_placed(scope_name(model, name), joined) for name in model.variables]
         found.add(names, carried)
         return found.tree()
     weights = carried if model.variables else list(meta_weights(model.meta_graphs[meta_graph]))
-    return _of_graph(graph, weights, depth)
+    return _of_graph(graph, weights, depth, joined)
 
 
-def _of_graph(graph: Graph, weights: list[Weight], depth: int) -> Scope:
+def _of_graph(graph: Graph, weights: list[Weight], depth: int, joined: bool) -> Scope:
     inside, outside = _by_function(graph, weights)
     top = _Sums(depth)
-    top.add([node.name for node in graph.nodes], outside)
+    top.add([_placed(node.name, joined) for node in graph.nodes], outside)
     root = top.tree()
     bodies = []
     for name, function in graph.functions.items():
         sums = _Sums(depth - 1)
-        sums.add([node.name for node in function.nodes], inside.get(name, ()))
+        sums.add([_placed(node.name, joined) for node in function.nodes], inside.get(name, ()))
         bodies.append(sums.tree(name, is_function=True))
     return Scope(
         name="",
@@ -97,8 +99,9 @@ def _by_function(
     return inside, outside
 
 
-def _without_suffix(key: str) -> str:
-    return key.removesuffix(_OBJECT_SUFFIX)
+def _placed(key: str, joined: bool) -> str:
+    """The name that tells the scopes: of names that a converter joined the first one."""
+    return first_name(key) if joined else key.removesuffix(_OBJECT_SUFFIX)
 
 
 class _Sums:

@@ -34,6 +34,9 @@ UNREAD = {"external": {"far"}}
 """Constants whose values cannot be had."""
 
 
+F8 = {"float8_e4m3fn": 21, "float8_e5m2": 22}
+
+
 def read(name: str) -> Model:
     return load(FOLDER / f"{name}.tflite")
 
@@ -113,6 +116,22 @@ def test_several_elements_to_a_byte_are_taken_apart_lowest_bits_first() -> None:
     assert values["uint4"].astype(int).tolist() == [15, 1, 0, 8, 7]
     assert values["int2"].astype(int).tolist() == [0, 1, -2, -1, 1]
     assert model.variables["int4"].dtype == dtype_named("int4")
+
+
+def test_types_that_are_newer_than_tensorflows_schema_have_values(tmp_path: Path) -> None:
+    # LiteRT's schema: 21 is float8_e4m3fn, 22 float8_e5m2. 0x3c is 1.5 in one, 1.0 in the other.
+    content = flat.tflite(
+        tensors=flat.tables([flat.tensor(name, (2,), kind, 1) for name, kind in F8.items()]),
+        operators=flat.tables([flat.operator([0, 1], [])]),
+        buffers=flat.tables([flat.table({}), flat.table({0: ("@", flat.raw(b"\x3c\xbc"))})]),
+    )
+    path = tmp_path / "m.tflite"
+    path.write_bytes(content)
+    model = load(path)
+    assert model.warnings == ()
+    values = {name: node(model, name).attrs["value"] for name in F8}
+    assert values["float8_e4m3fn"].numpy().astype(float).tolist() == [1.5, -1.5]
+    assert values["float8_e5m2"].numpy().astype(float).tolist() == [1.0, -1.0]
 
 
 def test_strings_are_the_bytes_that_were_put_in() -> None:

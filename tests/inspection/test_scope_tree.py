@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,9 +15,10 @@ from migrator.inspection.parts import Parts
 from migrator.inspection.tree import Scope, scope_tree
 from migrator.model.graph import Graph, Node, Versions, index_nodes
 from migrator.model.model import MetaGraph, Model, Source
+from migrator.report.explorer.names import namespaces
 from migrator.report.json_parts import tree_json
 from migrator.report.text_parts import parts_text
-from tests import handmade, wire
+from tests import flat, handmade, wire
 from tests.corpus import sample
 
 NAMES = st.lists(
@@ -125,3 +127,34 @@ def test_the_largest_stay_in_the_order_of_the_graph() -> None:
     assert len(numbers) == 20
     assert numbers == sorted(numbers)
     assert min(number % 30 for number in numbers) == 20
+
+
+def joined() -> bytes:
+    """A convolution whose name its converter joined of three, and what it is fed."""
+    names = [
+        "x",
+        "net/conv/Relu;net/conv/BiasAdd;net/norm/add",
+        "net/norm/sub;net/conv/Conv2D",
+        "y",
+    ]
+    tensors = [flat.tensor(name, buffer=int(name.startswith("net/norm"))) for name in names]
+    return flat.tflite(
+        tensors=flat.tables(tensors),
+        operators=flat.tables([flat.operator([0, 2], [1]), flat.operator([1, 1], [3])]),
+        inputs=[0],
+        outputs=[3],
+        buffers=flat.tables([flat.table({}), flat.table({0: ("@", flat.aligned(bytes(8)))})]),
+    )
+
+
+def test_a_name_that_a_converter_joined_lies_where_its_first_part_does(tmp_path: Path) -> None:
+    path = tmp_path / "m.tflite"
+    path.write_bytes(joined())
+    (net,) = scope_tree(load(path)).children
+    assert (net.name, net.nodes, net.weights) == ("net", 2, 1)
+    assert [(item.name, item.nodes, item.weights) for item in net.children] == [
+        ("norm", 1, 1),
+        ("conv", 1, 0),
+    ]
+    names = ["net/conv/Relu;net/conv/BiasAdd", "net/conv/MatMul", ";a/b", "a/b;"]
+    assert namespaces(names) == ["net/conv", "net/conv", ";a", "a"]

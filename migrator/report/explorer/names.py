@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from migrator.model.joined import name_parts
 from migrator.report.escape import shown
 
 _LONGEST = 300
@@ -60,7 +61,7 @@ def namespaces(names: Iterable[str]) -> list[str]:
 
 def _path(name: str) -> tuple[str, ...]:
     # No more is read of a name than a path may hold.
-    parts = [part for part in name.split("/", 8 * _DEEPEST) if part]
+    parts = [part for part in name_parts(name, 8 * _DEEPEST) if part]
     if len(parts) > _DEEPEST:
         parts[_DEEPEST - 1 :] = [parts[-1]]
     return tuple(shown(part, _LONGEST_PART).translate(_PLAIN).replace("/", "|") for part in parts)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from migrator.graph.elements import ARGUMENT_OP, RESULT_OP, Elements
+from migrator.model.joined import name_parts
 from migrator.report.escape import shown
 from migrator.report.explorer.names import namespaces
 from migrator.report.export.subject import Row, Rows, Subject, attrs_text, compact, shape_text
@@ -72,7 +73,7 @@ def _in_scopes(elements: Elements, rows: Rows) -> Iterator[str]:
         item = elements.items[number]
         name = item.name
         if path:  # the box says the rest
-            name = name.strip("/").rpartition("/")[2]
+            name = name_parts(name.strip("/"))[-1]
         yield _node(number, rows.row(item), name)
     yield "}\n" * len(open_)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from migrator.graph.elements import Elements
+from migrator.model.joined import name_parts
 from migrator.report.escape import shown
 from migrator.report.export.subject import Rows, Subject, attrs_text, compact, shape_text
 from migrator.report.export.texts import xml, xml_ascii
@@ -97,7 +98,7 @@ def _data(kind: str, name: str, text: str) -> str:
 
 def _label(op: str, name: str) -> str:
     """Op and last part of the name, as yEd shows them in the node's box."""
-    last = shown(name.rpartition("/")[2], _LONGEST_LABEL)
+    last = shown(name_parts(name)[-1], _LONGEST_LABEL)
     text = xml(f"{shown(op, _LONGEST_LABEL)}: {last}")
     return (
         f'<data key="{_LABEL}"><y:ShapeNode><y:Geometry width="{7 * len(text) + 10}" height="30"/>'
