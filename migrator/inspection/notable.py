@@ -31,7 +31,9 @@ _SLOT = re.compile(
 )
 _SLOT_SCOPES = ("optimizer/", "_optimizer/", "optimizer_weights/", "training/")
 _APPLY = re.compile(r"(?:Resource)?(?:Sparse)?Apply[A-Z]\w*$")
-_QUANTISED_OPS = re.compile(r"Quantize|Dequantize|FakeQuant|Quantized|QUANTIZE$|DEQUANTIZE$")
+_QUANTISED_OPS = re.compile(r"Quantize|Dequantize|FakeQuant|Quantized")
+_QUANTISED_TFLITE = re.compile(r"^QUANTIZE$|^FAKE_QUANT$|Quantize|FakeQuant")
+"""DEQUANTIZE alone is how float16 weights become float32."""
 
 
 def notable(meta: MetaGraphSummary, form: str = "") -> list[str]:
@@ -54,7 +56,8 @@ def notable(meta: MetaGraphSummary, form: str = "") -> list[str]:
     largest = graph.weights[0] if graph.weights else None
     if largest is not None and largest.op == "Const" and largest.bytes > _LARGE_CONSTANT:
         found.append(f"a constant of {largest.bytes / 1e6:,.0f} MB: {_some([largest.name])}")
-    if any(map(_QUANTISED_OPS.search, graph.ops)):
+    quantised = _QUANTISED_TFLITE if form == "tflite" else _QUANTISED_OPS
+    if any(map(quantised.search, graph.ops)):
         found.append("quantises, or was trained to be quantised")
     found += _of_structure(graph)
     return found

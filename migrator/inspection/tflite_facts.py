@@ -6,11 +6,27 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from migrator.errors import FormatError
+from migrator.model.dtypes import DType
 from migrator.model.model import Model
 from migrator.model.tflite import TFLiteFile, TFLiteTensor
 
 _OPERATOR_KINDS = ("builtin", "select", "custom")
 _ACTIVATIONS = ("input", "computed", "state")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuantizedEnd:
+    """An input or output that is fed, or comes, as integers: ``scale * (value - zero_point)``."""
+
+    signature: str
+    """Whose it is; empty where the file has no signatures."""
+    side: str
+    """``input`` or ``output``."""
+    name: str
+    dtype: DType
+    scale: float
+    zero_point: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +49,8 @@ class QuantizationFacts:
     """dtype -> quantised tensors that are fed or computed."""
     other_forms: int
     """Quantised blockwise or in a form of the writer's own: no scales are told."""
+    ends: tuple[QuantizedEnd, ...]
+    """The inputs and outputs whose integers have one scale."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +115,7 @@ def tflite_facts(model: Model) -> TFLiteFacts | None:
         sparse=sum(item.sparse for item in constants),
         parameters=sum(item.shape.elements or 0 for item in weights),
         weight_bytes=sum(item.stored_bytes for item in weights),
-        quantization=_quantization(file),
+        quantization=_quantization(model, file),
     )
 
 
@@ -129,7 +147,7 @@ def _is_quantized(tensor: TFLiteTensor) -> bool:
     return tensor.quantization is not None and tensor.dtype.is_integer
 
 
-def _quantization(file: TFLiteFile) -> QuantizationFacts:
+def _quantization(model: Model, file: TFLiteFile) -> QuantizationFacts:
     weights: Counter[str] = Counter()
     activations: Counter[str] = Counter()
     per_channel = other = floats = halves = 0
@@ -160,4 +178,35 @@ def _quantization(file: TFLiteFile) -> QuantizationFacts:
         weights=dict(sorted(weights.items())),
         activations=dict(sorted(activations.items())),
         other_forms=other,
+        ends=tuple(_ends(model, file)),
     )
+
+
+def _ends(model: Model, file: TFLiteFile) -> Iterator[QuantizedEnd]:
+    meta = model.meta_graphs[0]
+    called = [(key, found, file.signature_subgraphs[key]) for key, found in meta.signatures.items()]
+    if not called and meta.declared is not None:
+        called = [("", meta.declared, 0)]
+    by_name: dict[int, dict[str, TFLiteTensor]] = {}
+    for key, signature, number in called:
+        if number not in by_name:
+            tensors = file.subgraphs[number].tensors
+            by_name[number] = {item.name: item for item in tensors if _is_quantized(item)}
+        for side, specs in (("input", signature.inputs), ("output", signature.outputs)):
+            for name, spec in specs.items():
+                tensor = by_name[number].get(spec.tensor)
+                about = None if tensor is None else tensor.quantization
+                if tensor is None or about is None or about.scales != 1:
+                    continue
+                try:
+                    scales, zeros = about.read()
+                except FormatError:
+                    continue
+                yield QuantizedEnd(
+                    signature=key,
+                    side=side,
+                    name=name,
+                    dtype=tensor.dtype,
+                    scale=scales[0],
+                    zero_point=zeros[0] if zeros else 0,
+                )

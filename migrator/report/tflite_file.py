@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
-from migrator.inspection.tflite_facts import TFLiteFacts
+from migrator.inspection.tflite_facts import QuantizedEnd, TFLiteFacts
 from migrator.report.escape import shown, size
 
 _NAMES = 12
 _SUBGRAPHS = 12
+_ENDS = 12
 _SCHEMES = {
     "float": "none, float throughout",
     "float16": "float16 weights",
@@ -101,11 +103,22 @@ def _quantization(facts: TFLiteFacts) -> str:
         if counts:
             text = ", ".join(f"{count:,} {dtype}" for dtype, count in counts.items())
             lines.append(f"  {label}: {text}")
+    lines += [f"  {_end(item)}" for item in found.ends[:_ENDS]]
+    if len(found.ends) > _ENDS:
+        lines.append(f"  and {len(found.ends) - _ENDS:,} more inputs and outputs")
     if found.per_channel:
         lines.append(f"  {found.per_channel:,} with a scale for each channel")
     if found.other_forms:
         lines.append(f"  {found.other_forms:,} blockwise or in a form of the writer's own")
     return "\n".join(lines)
+
+
+def _end(item: QuantizedEnd) -> str:
+    whose = f" of {shown(item.signature)}" if item.signature else ""
+    return (
+        f"{item.side} {shown(item.name)}{whose}: {item.dtype}, scale {item.scale:.8g}, "
+        f"zero point {item.zero_point}"
+    )
 
 
 def _metadata(facts: TFLiteFacts) -> str:
@@ -153,6 +166,17 @@ def tflite_object(facts: TFLiteFacts) -> dict[str, Any]:
             "weights": dict(found.weights),
             "activations": dict(found.activations),
             "other_forms": found.other_forms,
+            "ends": [
+                {
+                    "signature": item.signature,
+                    "side": item.side,
+                    "name": item.name,
+                    "dtype": item.dtype.name,
+                    "scale": item.scale if math.isfinite(item.scale) else None,
+                    "zero_point": item.zero_point,
+                }
+                for item in found.ends
+            ],
         },
         "about": dict(file.about),
         "metadata": dict(file.metadata),

@@ -157,4 +157,4 @@ def test_a_name_that_a_converter_joined_lies_where_its_first_part_does(tmp_path:
         ("conv", 1, 0),
     ]
     names = ["net/conv/Relu;net/conv/BiasAdd", "net/conv/MatMul", ";a/b", "a/b;"]
-    assert namespaces(names) == ["net/conv", "net/conv", ";a", "a"]
+    assert namespaces(names) == ["net/conv", "net/conv", ":a", "a"]

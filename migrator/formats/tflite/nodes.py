@@ -22,6 +22,7 @@ from migrator.formats.tflite.options import (
     LazyAttrs,
     read_options,
 )
+from migrator.formats.tflite.sparse import read_sparsity
 from migrator.formats.tflite.subgraphs import FLEX, Code, OperatorRow, SubgraphRow, TensorRow
 from migrator.formats.tflite.values import Buffers, Stored, lazy_constant, stored_size
 from migrator.formats.tflite.warnings import Warnings
@@ -225,7 +226,19 @@ class Wired:
         found: dict[str, AttrValue] = {"dtype": tensor.dtype, "shape": self.shape(tensor)}
         if number in self.constants:
             found["value"] = self.constants[number]
+        if tensor.sparsity:
+            found |= self._sparse_attrs(tensor.sparsity)
+            found["_stored_bytes"] = self.stored[number]
         return found | self._tensor_attrs([number])
+
+    def _sparse_attrs(self, at: int) -> dict[str, AttrValue]:
+        try:
+            order, blocks, levels = read_sparsity(self.flat, at)
+        except (Broken, LimitError) as error:
+            return {"_damaged": str(error).encode("utf-8", "backslashreplace")}
+        forms: list[AttrValue] = [b"csr" if level.sparse else b"dense" for level in levels]
+        found: dict[str, AttrValue] = {"_sparse": forms, "_traversal_order": list(order)}
+        return found | {"_block_map": list(blocks)} if blocks else found
 
     def _attrs(self, operator: OperatorRow) -> LazyAttrs:
         calls = any(kind.calls for kind, _ in operator.options)

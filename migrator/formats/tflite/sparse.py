@@ -40,7 +40,7 @@ class _Level:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Row:
+class SparseLevel:
     """A level as the file has it: ``size`` of a dense one, places of the vectors of a CSR one."""
 
     part: str
@@ -58,7 +58,7 @@ class Sparsity:
     def __init__(self, flat: Flat, at: int, dims: tuple[int, ...]) -> None:
         """``at``: the SparsityParameters, ``dims``: the dense shape. Raises Broken."""
         self._flat = flat
-        order, blocks, rows = _read(flat, at)
+        order, blocks, rows = read_sparsity(flat, at)
         if len(dims) + len(blocks) != len(order) or len(rows) != len(order):
             raise Broken(
                 f"{len(dims)} dimensions and {len(blocks)} of blocks make "
@@ -73,7 +73,7 @@ class Sparsity:
         self,
         order: tuple[int, ...],
         blocks: tuple[int, ...],
-        rows: list[_Row],
+        rows: list[SparseLevel],
         dims: tuple[int, ...],
     ) -> list[_Level]:
         rank = len(dims)
@@ -111,7 +111,7 @@ class Sparsity:
         self.count = entries
         return found
 
-    def _level(self, row: _Row, extent: int, stride: int, above: int) -> tuple[_Level, int]:
+    def _level(self, row: SparseLevel, extent: int, stride: int, above: int) -> tuple[_Level, int]:
         """A level under ``above`` entries, and how many it has itself."""
         if not row.sparse:
             if row.size < 0 or row.size > extent:
@@ -194,8 +194,11 @@ class Sparsity:
             yield from self._places(depth + 1, entry, moved)
 
 
-def _read(flat: Flat, at: int) -> tuple[tuple[int, ...], tuple[int, ...], list[_Row]]:
-    """The traversal order, the dimension that each block dimension cuts, the levels."""
+def read_sparsity(
+    flat: Flat, at: int
+) -> tuple[tuple[int, ...], tuple[int, ...], list[SparseLevel]]:
+    """The traversal order, the dimension that each block dimension cuts, the levels as the file
+    has them. Raises Broken."""
     order_at, blocks_at, levels_at = flat.table(SPARSITY, at, "sparsity")
     order = _bounded(flat, order_at, "sparsity.traversal_order")
     blocks = _bounded(flat, blocks_at, "sparsity.block_map")
@@ -215,7 +218,7 @@ def _read(flat: Flat, at: int) -> tuple[tuple[int, ...], tuple[int, ...], list[_
                 _index_vector(flat, vectors[0], vectors[1], f"{own}.array_segments"),
                 _index_vector(flat, vectors[2], vectors[3], f"{own}.array_indices"),
             )
-        rows.append(_Row(part=own, sparse=form == _CSR, size=size, vectors=places))
+        rows.append(SparseLevel(part=own, sparse=form == _CSR, size=size, vectors=places))
     return order, blocks, rows
 
 
