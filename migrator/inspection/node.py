@@ -13,6 +13,7 @@ from migrator.inspection.owned import own_names
 from migrator.inspection.weights import VARIABLE, VARIABLE_OPS, variable_name, weights
 from migrator.model.dtypes import INVALID, DType
 from migrator.model.graph import AttrValue, Function, Graph, Node, declared_shape
+from migrator.model.joined import joins
 from migrator.model.model import OTHER_GRAPHS, Model
 from migrator.model.tensors import (
     UNKNOWN_SHAPE,
@@ -105,6 +106,8 @@ def describe_node(
     if model.meta_graphs:
         graph = model.meta_graphs[meta_graph].graph
         found = _find(graph, name)
+        if found is None and model.tflite is not None:
+            found = _only_joined(graph, name)
         if found is not None:
             function, node = found
             if shape_of is None and model.source.format not in OTHER_GRAPHS:
@@ -147,6 +150,12 @@ def _find(graph: Graph, name: str) -> tuple[Function | None, Node] | None:
                 return function, inside
             end = spelled.find("/", end + 1)
     return None
+
+
+def _only_joined(graph: Graph, name: str) -> tuple[None, Node] | None:
+    """The one node of the main graph whose name its converter joined of ``name`` and others."""
+    held = [node for node in graph.nodes if joins(node.name, name)]
+    return (None, held[0]) if len(held) == 1 else None
 
 
 def _in_body(function: Function, name: str) -> Node | None:

@@ -11,6 +11,16 @@ def first_name(name: str) -> str:
     return name.partition(_JOINT)[0] or name
 
 
+def joins(name: str, wanted: str) -> bool:
+    """Whether ``name`` is made of several, and ``wanted`` is one of them. The converter may have
+    put a number behind the last."""
+    if _JOINT not in name or wanted not in name:
+        return False
+    *most, last = name.split(_JOINT)
+    behind = last[len(wanted) :] if last.startswith(wanted) else "-"
+    return wanted in most or not behind or behind.isdecimal()
+
+
 def name_parts(name: str, most: int = -1) -> list[str]:
     """The scopes that the first name lies in, ``most`` of them, and last all the rest."""
     first = first_name(name)

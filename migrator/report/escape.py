@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 _MOST = 200
+_LONG_JOINED = 80
 
 
 def shown(name: str, most: int = _MOST) -> str:
@@ -18,6 +19,15 @@ def shown(name: str, most: int = _MOST) -> str:
         tail = most // 4  # the end of a name, or of an error, tells the most
         text = text[: most - tail - len(note)] + note + text[-tail:]
     return text
+
+
+def shown_joined(name: str) -> str:
+    """``shown`` for a column: of a long name that a converter joined of many the first and the
+    last, and how many stand between them."""
+    first, *between = name.split(";")
+    if len(name) <= _LONG_JOINED or len(between) < 2:
+        return shown(name)
+    return f"{shown(first)};({len(between) - 1:,} more);{shown(between[-1])}"
 
 
 def _escape(char: str) -> str:

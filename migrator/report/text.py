@@ -9,7 +9,7 @@ from migrator.inspection.notable import notable, notable_summary
 from migrator.inspection.summary import GraphSummary, MetaGraphSummary, Summary
 from migrator.inspection.weights import WeightTotal
 from migrator.model.tensors import TensorSpec
-from migrator.report.escape import shown, size
+from migrator.report.escape import shown, shown_joined, size
 from migrator.report.folder_parts import default_lines, folder_sections
 from migrator.report.table import table
 
@@ -261,7 +261,7 @@ def _ops(ops: Mapping[str, int], counted: str = "") -> str:
 
 def _weights(graph: GraphSummary) -> str:
     rows = [
-        (shown(weight.name), weight.dtype.name, str(weight.shape), size(weight.bytes))
+        (shown_joined(weight.name), weight.dtype.name, str(weight.shape), size(weight.bytes))
         for weight in graph.weights[:_WEIGHTS]
     ]
     if not rows:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from migrator.inspection.cost import Cost
-from migrator.report.escape import shown
+from migrator.report.escape import shown, shown_joined
 from migrator.report.table import table
 
 _OPS = 8
@@ -30,7 +30,7 @@ def cost_section(cost: Cost) -> str:
     lines += [f"  {line}" for line in _remarks(cost)]
     rows = [
         (
-            shown(item.node),
+            shown_joined(item.node),
             item.op,
             str(item.shape),
             amount(item.multiply_adds),

@@ -156,6 +156,29 @@ def test_weights_in_other_files_are_told_and_not_looked_for() -> None:
     )
 
 
+def test_the_scales_of_integer_inputs_and_outputs_are_told() -> None:
+    facts = summarize(read("integer")).tflite
+    assert facts is not None
+    image, scores = facts.quantization.ends
+    assert (image.signature, image.side, image.name) == ("serving_default", "input", "image")
+    assert (image.dtype.name, image.zero_point) == ("int8", -8)
+    assert image.scale == pytest.approx(0.0235997, rel=1e-5)
+    assert (scores.side, scores.name, scores.scale, scores.zero_point) == (
+        "output",
+        "scores",
+        1 / 256,
+        -128,
+    )
+
+
+def test_weights_that_are_only_float16_are_not_told_as_quantised(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    text = run(capsys, "inspect", FOLDER / "float16.tflite").out
+    assert "DEQUANTIZE" in text
+    assert "trained to be quantised" not in text
+
+
 def test_bodies_are_functions_that_their_operators_name() -> None:
     model = read("branches")
     loop = next(item for item in model.graph.nodes if item.op == "WHILE")

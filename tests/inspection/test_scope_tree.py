@@ -7,14 +7,19 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from migrator.errors import NoSuchTensor
 from migrator.formats.load import load
+from migrator.inspection.near import near_names
+from migrator.inspection.node import describe_node
 from migrator.inspection.parts import Parts
 from migrator.inspection.tree import Scope, scope_tree
 from migrator.model.graph import Graph, Node, Versions, index_nodes
 from migrator.model.model import MetaGraph, Model, Source
+from migrator.report.escape import shown_joined
 from migrator.report.explorer.names import namespaces
 from migrator.report.json_parts import tree_json
 from migrator.report.text_parts import parts_text
@@ -158,3 +163,22 @@ def test_a_name_that_a_converter_joined_lies_where_its_first_part_does(tmp_path:
     ]
     names = ["net/conv/Relu;net/conv/BiasAdd", "net/conv/MatMul", ";a/b", "a/b;"]
     assert namespaces(names) == ["net/conv", "net/conv", ":a", "a"]
+
+
+def test_a_part_of_a_joined_name_finds_its_node_where_no_other_has_it(tmp_path: Path) -> None:
+    path = tmp_path / "m.tflite"
+    path.write_bytes(joined())
+    model = load(path)
+    assert describe_node(model, "net/conv/BiasAdd").op == "ADD"
+    assert describe_node(model, "net/norm/sub").op == "Const"
+    with pytest.raises(NoSuchTensor):
+        describe_node(model, "net/conv")
+    twice = ["a/Relu;b/Conv2D", "a/Relu;b/Conv2D1", f"{'c' * 300};b/Conv2D", "b/Conv3D"]
+    assert near_names(twice, "b/Conv2D") == [ascii(name) for name in twice[:3]]
+
+
+def test_a_long_joined_name_is_shown_by_its_ends() -> None:
+    names = [f"{'scope/' * 6}{part}" for part in ("Relu", "BiasAdd", "add", "Conv2D1")]
+    assert shown_joined(";".join(names)) == f"{names[0]};(2 more);{names[-1]}"
+    assert shown_joined("Relu;BiasAdd;Conv2D") == "Relu;BiasAdd;Conv2D"
+    assert shown_joined("x" * 90) == "x" * 90
