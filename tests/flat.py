@@ -127,9 +127,10 @@ def tflite(
     buffers: Part | None = None,
     codes: Part | None = None,
     subgraphs: int = 1,
+    more: dict[int, tuple[str, Any]] | None = None,
 ) -> bytes:
     """A file of one subgraph, listed so many times; its operators are ADDs where ``codes`` are not
-    given."""
+    given. ``more``: further fields of the model."""
     graph = table(
         {
             0: ("@", tensors),
@@ -146,6 +147,7 @@ def tflite(
             1: ("@", codes or tables([table({2: ("i", 1)})])),
             2: ("@", tables([graph]) if subgraphs == 1 else repeated(graph, subgraphs)),
             4: ("@", buffers or tables([table({})])),
+            **(more or {}),
         }
     )
     struct.pack_into("<I", writer.data, 0, root)

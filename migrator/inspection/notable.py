@@ -15,7 +15,9 @@ from migrator.inspection.summary import (
 from migrator.inspection.vocabulary import LOSS_OPS
 from migrator.inspection.weights import WeightTotal
 from migrator.model.model import OTHER_GRAPHS
+from migrator.model.tflite import PSEUDO_OPS
 from migrator.ops.registry import covered_releases, op_facts
+from migrator.ops.tflite import is_operator
 
 _PYTHON = frozenset(("PyFunc", "PyFuncStateless", "EagerPyFunc"))
 _LARGE = 1 << 30
@@ -46,7 +48,7 @@ def notable(meta: MetaGraphSummary, form: str = "") -> list[str]:
         return ["the graph is empty"]
     found = [] if form in OTHER_GRAPHS else list(_of_ops(graph))
     if form == "tflite":
-        custom = sorted(op for op in graph.ops if op.startswith("Flex") or op == "CUSTOM")
+        custom = sorted(op for op in graph.ops if op not in PSEUDO_OPS and not is_operator(op))
         if custom:
             found.append(f"operators that plain TFLite does not have: {_some(custom)}")
     found += _of_weights(graph.weights_by_dtype)

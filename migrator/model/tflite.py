@@ -66,6 +66,24 @@ class TFLiteSubgraph:
     ``Flex``) or ``custom``."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TensorAbout:
+    """What the model's metadata says of an input or output, ``number`` of its ``side``.
+
+    What is fed to an input is ``(value - mean) / std``, each one number or one for each channel.
+    """
+
+    side: str
+    """``input`` or ``output``."""
+    number: int
+    name: str
+    description: str
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    files: tuple[str, ...]
+    """Files zipped onto the end that belong to it, such as its labels."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TFLiteFile:
     """A file as a whole."""
@@ -77,6 +95,8 @@ class TFLiteFile:
     """How it was converted, as its converter noted it; the keys are ours."""
     about: Mapping[str, str]
     """The model's own metadata: ``name``, ``description``, ``version``, ``author``, ..."""
+    about_tensors: tuple[TensorAbout, ...]
+    """The same of the first subgraph's inputs and outputs, as far as it says anything."""
     metadata: Mapping[str, int]
     """Name -> bytes of each entry."""
     associated_files: Mapping[str, int]

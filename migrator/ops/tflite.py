@@ -31,6 +31,16 @@ def operator_name(number: int) -> str | None:
     return names[number] or None if 0 <= number < len(names) else None
 
 
+def is_operator(name: str) -> bool:
+    """Whether ``name`` is a built-in operator's, or stands for one that the schema lacks."""
+    return name in _operators() or name.startswith("OPERATOR_")
+
+
+@cache
+def _operators() -> frozenset[str]:
+    return frozenset(_table()["operators"]) - {"", "CUSTOM"}
+
+
 def options_table(number: int, *, second: bool = False) -> str | None:
     """The table of options that a union's type names (the second union's on request)."""
     names = _table()["options_2" if second else "options"]

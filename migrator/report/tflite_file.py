@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from migrator.inspection.tflite_facts import QuantizedEnd, TFLiteFacts
+from migrator.model.tflite import TensorAbout
 from migrator.report.escape import shown, size
 
 _NAMES = 12
@@ -124,6 +125,9 @@ def _end(item: QuantizedEnd) -> str:
 def _metadata(facts: TFLiteFacts) -> str:
     file = facts.file
     lines = [f"  {label}: {shown(file.about[key])}" for key, label in _ABOUT if file.about.get(key)]
+    lines += [f"  {_about(item)}" for item in file.about_tensors[:_ENDS]]
+    if len(file.about_tensors) > _ENDS:
+        lines.append(f"  and {len(file.about_tensors) - _ENDS:,} more inputs and outputs")
     if file.metadata:
         names = [f"{shown(name)} ({size(count)})" for name, count in file.metadata.items()]
         lines.append(f"  entries: {', '.join(names[:_NAMES])}")
@@ -132,6 +136,21 @@ def _metadata(facts: TFLiteFacts) -> str:
         more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
         lines.append(f"  files on its end: {', '.join(names[:_NAMES])}{more}")
     return "\n".join(["Metadata", *lines]) if lines else ""
+
+
+def _about(item: TensorAbout) -> str:
+    parts = [shown(item.description)] if item.description else []
+    if item.mean or item.std:
+        parts.append(f"normalised with mean {_numbers(item.mean)}, std {_numbers(item.std)}")
+    if item.files:
+        parts.append(f"files: {', '.join(map(shown, item.files[:_NAMES]))}")
+    told = f": {'; '.join(parts)}" if parts else ""
+    return f"{item.side} {item.number} {shown(item.name) or '(no name)'}{told}"
+
+
+def _numbers(values: tuple[float, ...]) -> str:
+    texts = [f"{value:.7g}" for value in values[:_NAMES]]
+    return texts[0] if len(values) == 1 else f"[{', '.join(texts)}]"
 
 
 def tflite_object(facts: TFLiteFacts) -> dict[str, Any]:
@@ -172,13 +191,29 @@ def tflite_object(facts: TFLiteFacts) -> dict[str, Any]:
                     "side": item.side,
                     "name": item.name,
                     "dtype": item.dtype.name,
-                    "scale": item.scale if math.isfinite(item.scale) else None,
+                    "scale": _finite(item.scale),
                     "zero_point": item.zero_point,
                 }
                 for item in found.ends
             ],
         },
         "about": dict(file.about),
+        "about_tensors": [
+            {
+                "side": item.side,
+                "number": item.number,
+                "name": item.name,
+                "description": item.description,
+                "mean": [_finite(value) for value in item.mean],
+                "std": [_finite(value) for value in item.std],
+                "files": list(item.files),
+            }
+            for item in file.about_tensors
+        ],
         "metadata": dict(file.metadata),
         "associated_files": dict(file.associated_files),
     }
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -7,6 +7,7 @@ import struct
 from collections.abc import Iterator
 
 from migrator.errors import MigratorError
+from migrator.formats.tflite.described import described
 from migrator.formats.tflite.flat import Broken, Flat, Kind
 from migrator.formats.tflite.schema import (
     CONVERSION,
@@ -20,6 +21,7 @@ from migrator.formats.tflite.schema import (
 from migrator.formats.tflite.values import Buffers
 from migrator.formats.tflite.warnings import Warnings
 from migrator.limits import Limits
+from migrator.model.tflite import TensorAbout
 from migrator.places.source import ByteSource
 
 _MOST = 1000
@@ -33,13 +35,14 @@ _DIRECTORY = 16 << 20
 class Metadata:
     """``entries`` by name; the known ones decoded."""
 
-    __slots__ = ("about", "converter", "entries", "min_runtime_version")
+    __slots__ = ("about", "converter", "entries", "min_runtime_version", "tensors")
 
     def __init__(self) -> None:
         self.entries: dict[str, int] = {}
         self.min_runtime_version = ""
         self.converter: dict[str, str] = {}
         self.about: dict[str, str] = {}
+        self.tensors: tuple[TensorAbout, ...] = ()
 
 
 def read_metadata(flat: Flat, at: int, buffers: Buffers, warnings: Warnings) -> Metadata:
@@ -77,7 +80,9 @@ def _known(name: str, flat: Flat, offset: int, length: int, found: Metadata, par
         inner = Flat(flat.source.part(offset, length, name=flat.source.name), flat.limits)
         try:
             if name == "TFLITE_METADATA":
-                found.about = dict(_texts(inner, MODEL_METADATA, inner.follow(0, "root")))
+                root = inner.follow(0, "root")
+                found.about = dict(_texts(inner, MODEL_METADATA, root))
+                found.tensors = tuple(described(inner, inner.table(MODEL_METADATA, root)[3]))
             else:
                 found.converter = _conversion(inner)
         except Broken as error:

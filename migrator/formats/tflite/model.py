@@ -228,6 +228,7 @@ def _facts(
         min_runtime_version=metadata.min_runtime_version,
         converter=metadata.converter,
         about=metadata.about,
+        about_tensors=metadata.tensors,
         metadata=metadata.entries,
         associated_files=associated_files(flat.source, flat.limits, warnings),
         subgraphs=tuple(item.facts() for item in wired),

@@ -92,7 +92,8 @@ CONVERSION_OPTIONS = Kind(
 )
 MODEL_METADATA = Kind(
     "ModelMetadata",
-    "name:str description:str version:str - author:str license:str - min_parser_version:str",
+    "name:str description:str version:str subgraph_metadata:[SubGraphMetadata] author:str"
+    " license:str - min_parser_version:str",
 )
 MODEL_TYPES = (
     "",
