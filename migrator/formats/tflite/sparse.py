@@ -186,9 +186,12 @@ class Sparsity:
         total = int(ends[-1]) if len(ends) else 0
         before = starts - (ends - counts)
         for first in range(0, total, _CHUNK):
-            number = np.arange(first, min(first + _CHUNK, total))
-            parent = np.searchsorted(ends, number, side="right")
-            entry = number + before[parent]
+            stop = min(first + _CHUNK, total)
+            low, high = np.searchsorted(ends, (first, stop - 1), side="right")
+            part = slice(low, high + 1)
+            taken = np.minimum(ends[part], stop) - np.maximum(ends[part] - counts[part], first)
+            parent = np.repeat(np.arange(low, high + 1), taken)
+            entry = np.arange(first, stop) + before[parent]
             index = entry - starts[parent] if level.indices is None else level.indices[entry]
             moved = places[parent] + index.astype(np.int64) * level.stride
             yield from self._places(depth + 1, entry, moved)
