@@ -22,7 +22,9 @@ class Quantization:
     """How the integers of a tensor stand for numbers: ``scale * (value - zero_point)``.
 
     One scale for all of it, or one for each index of ``dimension``. ``form`` is ``affine``,
-    ``blockwise`` or ``custom``; the last two have no scales here.
+    ``blockwise`` (the scales, one for ``block_size`` elements, are those of a tensor),
+    ``multi_axis`` (the same over several dimensions) or ``custom``; but the first have no scales
+    here.
     """
 
     form: str
@@ -31,6 +33,9 @@ class Quantization:
     dimension: int
     read: Callable[[], tuple[tuple[float, ...], tuple[int, ...]]] = field(repr=False)
     """The scales and the zero points. Raises FormatError."""
+    block_size: int = 0
+    scales_tensor: int = -1
+    """Index of the tensor with the scales of blocks, in the same subgraph."""
 
     @property
     def per_channel(self) -> bool:

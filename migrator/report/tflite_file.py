@@ -110,7 +110,9 @@ def _quantization(facts: TFLiteFacts) -> str:
     if found.per_channel:
         lines.append(f"  {found.per_channel:,} with a scale for each channel")
     if found.other_forms:
-        lines.append(f"  {found.other_forms:,} blockwise or in a form of the writer's own")
+        lines.append(
+            f"  {found.other_forms:,} with a scale for each block, or in a form of their own"
+        )
     return "\n".join(lines)
 
 

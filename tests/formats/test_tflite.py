@@ -156,6 +156,33 @@ def test_weights_in_other_files_are_told_and_not_looked_for() -> None:
     )
 
 
+@pytest.mark.parametrize(("kind", "form"), [(2, b"blockwise"), (3, b"multi_axis")])
+def test_a_tensor_with_a_scale_for_each_block_names_its_scales(
+    kind: int, form: bytes, tmp_path: Path
+) -> None:
+    details = flat.table({0: ("i", 1), 2: ("i", 32)})
+    held = flat.table(
+        {
+            0: ("@", flat.numbers("i", [2, 64])),
+            1: ("b", 9),
+            2: ("I", 1),
+            3: ("@", flat.raw(b"weights")),
+            4: ("@", flat.table({4: ("B", kind), 5: ("@", details)})),
+        }
+    )
+    buffers = [{}, {0: ("@", flat.raw(bytes(128)))}, {0: ("@", flat.raw(bytes(16)))}]
+    content = flat.tflite(
+        tensors=flat.tables([held, flat.tensor("scales", (4,), buffer=2)]),
+        operators=flat.tables([flat.operator([0], [])]),
+        buffers=flat.tables([flat.table(item) for item in buffers]),
+    )
+    path = tmp_path / "m.tflite"
+    path.write_bytes(content)
+    attrs = node(load(path), "weights").attrs
+    assert (attrs["_quantization"], attrs["_block_size"]) == (form, 32)
+    assert attrs["_scales_in"] == b"scales"
+
+
 def test_the_scales_of_integer_inputs_and_outputs_are_told() -> None:
     facts = summarize(read("integer")).tflite
     assert facts is not None

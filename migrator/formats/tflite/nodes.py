@@ -272,6 +272,11 @@ class Wired:
                 continue
             behind = f"_{port}" if port else ""
             found[f"_quantization{behind}"] = about.form.encode()
+            if about.block_size:
+                found[f"_block_size{behind}"] = about.block_size
+            if 0 <= about.scales_tensor < len(self.shown):
+                shown = self.shown[about.scales_tensor]
+                found[f"_scales_in{behind}"] = shown.encode("utf-8", "replace")
             if about.scales:
                 try:
                     scales, zeros = about.read()

@@ -42,6 +42,7 @@ QUANTIZATION = Kind(
     "min:[f32] max:[f32] scale:[f32] zero_point:[i64] details_type:u8 details:union"
     " quantized_dimension:i32",
 )
+# MultiAxisQuantization starts alike.
 BLOCKWISE = Kind("BlockwiseQuantization", "scales:i32 zero_points:i32 block_size:i32")
 SPARSITY = Kind(
     "SparsityParameters", "traversal_order:[i32] block_map:[i32] dim_metadata:[DimensionMetadata]"
@@ -80,7 +81,8 @@ CONTAINER = (
     TENSOR_MAP,
     EXTERNAL_GROUP,
 )
-BLOCKWISE_DETAILS = 2
+DETAILS = {2: "blockwise", 3: "multi_axis"}
+"""Forms of quantisation that name a tensor of scales; the second is of LiteRT's schema."""
 
 # What the metadata buffers of a file hold: schemas of their own.
 CONVERSION = Kind("ConversionMetadata", "environment:Environment options:ConversionOptions")

@@ -8,7 +8,8 @@ from functools import partial
 from migrator.formats.tflite.flat import Broken, Flat, Kind
 from migrator.formats.tflite.options import check_options, kind_of
 from migrator.formats.tflite.schema import (
-    BLOCKWISE_DETAILS,
+    BLOCKWISE,
+    DETAILS,
     OPERATOR,
     OPERATOR_CODE,
     QUANTIZATION,
@@ -258,8 +259,18 @@ class Reader:
             flat.spend(count * width, name)
             counts.append(count)
         if details and kind:
-            form = "blockwise" if kind == BLOCKWISE_DETAILS else "custom"
-            return Quantization(form=form, scales=0, dimension=dimension, read=lambda: ((), ()))
+            form = DETAILS.get(kind, "custom")
+            scales, size = -1, 0
+            if kind in DETAILS:
+                scales, _, size = flat.table(BLOCKWISE, details, "details")
+            return Quantization(
+                form=form,
+                scales=0,
+                dimension=dimension,
+                read=lambda: ((), ()),
+                block_size=size,
+                scales_tensor=scales,
+            )
         if not counts[0]:
             return None
         read = partial(_scales, flat, scale_at, zero_at, f"{part}[{number}].quantization")
