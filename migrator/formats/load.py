@@ -107,7 +107,7 @@ def _read(place: Place, limits: Limits, deadline: Deadline) -> Model:
     except RecursionError:
         raise FormatError("is nested too deeply to read", where=source.name) from None
     source.deadline = None
-    model = replace(model, place=place)
+    model = replace(model, place=place, limits=limits)
     if model.source.kind == "saved_model" and _is_hub_module(place):
         return replace(model, source=replace(model.source, format="hub_module"))
     return model

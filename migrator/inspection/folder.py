@@ -17,7 +17,6 @@ from migrator.inspection.folder_files import (
     read_fingerprint,
     read_keras,
 )
-from migrator.limits import DEFAULT_LIMITS, Limits
 from migrator.model.model import Model
 from migrator.places.place import Place
 
@@ -61,13 +60,13 @@ class Folder:
     problems: tuple[str, ...] = ()
 
 
-def describe_folder(model: Model, limits: Limits = DEFAULT_LIMITS) -> Folder | None:
+def describe_folder(model: Model) -> Folder | None:
     """What lies beside a SavedModel, a hub module or a MetaGraph; None for other models.
 
     Reads the checkpoint's index and small files, no weights. What cannot be read is a problem,
     never an error.
     """
-    form = model.source.format.removesuffix("_text")
+    form = model.source.kind
     if form not in _WITH_CHECKPOINT or model.place is None:
         return None
     problems: list[str] = []
@@ -78,7 +77,7 @@ def describe_folder(model: Model, limits: Limits = DEFAULT_LIMITS) -> Folder | N
         from migrator.inspection.folder_checkpoint import checkpoint_facts
 
         try:
-            checkpoint = checkpoint_facts(model, place, limits, problems)
+            checkpoint = checkpoint_facts(model, place, problems)
         except MigratorError as error:
             problems.append(f"its checkpoint cannot be read: {error}")
     if form not in _IN_FOLDERS:

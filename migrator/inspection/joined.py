@@ -10,7 +10,6 @@ from migrator.formats.checkpoint import Checkpoint, checkpoint_place, open_check
 from migrator.inspection.beside import spare_handles
 from migrator.inspection.restores import Entry, Restored, find_restored
 from migrator.inspection.tracing import Tracer
-from migrator.limits import DEFAULT_LIMITS, Limits
 from migrator.model.graph import Node
 from migrator.model.model import MetaGraph, Model
 from migrator.model.tensors import LazyTensor
@@ -92,7 +91,7 @@ def shared_name(node: Node) -> str:
     return shared.decode("utf-8", "replace") if isinstance(shared, bytes) else ""
 
 
-def variable_values(model: Model, limits: Limits = DEFAULT_LIMITS) -> Mapping[str, LazyTensor]:
+def variable_values(model: Model) -> Mapping[str, LazyTensor]:
     """Name of each variable of a SavedModel, MetaGraph or hub module -> its value, not yet read.
 
     Of a model that brings its weights along (``Model.variables``) those; empty where no
@@ -104,7 +103,7 @@ def variable_values(model: Model, limits: Limits = DEFAULT_LIMITS) -> Mapping[st
     place = checkpoint_place(model)
     if place is None:
         return {}
-    checkpoint = open_checkpoint(place, limits)
+    checkpoint = open_checkpoint(place, model.limits)
     found: dict[str, LazyTensor] = {}
     for meta in model.meta_graphs:
         for item in joined_variables(meta, checkpoint):
