@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from migrator.errors import FormatError, MigratorError
 from migrator.formats.checkpoint.crc32c import crc32c, masked
 from migrator.formats.checkpoint.entries import Entry
-from migrator.formats.checkpoint.lookup import Found, Table
+from migrator.formats.checkpoint.table import Found, Table
 from migrator.formats.checkpoint.values import (
     array_bytes,
     check_size,
