@@ -7,7 +7,7 @@ from typing import Any
 
 from migrator.errors import FormatError, LimitError
 from migrator.formats.messages import message_class
-from migrator.formats.skeleton import Spans
+from migrator.formats.spans import Spans
 from migrator.formats.wire import LENGTH, VARINT, read_varint
 from migrator.limits import DEFAULT_LIMITS, Limits
 from migrator.model.dtypes import DType

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 
 from migrator.formats.messages import SPAN_FIELD
-from migrator.formats.skeleton import INLINE
+from migrator.formats.spans import INLINE
 from migrator.formats.textual.faults import Fault, check_text, misfit, twice, unclosed, wanted
 from migrator.formats.textual.numbers import packed
 from migrator.formats.textual.scan import (
