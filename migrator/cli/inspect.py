@@ -219,7 +219,7 @@ def _save(summary: Summary, parts: Parts, args: argparse.Namespace) -> int:
     """Write the weights to the file; what became of them goes to standard output."""
     from pathlib import Path
 
-    from migrator.report.weight_files import save_weights
+    from migrator.report.weight_files.saving import save_weights
 
     items = parts.weights or ()
     values = ((item.weight.name, item.tensor) for item in items if item.tensor is not None)

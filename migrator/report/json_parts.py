@@ -10,7 +10,7 @@ from migrator.inspection.tree import Scope
 from migrator.inspection.weight_list import ListedWeight
 from migrator.model.tensors import FileSpan
 from migrator.report.attribute_values import attribute_json
-from migrator.report.weight_files import SavedWeights
+from migrator.report.weight_files.saving import SavedWeights
 
 Json = dict[str, Any]
 _CHILDREN = 1000

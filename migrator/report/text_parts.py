@@ -14,7 +14,7 @@ from migrator.report.attribute_values import shown_attribute
 from migrator.report.escape import shown, size
 from migrator.report.json_parts import largest_children
 from migrator.report.table import table
-from migrator.report.weight_files import SavedWeights
+from migrator.report.weight_files.saving import SavedWeights
 
 _CHILDREN = 20
 """Scopes of one parent that are listed: the largest."""
