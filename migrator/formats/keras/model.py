@@ -14,6 +14,7 @@ from migrator.formats.keras.config import parsed, text_of
 from migrator.formats.keras.graph import layer_graph
 from migrator.formats.keras.weights import find_weights
 from migrator.limits import Limits
+from migrator.model.keras import KerasFile
 from migrator.model.model import MetaGraph, Model, Source
 from migrator.model.tensors import LazyTensor
 from migrator.places.source import ByteSource
@@ -48,11 +49,11 @@ def read_h5(source: ByteSource, limits: Limits) -> Model:
         source=Source(path=source.name, bytes=source.size, format="keras_h5"),
         meta_graphs=graph,
         variables=held.variables,
-        owners=held.owners,
         warnings=(*file.warnings, *more, *held.warnings),
-        is_unmarked=held.is_unmarked,
-        is_empty=not file.root.links,
         producer=_producer(version, _first(said, "backend")),
+        keras=KerasFile(
+            owners=held.owners, is_unmarked=held.is_unmarked, is_empty=not file.root.links
+        ),
     )
 
 
@@ -97,9 +98,9 @@ def read_zip(source: ByteSource, limits: Limits) -> Model:
         source=Source(path=source.name, bytes=source.size, format="keras_zip"),
         meta_graphs=graph,
         variables=variables,
-        owners=owners,
         warnings=(*more, *warnings),
         producer=_producer(version, ""),
+        keras=KerasFile(owners=owners),
     )
 
 
