@@ -159,7 +159,7 @@ def _inspect(args: argparse.Namespace) -> int:
             model = load(path, limits=limits)
             chosen = _chosen(summarize(model), args.tag_set, args.signature)
             if args.cost:
-                from migrator.inspection.costs import with_costs
+                from migrator.inspection.summary_cost import with_costs
                 from migrator.migration.signatures import parse_shapes
 
                 chosen = with_costs(model, chosen, parse_shapes(args.shape))

@@ -18,11 +18,11 @@ from migrator.inspection.folder_files import (
     read_keras,
 )
 from migrator.model.model import Model
+from migrator.ops.state import VARIABLE_OPS, variable_name
 from migrator.places.place import Place
 
 _IN_FOLDERS = ("saved_model", "hub_module")
 _WITH_CHECKPOINT = (*_IN_FOLDERS, "meta_graph")
-_HANDLES = frozenset(("Variable", "VariableV2", "VarHandleOp", "AutoReloadVariable"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,13 +116,11 @@ def describe_folder(model: Model) -> Folder | None:
 
 def _no_checkpoint(model: Model, folder: Place) -> list[str]:
     """What is wrong where a graph has variables and there is no checkpoint."""
-    from migrator.inspection.joined import shared_name
-
     names = {
-        shared_name(node) or node.name
+        variable_name(node)
         for meta in model.meta_graphs
         for node in meta.graph.nodes
-        if node.op in _HANDLES
+        if node.op in VARIABLE_OPS
     }
     variables = folder.child("variables")
     try:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from migrator.errors import MigratorError
 from migrator.formats.checkpoint import open_checkpoint
-from migrator.inspection.beside import spare_handles
 from migrator.inspection.folder import CheckpointFacts
 from migrator.inspection.joined import joined_variables, key_for, restored_by
 from migrator.inspection.restores import Restored
+from migrator.inspection.spare import spare_handles
 from migrator.model.model import MetaGraph, Model
 from migrator.places.place import Place
 

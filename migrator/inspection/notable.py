@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from migrator.inspection.summary import (
     V1_CONTROL_FLOW,
-    VARIABLE_OPS,
     GraphSummary,
     MetaGraphSummary,
     Summary,
@@ -16,6 +15,7 @@ from migrator.inspection.vocabulary import LOSS_OPS
 from migrator.inspection.weights import WeightTotal
 from migrator.model.model import OTHER_GRAPHS
 from migrator.ops.registry import covered_releases, op_facts
+from migrator.ops.state import VARIABLE_OPS
 
 _PYTHON = frozenset(("PyFunc", "PyFuncStateless", "EagerPyFunc"))
 _LARGE = 1 << 30

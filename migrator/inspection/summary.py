@@ -15,7 +15,6 @@ from migrator.inspection.folder import Folder, describe_folder
 from migrator.inspection.owned import is_called_again
 from migrator.inspection.shaped import with_shapes
 from migrator.inspection.stored import StoredVariable, stored_variables
-from migrator.inspection.weights import VARIABLE_OPS as VARIABLE_OPS
 from migrator.inspection.weights import (
     Weight,
     WeightTotal,
