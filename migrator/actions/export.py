@@ -20,6 +20,7 @@ from migrator.limits import DEFAULT_LIMITS, Limits
 from migrator.migration.choosing import choose_meta_graph
 from migrator.model.graph import Function, Graph
 from migrator.model.model import MetaGraph, Model
+from migrator.ops.state import VARIABLE_OPS
 from migrator.report.escape import shown
 from migrator.report.export.formats import GRAPH_DEF, TENSORBOARD, Form, form_for
 from migrator.report.export.subject import Subject, undecoded, with_called
@@ -27,7 +28,6 @@ from migrator.report.export.tensorboard import log_name, write_log, write_shown_
 
 PathLike = str | os.PathLike[str]
 Sides = tuple[Sequence[str], Sequence[str]]
-_VARIABLES = frozenset(("VarHandleOp", "Variable", "VariableV2"))
 _SOME = 5
 
 
@@ -162,7 +162,7 @@ def _notes(subject: Subject, form: Form) -> Iterator[str]:
     if form is TENSORBOARD:
         yield "weights and attributes of more than 1 kB are left out"
     if form is GRAPH_DEF:
-        count = sum(1 for node in subject.graph.nodes if node.op in _VARIABLES)
+        count = sum(1 for node in subject.graph.nodes if node.op in VARIABLE_OPS)
         if count:
             yield f"a GraphDef holds no values of variables, of which there are {count:,}"
 

@@ -38,20 +38,24 @@ def _tflite(source: ByteSource, limits: Limits, _: Place) -> Model:
     return tflite.read(source, limits)
 
 
-def _keras(reader: str) -> Callable[[ByteSource, Limits], Model]:
-    """Imported for a Keras file only: it brings modules that nothing else needs."""
-    from migrator.formats.keras import model
+def _keras_h5(source: ByteSource, limits: Limits, _: Place) -> Model:
+    from migrator.formats.keras import model as keras  # it brings modules that nothing else needs
 
-    found: Callable[[ByteSource, Limits], Model] = getattr(model, reader)
-    return found
+    return keras.read_h5(source, limits)
+
+
+def _keras_zip(source: ByteSource, limits: Limits, _: Place) -> Model:
+    from migrator.formats.keras import model as keras
+
+    return keras.read_zip(source, limits)
 
 
 _READERS: dict[str, Reader] = {
     "checkpoint": _checkpoint,
     "graph_def": lambda source, limits, _: graph_def.read(source, limits),
     "graph_def_text": lambda source, limits, _: graph_def.read(source, limits, text=True),
-    "keras_h5": lambda source, limits, _: _keras("read_h5")(source, limits),
-    "keras_zip": lambda source, limits, _: _keras("read_zip")(source, limits),
+    "keras_h5": _keras_h5,
+    "keras_zip": _keras_zip,
     "meta_graph": lambda source, limits, _: meta_graph.read(source, limits),
     "meta_graph_text": lambda source, limits, _: meta_graph.read(source, limits, text=True),
     "saved_model": lambda source, limits, _: saved_model.read(source, limits),

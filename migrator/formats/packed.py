@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from migrator.errors import FormatError, MigratorError, NeedsDecision, UnsupportedFormat
-from migrator.formats.checkpoint.locate import OLD_SHARD, STATE, latest_in
+from migrator.formats.checkpoint.locate import META, OLD_SHARD, SHARD, STATE, latest_in
 from migrator.formats.foreign import NOT_OURS
 from migrator.formats.names import CHUNKED_SAVED_MODEL, SAVED_MODEL_FILES
 from migrator.formats.sniff import Sniffed, sniff
@@ -19,8 +18,6 @@ from migrator.places.resolve import NESTED, opened, too_deep
 from migrator.places.visit import Visit
 
 SAVED_MODELS = (*SAVED_MODEL_FILES, CHUNKED_SAVED_MODEL)
-_SHARD = re.compile(r"(?P<prefix>.+)\.data-\d{5,}-of-\d{5,}", re.DOTALL)
-_META = re.compile(r"(?P<prefix>.+)\.meta(?:\.pbtxt|\.txt)?", re.DOTALL)
 _TEXT_GRAPHS = (".pbtxt", ".pbtxt.txt")
 _BESIDE = frozenset(("fingerprint.pb", "keras_metadata.pb", "tfhub_module.pb", ".DS_Store"))
 _JUNK = "__MACOSX"
@@ -185,10 +182,10 @@ def _own_names(folder: Place, names: list[str], *, has_saved_model: bool) -> lis
         names = [name for name in names if name not in SAVED_MODELS and name not in _BESIDE]
     names = [name for name in names if not name.startswith("._")]
     prefixes = {name.removesuffix(".index") for name in names if name.endswith(".index")}
-    metas = {found["prefix"]: name for name in names if (found := _META.fullmatch(name))}
+    metas = {found["prefix"]: name for name in names if (found := META.fullmatch(name))}
     belong = {f"{prefix}.index" for prefix in metas if prefix in prefixes}
     belong |= {
-        name for name in names if (found := _SHARD.fullmatch(name)) and found["prefix"] in prefixes
+        name for name in names if (found := SHARD.fullmatch(name)) and found["prefix"] in prefixes
     }
     if prefixes or metas:
         belong |= {name for name in names if name == STATE or name.endswith(_TEXT_GRAPHS)}
@@ -210,7 +207,7 @@ def _without_old_checkpoints(folder: Place, found: Mapping[str, _Looked]) -> lis
     owners = {
         meta["prefix"]
         for name, looked in found.items()
-        if (meta := _META.fullmatch(name)) and _format(looked).startswith("meta_graph")
+        if (meta := META.fullmatch(name)) and _format(looked).startswith("meta_graph")
     }
     latest = _latest(folder, [*found, STATE]) if len(tables) > 1 else None
     left_out: set[str] = set()

@@ -10,7 +10,7 @@ from migrator.inspection.folder_files import (
     Attachment,
     FingerprintFacts,
     FolderFile,
-    KerasFacts,
+    KerasMetadata,
     list_assets,
     list_attachments,
     list_extra,
@@ -54,7 +54,7 @@ class Folder:
     assets: tuple[FolderFile, ...] = ()
     extra: tuple[FolderFile, ...] = ()
     fingerprint: FingerprintFacts | None = None
-    keras: KerasFacts | None = None
+    keras: KerasMetadata | None = None
     attachments: tuple[Attachment, ...] = ()
     """Of all meta graphs of a hub module, each name once."""
     problems: tuple[str, ...] = ()

@@ -7,7 +7,7 @@ from typing import Any
 
 from migrator.errors import MigratorError
 from migrator.inspection.folder import CheckpointFacts, Folder
-from migrator.inspection.folder_files import FingerprintFacts, FolderFile, KerasFacts
+from migrator.inspection.folder_files import FingerprintFacts, FolderFile, KerasMetadata
 from migrator.model.model import Signature
 from migrator.model.tensors import LazyTensor
 from migrator.report.escape import shown, size
@@ -118,7 +118,7 @@ def _file_lines(files: Sequence[FolderFile]) -> list[str]:
     return lines
 
 
-def _keras_lines(facts: KerasFacts) -> list[str]:
+def _keras_lines(facts: KerasMetadata) -> list[str]:
     lines = [shown(facts.root) + (f", Keras {shown(facts.version)}" if facts.version else "")]
     classes = [f"{shown(name)} {count:,}" for name, count in facts.classes.items()]
     more = f" and {len(classes) - _CLASSES} more" if len(classes) > _CLASSES else ""
@@ -187,7 +187,7 @@ def _fingerprint_json(facts: FingerprintFacts | None) -> Json | None:
     }
 
 
-def _keras_json(facts: KerasFacts | None) -> Json | None:
+def _keras_json(facts: KerasMetadata | None) -> Json | None:
     if facts is None:
         return None
     return {"version": facts.version, "root": facts.root, "classes": dict(facts.classes)}

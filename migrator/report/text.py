@@ -79,7 +79,7 @@ def _kind(summary: Summary) -> str:
         return _UNMARKED
     if not summary.meta_graphs:
         return _WEIGHTS_ALONE.get(form) or _FORMATS.get(form, form)
-    meta, base = summary.meta_graphs[0], form.removesuffix("_text")
+    meta, base = summary.meta_graphs[0], summary.source.kind
     kind = _FORMATS.get(base, base)
     version = meta.tensorflow_version or ""
     if base == "graph_def":

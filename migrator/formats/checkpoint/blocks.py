@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterator
 from migrator.errors import FormatError, LimitError
 from migrator.formats.checkpoint.crc32c import crc32c, masked
 from migrator.formats.checkpoint.snappy import decompress
+from migrator.formats.magic import TABLE_END
 from migrator.limits import Limits, trust_hint
 from migrator.places.source import ByteSource
 
 FOOTER = 48
-MAGIC = bytes.fromhex("57fb808b247547db")
 TRAILER = 5
 """After each block: a byte that names its compression, and its checksum."""
 HANDLES = "the checkpoint's block of handles"
@@ -62,7 +62,7 @@ def read_handles(source: ByteSource, limits: Limits) -> Iterator[tuple[bytes, in
     """
     size = source.size
     footer = source.read(size - FOOTER, FOOTER) if size >= FOOTER else b""
-    if footer[-len(MAGIC) :] != MAGIC:
+    if not footer.endswith(TABLE_END):
         raise FormatError(
             "does not end as a checkpoint's table does",
             where=source.name,

@@ -15,9 +15,9 @@ from migrator.formats.checkpoint.values import (
     check_size,
     fixed_lengths,
     little,
-    shaped,
 )
 from migrator.formats.checkpoint.version1 import decoded, table_key
+from migrator.formats.tensors import shaped
 from migrator.formats.wire import LENGTH, VARINT, read_varint
 from migrator.limits import Limits
 from migrator.model.tensors import FileSpan
