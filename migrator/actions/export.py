@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from migrator.collector import collector_paused
-from migrator.errors import DestinationError, UsageError, did_you_mean
+from migrator.errors import DestinationError, UsageError, did_you_mean, first_few
 from migrator.files import exists, folder_beside, is_stream, is_taken, put_in_place
 from migrator.formats.encode import write_graph
 from migrator.formats.load import load
@@ -110,9 +110,9 @@ def _export(
         starts, ends = parse_range(subgraph, whole) if isinstance(subgraph, str) else subgraph
         cut = cut_graph(whole, starts, ends)
         if cut.untyped and exact:
-            names = ", ".join(ascii(name)[:100] for name in cut.untyped[:_SOME])
             raise UsageError(
-                f"the type of what placeholders would stand for cannot be told: {names}",
+                "the type of what placeholders would stand for cannot be told: "
+                f"{first_few(cut.untyped, _SOME)}",
                 where=model.source.path,
                 hint="cut at other tensors",
             )
@@ -168,8 +168,7 @@ def _notes(subject: Subject, form: Form) -> Iterator[str]:
 
 
 def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _SOME:,} more" if len(names) > _SOME else ""
-    return ", ".join(shown(name, 100) for name in names[:_SOME]) + more
+    return first_few(names, _SOME, lambda name: shown(name, 100))
 
 
 def _write(subject: Subject, dest: PathLike | BinaryIO, form: Form, *, overwrite: bool) -> int:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from migrator.collector import collector_paused
-from migrator.errors import FormatError, MigratorError, StorageError, UnsupportedFormat
+from migrator.errors import FormatError, MigratorError, StorageError, UnsupportedFormat, first_few
 from migrator.formats import graph_def, meta_graph, saved_model
 from migrator.formats.checkpoint.locate import STATE, index_for, latest_in, tell_lone_shard
 from migrator.formats.names import CHUNKED_SAVED_MODEL, SAVED_MODEL_FILES
@@ -177,10 +177,9 @@ def model_place(place: Place) -> Place:
     found = only_model(place)
     if found is not None:
         return model_place(found)
-    shown = ", ".join(ascii(name) for name in names[:5]) or "nothing"
-    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
     raise FormatError(
-        f"is a folder without a checkpoint and without saved_model.pb; it holds {shown}{more}",
+        "is a folder without a checkpoint and without saved_model.pb; it holds "
+        f"{first_few(names) or 'nothing'}",
         where=str(place),
         hint="name the model file itself",
     )

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from migrator.errors import FormatError, MigratorError, NeedsDecision, UnsupportedFormat
+from migrator.errors import FormatError, MigratorError, NeedsDecision, UnsupportedFormat, first_few
 from migrator.formats.checkpoint.locate import META, OLD_SHARD, SHARD, STATE, latest_in
 from migrator.formats.foreign import NOT_OURS
 from migrator.formats.names import CHUNKED_SAVED_MODEL, SAVED_MODEL_FILES
@@ -23,7 +23,6 @@ _BESIDE = frozenset(("fingerprint.pb", "keras_metadata.pb", "tfhub_module.pb", "
 _JUNK = "__MACOSX"
 _NO_MODELS = frozenset((None, "hub_module"))
 _SAVED_MODEL = Sniffed(format="saved_model", what="a SavedModel")
-_SHOWN = 5
 _LISTED = 30
 _MOST_ON_DISK = 1000
 """A folder on disk that holds more is not looked through."""
@@ -268,13 +267,12 @@ def _nothing(top: MemberPlace, names: list[str]) -> MigratorError:
             where=str(top),
             hint=NOT_OURS,
         )
-    shown = ", ".join(ascii(name)[:100] for name in names[:_SHOWN]) or "nothing"
-    more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
     notes = "; ".join(
         note.removeprefix(f"{top.archive.outer}: ") for note in top.archive.tree.notes
     )
     return FormatError(
-        f"is a {top.archive.kind} archive without a model; it holds {shown}{more}"
+        f"is a {top.archive.kind} archive without a model; it holds "
+        + (first_few(names) or "nothing")
         + (f"; {notes}" if notes else ""),
         where=str(top),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from migrator.errors import MigratorError
+from migrator.errors import MigratorError, first_few
 from migrator.inspection.folder import CheckpointFacts, Folder
 from migrator.inspection.folder_files import FingerprintFacts, FolderFile, KerasMetadata
 from migrator.model.model import Signature
@@ -97,10 +97,12 @@ def _checkpoint_lines(facts: CheckpointFacts) -> list[str]:
     if facts.copies:
         lines.append(f"{_many(facts.copies, 'tensor')} for copies that the graph does not use")
     if facts.without_value:
-        lines.append(f"no value in it: {_some(facts.without_value)}")
+        lines.append(f"no value in it: {first_few(facts.without_value, _NAMED, shown)}")
     if facts.without_variable:
         count = _many(len(facts.without_variable), "key")
-        lines.append(f"{count} that no variable takes: {_some(facts.without_variable)}")
+        lines.append(
+            f"{count} that no variable takes: {first_few(facts.without_variable, _NAMED, shown)}"
+        )
     return lines
 
 
@@ -136,11 +138,6 @@ def _fingerprint_lines(facts: FingerprintFacts) -> list[str]:
         if matches is not None:
             lines.append(f"{name} {'is' if matches else 'is not'} the file that it was made of")
     return lines
-
-
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
-    return ", ".join(map(shown, names[:_NAMED])) + more
 
 
 def folder_json(folder: Folder) -> Json:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from migrator.errors import FormatError, MigratorError
+from migrator.errors import FormatError, MigratorError, first_few
 from migrator.formats.magic import TABLE_END
 from migrator.model.model import Model
 from migrator.places.place import LocalPlace, Place
@@ -178,10 +178,8 @@ def _only(folder: Place, files: list[str]) -> Place:
     """The one file, or FormatError where there are several."""
     if len(files) == 1:
         return folder.child(files[0])
-    shown = ", ".join(ascii(name) for name in files[:5])
-    more = f" and {len(files) - 5} more" if len(files) > 5 else ""
     raise FormatError(
-        f"is a folder of several checkpoints: {shown}{more}",
+        f"is a folder of several checkpoints: {first_few(files)}",
         where=str(folder),
         hint="name one of them",
     )

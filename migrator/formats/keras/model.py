@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from migrator.errors import FormatError, UnsupportedFormat
+from migrator.errors import FormatError, UnsupportedFormat, first_few
 from migrator.formats.hdf5.headers import NotPlain
 from migrator.formats.hdf5.tree import Dataset
 from migrator.formats.hdf5.values import lazy_tensor
@@ -153,10 +153,8 @@ def _held(
             owners[weight.name] = weight.layer
     warnings = list(found.warnings)
     if odd:
-        more = f" and {len(odd) - _SHOWN:,} more" if len(odd) > _SHOWN else ""
-        shown = ", ".join(odd[:_SHOWN])
         are = "data sets are no tensors" if len(odd) > 1 else "data set is no tensor"
-        warnings.append(f"{len(odd):,} {are} and left out: {shown}{more}")
+        warnings.append(f"{len(odd):,} {are} and left out: {first_few(odd, _SHOWN, str)}")
     if gone:
         warnings.append(
             f"the values of {gone:,} weight{'s lie' if gone > 1 else ' lies'} outside of the file"
