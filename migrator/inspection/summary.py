@@ -83,7 +83,7 @@ class MetaGraphSummary:
     assets: tuple[str, ...]
     graph: GraphSummary
     cost: Cost | None = None
-    """Where it was asked for (``with_cost``)."""
+    """Where it was asked for (``with_costs``)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
