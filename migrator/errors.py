@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 EXIT_YES = 0
@@ -162,6 +163,17 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     folded = {item.lower(): item for item in reversed(names)}
     near = difflib.get_close_matches(name.lower(), folded, n=3, cutoff=0.6)
     return f"did you mean {' or '.join(folded[item] for item in near)}?" if near else ""
+
+
+def quoted(name: str) -> str:
+    """A name of a file's as an error shows it."""
+    return ascii(name)[:100]
+
+
+def first_few(names: Collection[str], most: int = 5, show: Callable[[str], str] = quoted) -> str:
+    """The first of ``names``, and how many more there are."""
+    text = ", ".join(map(show, islice(names, most)))
+    return f"{text} and {len(names) - most:,} more" if len(names) > most else text
 
 
 def paste_option(name: str, value: str) -> str:

@@ -20,6 +20,8 @@ TRUST_HINT = trust_hint("NAME")
 class Limits:
     """Upper bounds while reading one model: on the command line ``--limit NAME=VALUE``.
 
+    A ``Model`` keeps them: what lies beside it, such as its checkpoint, is opened within the same.
+
     Sizes are in bytes. What is asked for later, such as the values of one weight, keeps to
     ``tensor_bytes`` and ``decompressed_bytes``; the others are for the reading itself.
     """

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from migrator.collector import collector_paused
-from migrator.errors import DestinationError, UsageError, did_you_mean
+from migrator.errors import DestinationError, UsageError, did_you_mean, first_few
 from migrator.files import exists, folder_beside, is_stream, is_taken, put_in_place
 from migrator.formats.encode import write_graph
 from migrator.formats.load import load
@@ -20,6 +20,7 @@ from migrator.limits import DEFAULT_LIMITS, Limits
 from migrator.migration.choosing import choose_meta_graph
 from migrator.model.graph import Function, Graph
 from migrator.model.model import MetaGraph, Model
+from migrator.ops.state import VARIABLE_OPS
 from migrator.report.escape import shown
 from migrator.report.export.formats import GRAPH_DEF, TENSORBOARD, Form, form_for
 from migrator.report.export.subject import Subject, undecoded, with_called
@@ -27,7 +28,6 @@ from migrator.report.export.tensorboard import log_name, write_log, write_shown_
 
 PathLike = str | os.PathLike[str]
 Sides = tuple[Sequence[str], Sequence[str]]
-_VARIABLES = frozenset(("VarHandleOp", "Variable", "VariableV2"))
 _SOME = 5
 
 
@@ -110,9 +110,9 @@ def _export(
         starts, ends = parse_range(subgraph, whole) if isinstance(subgraph, str) else subgraph
         cut = cut_graph(whole, starts, ends)
         if cut.untyped and exact:
-            names = ", ".join(ascii(name)[:100] for name in cut.untyped[:_SOME])
             raise UsageError(
-                f"the type of what placeholders would stand for cannot be told: {names}",
+                "the type of what placeholders would stand for cannot be told: "
+                f"{first_few(cut.untyped, _SOME)}",
                 where=model.source.path,
                 hint="cut at other tensors",
             )
@@ -162,14 +162,13 @@ def _notes(subject: Subject, form: Form) -> Iterator[str]:
     if form is TENSORBOARD:
         yield "weights and attributes of more than 1 kB are left out"
     if form is GRAPH_DEF:
-        count = sum(1 for node in subject.graph.nodes if node.op in _VARIABLES)
+        count = sum(1 for node in subject.graph.nodes if node.op in VARIABLE_OPS)
         if count:
             yield f"a GraphDef holds no values of variables, of which there are {count:,}"
 
 
 def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _SOME:,} more" if len(names) > _SOME else ""
-    return ", ".join(shown(name, 100) for name in names[:_SOME]) + more
+    return first_few(names, _SOME, lambda name: shown(name, 100))
 
 
 def _write(subject: Subject, dest: PathLike | BinaryIO, form: Form, *, overwrite: bool) -> int:

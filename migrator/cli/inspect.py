@@ -159,7 +159,7 @@ def _inspect(args: argparse.Namespace) -> int:
             model = load(path, limits=limits)
             chosen = _chosen(summarize(model), args.tag_set, args.signature)
             if args.cost:
-                from migrator.inspection.costs import with_costs
+                from migrator.inspection.summary_cost import with_costs
                 from migrator.migration.signatures import parse_shapes
 
                 chosen = with_costs(model, chosen, parse_shapes(args.shape))
@@ -219,7 +219,7 @@ def _save(summary: Summary, parts: Parts, args: argparse.Namespace) -> int:
     """Write the weights to the file; what became of them goes to standard output."""
     from pathlib import Path
 
-    from migrator.report.weight_files import save_weights
+    from migrator.report.weight_files.saving import save_weights
 
     items = parts.weights or ()
     values = ((item.weight.name, item.tensor) for item in items if item.tensor is not None)

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 from migrator.errors import FormatError
 from migrator.formats.messages import message_class
 from migrator.formats.nodes import WireAttrs
-from migrator.formats.skeleton import Spans
+from migrator.formats.spans import Spans
 from migrator.formats.wire import FIXED32, bytes_field, number_field, tag, text_field, varint
 from migrator.model.dtypes import DType
 from migrator.model.graph import (

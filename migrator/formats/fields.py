@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from migrator.errors import FormatError
+from migrator.formats.wire import read_varint
 from migrator.places.source import ByteSource
 
 Field = tuple[int, int, int, int]
@@ -54,9 +55,8 @@ def fields_until_damage(
 
 
 def varint(data: bytes, index: int) -> tuple[int, int]:
-    value = 0
-    for shift, after in enumerate(range(index, min(index + 10, len(data)))):
-        value |= (data[after] & 127) << 7 * shift
-        if data[after] < 128:
-            return value, after + 1
-    raise FormatError("no number where one should be")
+    """The number at ``index`` and the index after it. Raises FormatError (without a place)."""
+    try:
+        return read_varint(data, index)
+    except ValueError as error:
+        raise FormatError(str(error)) from None

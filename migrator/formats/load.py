@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from migrator.collector import collector_paused
-from migrator.errors import FormatError, MigratorError, StorageError, UnsupportedFormat
+from migrator.errors import FormatError, MigratorError, StorageError, UnsupportedFormat, first_few
 from migrator.formats import graph_def, meta_graph, saved_model
 from migrator.formats.checkpoint.locate import STATE, index_for, latest_in, tell_lone_shard
 from migrator.formats.names import CHUNKED_SAVED_MODEL, SAVED_MODEL_FILES
@@ -38,20 +38,24 @@ def _tflite(source: ByteSource, limits: Limits, _: Place) -> Model:
     return tflite.read(source, limits)
 
 
-def _keras(reader: str) -> Callable[[ByteSource, Limits], Model]:
-    """Imported for a Keras file only: it brings modules that nothing else needs."""
-    from migrator.formats.keras import model
+def _keras_h5(source: ByteSource, limits: Limits, _: Place) -> Model:
+    from migrator.formats.keras import model as keras  # it brings modules that nothing else needs
 
-    found: Callable[[ByteSource, Limits], Model] = getattr(model, reader)
-    return found
+    return keras.read_h5(source, limits)
+
+
+def _keras_zip(source: ByteSource, limits: Limits, _: Place) -> Model:
+    from migrator.formats.keras import model as keras
+
+    return keras.read_zip(source, limits)
 
 
 _READERS: dict[str, Reader] = {
     "checkpoint": _checkpoint,
     "graph_def": lambda source, limits, _: graph_def.read(source, limits),
     "graph_def_text": lambda source, limits, _: graph_def.read(source, limits, text=True),
-    "keras_h5": lambda source, limits, _: _keras("read_h5")(source, limits),
-    "keras_zip": lambda source, limits, _: _keras("read_zip")(source, limits),
+    "keras_h5": _keras_h5,
+    "keras_zip": _keras_zip,
     "meta_graph": lambda source, limits, _: meta_graph.read(source, limits),
     "meta_graph_text": lambda source, limits, _: meta_graph.read(source, limits, text=True),
     "saved_model": lambda source, limits, _: saved_model.read(source, limits),
@@ -107,7 +111,7 @@ def _read(place: Place, limits: Limits, deadline: Deadline) -> Model:
     except RecursionError:
         raise FormatError("is nested too deeply to read", where=source.name) from None
     source.deadline = None
-    model = replace(model, place=place)
+    model = replace(model, place=place, limits=limits)
     if model.source.kind == "saved_model" and _is_hub_module(place):
         return replace(model, source=replace(model.source, format="hub_module"))
     return model
@@ -173,10 +177,9 @@ def model_place(place: Place) -> Place:
     found = only_model(place)
     if found is not None:
         return model_place(found)
-    shown = ", ".join(ascii(name) for name in names[:5]) or "nothing"
-    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
     raise FormatError(
-        f"is a folder without a checkpoint and without saved_model.pb; it holds {shown}{more}",
+        "is a folder without a checkpoint and without saved_model.pb; it holds "
+        f"{first_few(names) or 'nothing'}",
         where=str(place),
         hint="name the model file itself",
     )

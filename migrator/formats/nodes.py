@@ -7,7 +7,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any
 
-from migrator.formats.skeleton import Spans
+from migrator.formats.spans import Spans
 from migrator.formats.tensors import lazy_tensor, read_shape
 from migrator.limits import Limits
 from migrator.model.dtypes import DType

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from migrator.errors import FormatError, MigratorError, NeedsDecision, UnsupportedFormat
-from migrator.formats.checkpoint.locate import OLD_SHARD, STATE, latest_in
+from migrator.errors import FormatError, MigratorError, NeedsDecision, UnsupportedFormat, first_few
+from migrator.formats.checkpoint.locate import META, OLD_SHARD, SHARD, STATE, latest_in
 from migrator.formats.foreign import NOT_OURS
 from migrator.formats.names import CHUNKED_SAVED_MODEL, SAVED_MODEL_FILES
 from migrator.formats.sniff import Sniffed, sniff
@@ -19,14 +18,11 @@ from migrator.places.resolve import NESTED, opened, too_deep
 from migrator.places.visit import Visit
 
 SAVED_MODELS = (*SAVED_MODEL_FILES, CHUNKED_SAVED_MODEL)
-_SHARD = re.compile(r"(?P<prefix>.+)\.data-\d{5,}-of-\d{5,}", re.DOTALL)
-_META = re.compile(r"(?P<prefix>.+)\.meta(?:\.pbtxt|\.txt)?", re.DOTALL)
 _TEXT_GRAPHS = (".pbtxt", ".pbtxt.txt")
 _BESIDE = frozenset(("fingerprint.pb", "keras_metadata.pb", "tfhub_module.pb", ".DS_Store"))
 _JUNK = "__MACOSX"
 _NO_MODELS = frozenset((None, "hub_module"))
 _SAVED_MODEL = Sniffed(format="saved_model", what="a SavedModel")
-_SHOWN = 5
 _LISTED = 30
 _MOST_ON_DISK = 1000
 """A folder on disk that holds more is not looked through."""
@@ -185,10 +181,10 @@ def _own_names(folder: Place, names: list[str], *, has_saved_model: bool) -> lis
         names = [name for name in names if name not in SAVED_MODELS and name not in _BESIDE]
     names = [name for name in names if not name.startswith("._")]
     prefixes = {name.removesuffix(".index") for name in names if name.endswith(".index")}
-    metas = {found["prefix"]: name for name in names if (found := _META.fullmatch(name))}
+    metas = {found["prefix"]: name for name in names if (found := META.fullmatch(name))}
     belong = {f"{prefix}.index" for prefix in metas if prefix in prefixes}
     belong |= {
-        name for name in names if (found := _SHARD.fullmatch(name)) and found["prefix"] in prefixes
+        name for name in names if (found := SHARD.fullmatch(name)) and found["prefix"] in prefixes
     }
     if prefixes or metas:
         belong |= {name for name in names if name == STATE or name.endswith(_TEXT_GRAPHS)}
@@ -210,7 +206,7 @@ def _without_old_checkpoints(folder: Place, found: Mapping[str, _Looked]) -> lis
     owners = {
         meta["prefix"]
         for name, looked in found.items()
-        if (meta := _META.fullmatch(name)) and _format(looked).startswith("meta_graph")
+        if (meta := META.fullmatch(name)) and _format(looked).startswith("meta_graph")
     }
     latest = _latest(folder, [*found, STATE]) if len(tables) > 1 else None
     left_out: set[str] = set()
@@ -271,13 +267,12 @@ def _nothing(top: MemberPlace, names: list[str]) -> MigratorError:
             where=str(top),
             hint=NOT_OURS,
         )
-    shown = ", ".join(ascii(name)[:100] for name in names[:_SHOWN]) or "nothing"
-    more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
     notes = "; ".join(
         note.removeprefix(f"{top.archive.outer}: ") for note in top.archive.tree.notes
     )
     return FormatError(
-        f"is a {top.archive.kind} archive without a model; it holds {shown}{more}"
+        f"is a {top.archive.kind} archive without a model; it holds "
+        + (first_few(names) or "nothing")
         + (f"; {notes}" if notes else ""),
         where=str(top),
     )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from migrator.formats.skeleton import Spans, read_skeleton
+from migrator.formats.skeleton import read_skeleton
+from migrator.formats.spans import Spans
 from migrator.limits import Limits
 from migrator.places.source import ByteSource
 

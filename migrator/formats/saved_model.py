@@ -9,7 +9,7 @@ from migrator.errors import FormatError
 from migrator.formats.messages import message_class
 from migrator.formats.nodes import read_graph
 from migrator.formats.reading import format_name, read_message
-from migrator.formats.skeleton import Spans
+from migrator.formats.spans import Spans
 from migrator.formats.tensors import lazy_tensor, read_shape
 from migrator.limits import Limits
 from migrator.model.checks import graph_warnings

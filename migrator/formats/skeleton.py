@@ -11,14 +11,13 @@ Source of the wire format: protobuf's public encoding guide.
 from __future__ import annotations
 
 import os
-import struct
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Iterator
 from typing import Any
 
 from migrator.errors import FormatError, LimitError
 from migrator.formats.messages import SPAN_FIELD, children, field_names, message_class, repeated
+from migrator.formats.spans import INLINE, Spans
+from migrator.formats.window import Window
 from migrator.formats.wire import (
     END_GROUP,
     FIXED32,
@@ -33,11 +32,8 @@ from migrator.formats.wire import (
 from migrator.limits import Limits, trust_hint
 from migrator.places.source import ByteSource
 
-INLINE = 4096
-"""Payloads up to this many bytes are copied unseen and left to protobuf."""
-
-_WINDOW_MIN = 4 << 10
-_WINDOW_MAX = 1 << 20
+_PART = 1 << 20
+"""Bytes that are copied at once."""
 _LAZY = {"TensorProto"}
 """Messages that stay in the file as a whole when they are large."""
 _LAZY_BYTES = {("AttrValue", 2)}
@@ -47,67 +43,6 @@ _ONE_FIELD = {"AttrValue": None, "map:AttrValue": 2, "map:TensorProto": 2}
 (None: that may come at all) for anything in there to be left in the file."""
 _HEADER = {1, 2}
 """What is kept of a lazy TensorProto: dtype and shape."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Payload:
-    """What was left in the file: its encoding, as it would stand on the wire, is read when asked
-    for."""
-
-    size: int
-    """Bytes of it: of a tensor as the file has it, of a string as it reads."""
-    read: Callable[[], bytes]
-    wire: tuple[int, int] | None = None
-    """Offset and length of the encoding itself, None where the file has it in another form."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spans:
-    """Tells the marks that we left in a skeleton from look-alikes in a hostile file.
-
-    A mark carries a key drawn anew for each reading, so a file cannot forge one.
-    """
-
-    source: ByteSource
-    key: bytes
-
-    def mark(self, offset: int, length: int) -> bytes:
-        return self.key + struct.pack("<QQ", offset, length)
-
-    def find(self, mark: bytes) -> Payload | None:
-        """What ``mark`` stands for, None where it is not one of ours."""
-        if len(mark) != len(self.key) + 16 or not mark.startswith(self.key):
-            return None
-        offset, length = struct.unpack("<QQ", mark[len(self.key) :])
-        return Payload(
-            size=length,
-            read=partial(self.source.read, offset, length),
-            wire=(offset, length),
-        )
-
-
-class Window:
-    """A moving view on a source: grows while reading goes straight on, small after a jump."""
-
-    __slots__ = ("_source", "data", "end", "size", "start")
-
-    def __init__(self, source: ByteSource) -> None:
-        self._source = source
-        self.start = 0
-        self.end = 0
-        self.data = b""
-        self.size = _WINDOW_MIN
-
-    def at(self, position: int, need: int) -> int:
-        """Make ``need`` bytes (or all that the file still has) visible; index of ``position``."""
-        if self.start <= position and position + need <= self.end:
-            return position - self.start
-        straight_on = self.start <= position <= self.end + INLINE
-        self.size = min(self.size * 2, _WINDOW_MAX) if straight_on else _WINDOW_MIN
-        length = min(max(self.size, need), self._source.size - position)
-        self.data = self._source.read(position, length)
-        self.start, self.end = position, position + length
-        return 0
 
 
 def read_skeleton(source: ByteSource, message: str, limits: Limits) -> tuple[Any, Spans]:
@@ -351,7 +286,7 @@ class _Walker:
             return
         self._keep(stop - start)
         while start < stop:
-            part = min(stop - start, _WINDOW_MAX)
+            part = min(stop - start, _PART)
             if self._window.start <= start and start + part <= self._window.end:
                 index = start - self._window.start
                 out += self._window.data[index : index + part]

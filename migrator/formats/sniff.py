@@ -14,6 +14,7 @@ from migrator.formats.foreign import (
     is_utf_16,
     json_kind,
 )
+from migrator.formats.magic import HDF5, TABLE_END
 from migrator.limits import Limits
 from migrator.places.source import ByteSource
 
@@ -46,7 +47,7 @@ _ODD_PACKING = (
 )
 """What is packed in a way that is not read."""
 _MAGIC: tuple[tuple[int, bytes, Sniffed], ...] = (
-    (0, b"\x89HDF\r\n\x1a\n", Sniffed(format="keras_h5", what="a Keras model in HDF5")),
+    (0, HDF5, Sniffed(format="keras_h5", what="a Keras model in HDF5")),
     (0, _ZIP, Sniffed(format=None, what="a zip archive", hint=UNPACK)),
     (0, b"\x1f\x8b", Sniffed(format=None, what="gzip-compressed", hint=UNPACK)),
     (0, b"BZh", Sniffed(format=None, what="bzip2-compressed", hint=UNPACK)),
@@ -70,9 +71,7 @@ _MAGIC: tuple[tuple[int, bytes, Sniffed], ...] = (
         for version in (b"5.0", b"7.3")
     ),
 )
-_TABLE_FOOTER = bytes.fromhex("57fb808b247547db")
 _SPACES = dict.fromkeys(map(ord, "\t\r\n\f"), " ")
-_NOT_READ = "this version reads GraphDefs, MetaGraphs, SavedModels and checkpoints"
 
 
 def sniff(source: ByteSource, limits: Limits) -> Sniffed:
@@ -122,11 +121,7 @@ def _zip(source: ByteSource, archive: Sniffed) -> Sniffed:
 
 
 def _ends_as_table(source: ByteSource) -> bool:
-    return source.read(source.size - 8, 8) == _TABLE_FOOTER
-
-
-def _unread(found: Sniffed) -> Sniffed:
-    return Sniffed(format=found.format, what=found.what, hint=_NOT_READ)
+    return source.read(source.size - 8, 8) == TABLE_END
 
 
 def _as_text(head: bytes) -> str | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from migrator.errors import FormatError, LimitError
 from migrator.formats.messages import message_class
-from migrator.formats.skeleton import Spans
+from migrator.formats.spans import Spans
 from migrator.formats.wire import LENGTH, VARINT, read_varint
 from migrator.limits import DEFAULT_LIMITS, Limits
 from migrator.model.dtypes import DType
@@ -147,7 +147,7 @@ def decode_tensor(tensor: LazyTensor, limits: Limits, *, where: str) -> Any:
             )
         little = numpy_type.newbyteorder("<") if numpy_type.byteorder != "|" else numpy_type
         array = np.frombuffer(content, dtype=little).astype(numpy_type, copy=False)
-        return _shaped(array, shape, where).copy()
+        return shaped(array, shape, where).copy()
     values = listed_values(message, tensor.dtype, numpy_type)
     return _fill(values, count, shape, numpy_type, tensor.dtype, where)
 
@@ -224,7 +224,7 @@ def _fill(
             f"holds {len(values):,} values, shape {list(shape)} takes {count:,}", where=where
         )
     if len(values) == count:
-        return _shaped(values, shape, where)
+        return shaped(values, shape, where)
     if len(values):
         array = np.empty(count, dtype=numpy_type)
         array[: len(values)] = values
@@ -234,10 +234,11 @@ def _fill(
         array[:] = b""
     else:
         array = np.zeros(count, dtype=numpy_type)
-    return _shaped(array, shape, where)
+    return shaped(array, shape, where)
 
 
-def _shaped(array: Any, shape: tuple[int, ...], where: str) -> Any:
+def shaped(array: Any, shape: tuple[int, ...], where: str) -> Any:
+    """``array`` in that shape. Raises FormatError where numpy has none such."""
     try:
         return array.reshape(shape)
     except ValueError as error:  # more dimensions, or larger ones, than numpy has

@@ -10,20 +10,19 @@ from migrator.inspection.folder_files import (
     Attachment,
     FingerprintFacts,
     FolderFile,
-    KerasFacts,
+    KerasMetadata,
     list_assets,
     list_attachments,
     list_extra,
     read_fingerprint,
     read_keras,
 )
-from migrator.limits import DEFAULT_LIMITS, Limits
 from migrator.model.model import Model
+from migrator.ops.state import VARIABLE_OPS, variable_name
 from migrator.places.place import Place
 
 _IN_FOLDERS = ("saved_model", "hub_module")
 _WITH_CHECKPOINT = (*_IN_FOLDERS, "meta_graph")
-_HANDLES = frozenset(("Variable", "VariableV2", "VarHandleOp", "AutoReloadVariable"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,19 +54,19 @@ class Folder:
     assets: tuple[FolderFile, ...] = ()
     extra: tuple[FolderFile, ...] = ()
     fingerprint: FingerprintFacts | None = None
-    keras: KerasFacts | None = None
+    keras: KerasMetadata | None = None
     attachments: tuple[Attachment, ...] = ()
     """Of all meta graphs of a hub module, each name once."""
     problems: tuple[str, ...] = ()
 
 
-def describe_folder(model: Model, limits: Limits = DEFAULT_LIMITS) -> Folder | None:
+def describe_folder(model: Model) -> Folder | None:
     """What lies beside a SavedModel, a hub module or a MetaGraph; None for other models.
 
     Reads the checkpoint's index and small files, no weights. What cannot be read is a problem,
     never an error.
     """
-    form = model.source.format.removesuffix("_text")
+    form = model.source.kind
     if form not in _WITH_CHECKPOINT or model.place is None:
         return None
     problems: list[str] = []
@@ -78,7 +77,7 @@ def describe_folder(model: Model, limits: Limits = DEFAULT_LIMITS) -> Folder | N
         from migrator.inspection.folder_checkpoint import checkpoint_facts
 
         try:
-            checkpoint = checkpoint_facts(model, place, limits, problems)
+            checkpoint = checkpoint_facts(model, place, problems)
         except MigratorError as error:
             problems.append(f"its checkpoint cannot be read: {error}")
     if form not in _IN_FOLDERS:
@@ -117,13 +116,11 @@ def describe_folder(model: Model, limits: Limits = DEFAULT_LIMITS) -> Folder | N
 
 def _no_checkpoint(model: Model, folder: Place) -> list[str]:
     """What is wrong where a graph has variables and there is no checkpoint."""
-    from migrator.inspection.joined import shared_name
-
     names = {
-        shared_name(node) or node.name
+        variable_name(node)
         for meta in model.meta_graphs
         for node in meta.graph.nodes
-        if node.op in _HANDLES
+        if node.op in VARIABLE_OPS
     }
     variables = folder.child("variables")
     try:

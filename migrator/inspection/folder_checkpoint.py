@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from migrator.errors import MigratorError
 from migrator.formats.checkpoint import open_checkpoint
-from migrator.inspection.beside import spare_handles
 from migrator.inspection.folder import CheckpointFacts
 from migrator.inspection.joined import joined_variables, key_for, restored_by
 from migrator.inspection.restores import Restored
-from migrator.limits import Limits
+from migrator.inspection.spare import spare_handles
 from migrator.model.model import MetaGraph, Model
 from migrator.places.place import Place
 
 
-def checkpoint_facts(
-    model: Model, place: Place, limits: Limits, problems: list[str]
-) -> CheckpointFacts:
+def checkpoint_facts(model: Model, place: Place, problems: list[str]) -> CheckpointFacts:
     """What the index at ``place`` says; ``problems`` gets what is wrong. Raises MigratorError."""
-    checkpoint = open_checkpoint(place, limits)
+    checkpoint = open_checkpoint(place, model.limits)
     problems += checkpoint.warnings()
     taken: set[str] = set()
     by_node: dict[str, str] = {}

@@ -50,7 +50,7 @@ class FingerprintFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KerasFacts:
+class KerasMetadata:
     """What Keras wrote beside the graph: its version where it says so, the class of the root and
     of all objects with their counts."""
 
@@ -158,7 +158,7 @@ def _bytes(place: Place) -> bytes | None:
     return source.read(0, source.size)
 
 
-def read_keras(folder: Place, metas: Iterable[MetaGraph]) -> KerasFacts | None:
+def read_keras(folder: Place, metas: Iterable[MetaGraph]) -> KerasMetadata | None:
     """What Keras 2 wrote into keras_metadata.pb, or before that into the object graph; None where
     it wrote nothing. Raises FormatError for a broken file."""
     objects = list(_keras_objects(folder, metas))[:_MOST_OBJECTS]
@@ -179,7 +179,7 @@ def read_keras(folder: Place, metas: Iterable[MetaGraph]) -> KerasFacts | None:
             root = root or name
         said = item.get("keras_version")
         version = version or (said if isinstance(said, str) else "")
-    return KerasFacts(version=version, root=root, classes=dict(classes.most_common()))
+    return KerasMetadata(version=version, root=root, classes=dict(classes.most_common()))
 
 
 def _keras_objects(folder: Place, metas: Iterable[MetaGraph]) -> Iterator[bytes]:

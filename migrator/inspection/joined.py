@@ -7,15 +7,12 @@ from dataclasses import dataclass
 
 from migrator.errors import MigratorError
 from migrator.formats.checkpoint import Checkpoint, checkpoint_place, open_checkpoint
-from migrator.inspection.beside import spare_handles
 from migrator.inspection.restores import Entry, Restored, find_restored
+from migrator.inspection.spare import spare_handles
 from migrator.inspection.tracing import Tracer
-from migrator.limits import DEFAULT_LIMITS, Limits
-from migrator.model.graph import Node
 from migrator.model.model import MetaGraph, Model
 from migrator.model.tensors import LazyTensor
-
-_VARIABLES = frozenset(("Variable", "VariableV2", "VarHandleOp", "AutoReloadVariable"))
+from migrator.ops.state import VARIABLE_OPS, shared_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +65,7 @@ def joined_variables(
     spare = spare_handles(meta)
     found: dict[str, Join] = {}
     for node in meta.graph.nodes:
-        if node.op not in _VARIABLES or node.name in spare:
+        if node.op not in VARIABLE_OPS or node.name in spare:
             continue
         entry = restored.variables.get(node.name)
         shared = shared_name(node)
@@ -86,13 +83,7 @@ def joined_variables(
     return tuple(found.values())
 
 
-def shared_name(node: Node) -> str:
-    """What the resource of a variable's node is called; empty where that is the node's name."""
-    shared = node.attrs.get("shared_name")
-    return shared.decode("utf-8", "replace") if isinstance(shared, bytes) else ""
-
-
-def variable_values(model: Model, limits: Limits = DEFAULT_LIMITS) -> Mapping[str, LazyTensor]:
+def variable_values(model: Model) -> Mapping[str, LazyTensor]:
     """Name of each variable of a SavedModel, MetaGraph or hub module -> its value, not yet read.
 
     Of a model that brings its weights along (``Model.variables``) those; empty where no
@@ -104,7 +95,7 @@ def variable_values(model: Model, limits: Limits = DEFAULT_LIMITS) -> Mapping[st
     place = checkpoint_place(model)
     if place is None:
         return {}
-    checkpoint = open_checkpoint(place, limits)
+    checkpoint = open_checkpoint(place, model.limits)
     found: dict[str, LazyTensor] = {}
     for meta in model.meta_graphs:
         for item in joined_variables(meta, checkpoint):

@@ -179,10 +179,6 @@ def _both_ways(step: Step) -> int | None:
     return None if once is None else 2 * once
 
 
-def _unknown(step: Step) -> int | None:
-    return None
-
-
 _WRAPPERS: Mapping[str, Callable[[Step], int | None]] = {
     "TimeDistributed": _each_frame,
     "Bidirectional": _both_ways,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from migrator.errors import MigratorError, NoSuchTensor
 from migrator.inspection.near import near_names
 from migrator.inspection.owned import own_names
-from migrator.inspection.weights import VARIABLE, VARIABLE_OPS, variable_name, weights
+from migrator.inspection.weights import VARIABLE, weights
 from migrator.model.dtypes import INVALID, DType
 from migrator.model.graph import AttrValue, Function, Graph, Node, declared_shape
 from migrator.model.joined import joins
@@ -24,6 +24,7 @@ from migrator.model.tensors import (
     TensorSpec,
 )
 from migrator.ops.registry import output_dtypes, output_ports
+from migrator.ops.state import VARIABLE_OPS, variable_name
 
 if TYPE_CHECKING:
     from migrator.shapes.propagate import Shapes

@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from migrator.inspection.summary import (
     V1_CONTROL_FLOW,
-    VARIABLE_OPS,
     GraphSummary,
     MetaGraphSummary,
     Summary,
@@ -17,6 +16,7 @@ from migrator.inspection.weights import WeightTotal
 from migrator.model.model import OTHER_GRAPHS
 from migrator.model.tflite import PSEUDO_OPS
 from migrator.ops.registry import covered_releases, op_facts
+from migrator.ops.state import VARIABLE_OPS
 from migrator.ops.tflite import is_operator
 
 _PYTHON = frozenset(("PyFunc", "PyFuncStateless", "EagerPyFunc"))
@@ -111,10 +111,13 @@ def _of_structure(graph: GraphSummary) -> Iterator[str]:
 
 def notable_summary(summary: Summary) -> list[str]:
     """The same of weights without a graph."""
+    keras = summary.keras
     # What is in an HDF5 file that nobody says is Keras's may be no weights.
-    found = [] if summary.is_unmarked else list(_of_weights(summary.weights_by_dtype))
+    is_anybodys = keras is not None and keras.is_unmarked
+    found = [] if is_anybodys else list(_of_weights(summary.weights_by_dtype))
     if not summary.variables:
-        found.append("nothing is in it" if summary.is_empty else "no tensor is in it")
+        is_empty = keras is None or keras.is_empty
+        found.append("nothing is in it" if is_empty else "no tensor is in it")
     slots = [item for item in summary.variables if _is_slot(item.name)]
     if slots:
         count, whole = sum(item.bytes for item in slots), summary.weight_bytes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from migrator.model.graph import Node
 from migrator.model.model import Model
@@ -15,8 +15,9 @@ def own_names(model: Model, node: Node, function: str = "") -> Iterator[str]:
     """
     layer = _layer_name(node)
     path = f"{function}/{layer}" if function else layer
+    owners = _owners(model)
     for name in model.variables:
-        owner = model.owners.get(name)
+        owner = owners.get(name)
         if owner is None:
             is_own = _is_under(name, path)
         elif owner == layer and not function:
@@ -38,13 +39,17 @@ def is_called_again(node: Node) -> bool:
 
 def scope_name(model: Model, name: str) -> str:
     """A weight's name under the layer that it is of: ``conv/kernel`` of ``conv_1/kernel``."""
-    owner = model.owners.get(name)
+    owner = _owners(model).get(name)
     if owner is None:
         return name
     first, slash, rest = name.partition("/")
     again = first.removeprefix(f"{owner}_")
     is_again = bool(slash) and again != first and again.isdecimal()
     return f"{owner}/{rest if is_again else name}"
+
+
+def _owners(model: Model) -> Mapping[str, str]:
+    return model.keras.owners if model.keras is not None else {}
 
 
 def _layer_name(node: Node) -> str:

@@ -13,9 +13,9 @@ from migrator.graph.wiring import Wiring
 from migrator.inspection.tracing import Tracer
 from migrator.model.graph import Function, Graph, Node
 from migrator.model.tensors import TensorRef
+from migrator.ops.state import ASSIGN_OPS
 
 _RESTORES = frozenset(("RestoreV2", "Restore", "RestoreSlice"))
-_ASSIGNS = frozenset(("Assign", "AssignVariableOp"))
 _IMPORTS = frozenset(("LookupTableImport", "LookupTableImportV2"))
 
 
@@ -41,7 +41,7 @@ def find_restored(graph: Graph, tracer: Tracer, restore_op: str = "") -> Restore
     found = Restored(variables={}, tables={})
     preferred = _cone(graph, restore_op)
     later = []
-    for function, node in tracer.nodes(_ASSIGNS | _IMPORTS):
+    for function, node in tracer.nodes(ASSIGN_OPS | _IMPORTS):
         if preferred is not None and function is None and node.name not in preferred:
             later.append((function, node))
         else:
@@ -68,7 +68,7 @@ def _note(tracer: Tracer, function: Function | None, node: Node, found: Restored
     first = entries[0]
     if first is None:
         return
-    if node.op in _ASSIGNS:
+    if node.op in ASSIGN_OPS:
         found.variables.setdefault(target.node.name, first)
     elif len(entries) > 1 and (second := entries[1]) is not None:
         found.tables.setdefault(target.node.name, (first, second))

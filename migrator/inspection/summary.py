@@ -15,7 +15,6 @@ from migrator.inspection.folder import Folder, describe_folder
 from migrator.inspection.owned import is_called_again
 from migrator.inspection.shaped import with_shapes
 from migrator.inspection.stored import StoredVariable, stored_variables
-from migrator.inspection.weights import VARIABLE_OPS as VARIABLE_OPS
 from migrator.inspection.weights import (
     Weight,
     WeightTotal,
@@ -23,6 +22,7 @@ from migrator.inspection.weights import (
     meta_weights,
     totals_by_dtype,
 )
+from migrator.model.keras import KerasFile
 from migrator.model.model import MetaGraph, Model, Signature, Source
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class MetaGraphSummary:
     assets: tuple[str, ...]
     graph: GraphSummary
     cost: Cost | None = None
-    """Where it was asked for (``with_cost``)."""
+    """Where it was asked for (``with_costs``)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,11 +106,8 @@ class Summary:
     """What is special to a TFLite file."""
     producer: str = ""
     """What wrote the file, as ``Model.producer`` has it."""
-    is_unmarked: bool = False
-    """Whether an HDF5 file has nothing that only Keras writes."""
-    is_empty: bool = True
-    """Whether nothing is in it, where there is no graph and no variable: not even what is no
-    tensor."""
+    keras: KerasFile | None = None
+    """What is special to a Keras file."""
 
     @property
     def parameters(self) -> int:
@@ -152,8 +149,7 @@ def summarize(model: Model) -> Summary:
         checkpoint=str(prefix) if prefix is not None else None,
         tflite=tflite,
         producer=model.producer,
-        is_unmarked=model.is_unmarked,
-        is_empty=model.is_empty or model.source.format != "keras_h5",
+        keras=model.keras,
     )
 
 

@@ -64,6 +64,17 @@ def scope_tree(model: Model, *, meta_graph: int = 0, depth: int = DEFAULT_DEPTH)
     return _of_graph(graph, weights, depth, joined)
 
 
+def largest_children(scope: Scope, most: int) -> list[Scope]:
+    """Up to ``most`` children, the largest, in the order of the graph."""
+    if len(scope.children) <= most:
+        return list(scope.children)
+    by_size = sorted(
+        range(len(scope.children)),
+        key=lambda at: (-scope.children[at].bytes, -scope.children[at].nodes, at),
+    )
+    return [scope.children[at] for at in sorted(by_size[:most])]
+
+
 def _of_graph(graph: Graph, weights: list[Weight], depth: int, joined: bool) -> Scope:
     inside, outside = _by_function(graph, weights)
     top = _Sums(depth)

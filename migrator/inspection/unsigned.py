@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from migrator.errors import first_few
 from migrator.model.model import MetaGraph, ObjectGraph
 
 _OWN = "__saved_model"
@@ -24,9 +25,8 @@ def why_unsigned(meta: MetaGraph) -> str:
     told = "and its graph holds only what saves and restores it"
     if not names:
         return f"it has no signatures and no functions, {told}"
-    shown = ", ".join(ascii(name)[1:-1] for name in names[:_MOST_NAMED])
-    more = f" and {len(names) - _MOST_NAMED:,} more" if len(names) > _MOST_NAMED else ""
-    return f"it has no signatures, {told}: its functions ({shown}{more}) are no part of that"
+    shown = first_few(names, _MOST_NAMED, lambda name: ascii(name)[1:-1])
+    return f"it has no signatures, {told}: its functions ({shown}) are no part of that"
 
 
 def _functions(objects: ObjectGraph) -> list[str]:

@@ -6,13 +6,13 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from migrator.inspection.beside import initial_values, spare_handles
+from migrator.inspection.spare import initial_values, spare_handles
 from migrator.model.dtypes import DType
 from migrator.model.graph import Graph, Node
 from migrator.model.model import OTHER_GRAPHS, MetaGraph, Model
 from migrator.model.tensors import LazyTensor, Shape
+from migrator.ops.state import VARIABLE_OPS, variable_name
 
-VARIABLE_OPS = frozenset(("Variable", "VariableV2", "VarHandleOp", "AutoReloadVariable"))
 VARIABLE = "variable"
 """Stands for the op of a weight that belongs to no node."""
 _WEIGHT_KINDS = frozenset("fcq")
@@ -164,12 +164,6 @@ def constant_weight(node: Node) -> LazyTensor | None:
     if kind in _WEIGHT_KINDS or (kind in "iu" and value.nbytes >= _LARGE_TABLE):
         return value
     return None
-
-
-def variable_name(node: Node) -> str:
-    """What names a variable: one resource may have several handles, of one ``shared_name``."""
-    shared = node.attrs.get("shared_name")
-    return shared.decode("utf-8", "replace") if isinstance(shared, bytes) and shared else node.name
 
 
 def full_name(function: str, node: Node) -> str:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import islice
 
 from migrator.errors import paste_option
-from migrator.inspection.summary import VARIABLE_OPS
 from migrator.inspection.vocabulary import FEEDERS, PLACEHOLDERS
 from migrator.migration.passes.deprecated import why_not
 from migrator.migration.plan import Blocker, Endpoint, Subgraph
@@ -17,6 +16,7 @@ from migrator.model.checks import dangling_inputs, find_cycle
 from migrator.model.graph import Graph, Node, Versions, index_nodes
 from migrator.model.tensors import TensorRef
 from migrator.ops.registry import covered_releases, op_facts, output_dtypes
+from migrator.ops.state import VARIABLE_OPS
 
 PRODUCER = 2474
 """GraphDef version that TensorFlow 2.21 writes, and the highest ``min_consumer`` it takes."""

@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from migrator.errors import MigratorError
-from migrator.inspection.summary import VARIABLE_OPS
 from migrator.migration.obstacles import version_blockers
 from migrator.migration.plan import PREDICT, SERVING, Plan
 from migrator.migration.resolve import OpenEndpoints, provisional
 from migrator.migration.signatures import Asked
 from migrator.model.graph import Graph
+from migrator.ops.state import VARIABLE_OPS
 
 _ANYWAY = frozenset(
     ("checkpoint_damaged", "min_consumer", "not_frozen", "variable_differs", "variable_missing")

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from migrator.errors import UnsupportedFormat
+from migrator.limits import DEFAULT_LIMITS, Limits
 from migrator.model.graph import Graph
+from migrator.model.keras import KerasFile
 from migrator.model.tensors import LazyTensor, TensorSpec
 from migrator.model.tflite import TFLiteFile
 from migrator.places.place import Place
@@ -110,8 +112,10 @@ class Model:
 
     ``variables`` are weights that no graph's constants hold: those of a bare checkpoint by key
     (it has no meta graph), of a Keras file and of a TFLite file by name. ``place`` is where the
-    model was found, None for one that was made in memory. ``producer`` is what wrote the file, in
+    model was found, None for one that was made in memory; ``limits`` bound what is read later of
+    what lies beside it, such as its checkpoint. ``producer`` is what wrote the file, in
     words, where a format other than TensorFlow's says it: ``Keras 2.4.0, backend tensorflow``.
+    ``keras`` and ``tflite`` are what only a file of that kind says.
     """
 
     source: Source
@@ -119,16 +123,10 @@ class Model:
     warnings: tuple[str, ...] = ()
     variables: Mapping[str, LazyTensor] = field(default_factory=dict)
     place: Place | None = field(default=None, repr=False)
-    owners: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """The layers of those variables whose names do not begin with them: a Keras file may keep
-    ``conv_1/kernel`` for its layer ``conv``."""
-    tflite: TFLiteFile | None = field(default=None, repr=False)
-    """What only a TFLite file says."""
+    limits: Limits = field(default=DEFAULT_LIMITS, repr=False)
     producer: str = ""
-    is_unmarked: bool = False
-    """Whether an HDF5 file has nothing that only Keras writes: it may be anybody's."""
-    is_empty: bool = False
-    """Whether an HDF5 file holds no object at all."""
+    keras: KerasFile | None = field(default=None, repr=False)
+    tflite: TFLiteFile | None = field(default=None, repr=False)
 
     @property
     def graph(self) -> Graph:

@@ -20,11 +20,6 @@ def _table() -> dict[str, Any]:
     return found
 
 
-def schema_release() -> str:
-    """The TensorFlow whose schema this is."""
-    return str(_table()["tensorflow"])
-
-
 def operator_name(number: int) -> str | None:
     """The built-in operator's name, such as ``CONV_2D``; None for a number that is none's."""
     names = _table()["operators"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from migrator.errors import MigratorError
+from migrator.errors import MigratorError, first_few
 from migrator.inspection.folder import CheckpointFacts, Folder
-from migrator.inspection.folder_files import FingerprintFacts, FolderFile, KerasFacts
+from migrator.inspection.folder_files import FingerprintFacts, FolderFile, KerasMetadata
 from migrator.model.model import Signature
 from migrator.model.tensors import LazyTensor
 from migrator.report.escape import shown, size
@@ -97,10 +97,12 @@ def _checkpoint_lines(facts: CheckpointFacts) -> list[str]:
     if facts.copies:
         lines.append(f"{_many(facts.copies, 'tensor')} for copies that the graph does not use")
     if facts.without_value:
-        lines.append(f"no value in it: {_some(facts.without_value)}")
+        lines.append(f"no value in it: {first_few(facts.without_value, _NAMED, shown)}")
     if facts.without_variable:
         count = _many(len(facts.without_variable), "key")
-        lines.append(f"{count} that no variable takes: {_some(facts.without_variable)}")
+        lines.append(
+            f"{count} that no variable takes: {first_few(facts.without_variable, _NAMED, shown)}"
+        )
     return lines
 
 
@@ -118,7 +120,7 @@ def _file_lines(files: Sequence[FolderFile]) -> list[str]:
     return lines
 
 
-def _keras_lines(facts: KerasFacts) -> list[str]:
+def _keras_lines(facts: KerasMetadata) -> list[str]:
     lines = [shown(facts.root) + (f", Keras {shown(facts.version)}" if facts.version else "")]
     classes = [f"{shown(name)} {count:,}" for name, count in facts.classes.items()]
     more = f" and {len(classes) - _CLASSES} more" if len(classes) > _CLASSES else ""
@@ -136,11 +138,6 @@ def _fingerprint_lines(facts: FingerprintFacts) -> list[str]:
         if matches is not None:
             lines.append(f"{name} {'is' if matches else 'is not'} the file that it was made of")
     return lines
-
-
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
-    return ", ".join(map(shown, names[:_NAMED])) + more
 
 
 def folder_json(folder: Folder) -> Json:
@@ -187,7 +184,7 @@ def _fingerprint_json(facts: FingerprintFacts | None) -> Json | None:
     }
 
 
-def _keras_json(facts: KerasFacts | None) -> Json | None:
+def _keras_json(facts: KerasMetadata | None) -> Json | None:
     if facts is None:
         return None
     return {"version": facts.version, "root": facts.root, "classes": dict(facts.classes)}

@@ -6,11 +6,11 @@ from typing import Any
 
 from migrator.inspection.node import NodeDetail, TensorEnd
 from migrator.inspection.parts import Parts
-from migrator.inspection.tree import Scope
+from migrator.inspection.tree import Scope, largest_children
 from migrator.inspection.weight_list import ListedWeight
 from migrator.model.tensors import FileSpan
 from migrator.report.attribute_values import attribute_json
-from migrator.report.weight_files import SavedWeights
+from migrator.report.weight_files.saving import SavedWeights
 
 Json = dict[str, Any]
 _CHILDREN = 1000
@@ -53,17 +53,6 @@ def tree_json(root: Scope) -> Json:
         return found
 
     return one(root)
-
-
-def largest_children(scope: Scope, most: int) -> list[Scope]:
-    """Up to ``most`` children, the largest, in the order of the graph."""
-    if len(scope.children) <= most:
-        return list(scope.children)
-    by_size = sorted(
-        range(len(scope.children)),
-        key=lambda at: (-scope.children[at].bytes, -scope.children[at].nodes, at),
-    )
-    return [scope.children[at] for at in sorted(by_size[:most])]
 
 
 def node_json(node: NodeDetail) -> Json:

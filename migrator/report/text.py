@@ -75,11 +75,11 @@ def headline(summary: Summary) -> str:
 def _kind(summary: Summary) -> str:
     """The format in words, with what its content makes of it."""
     form = summary.source.format
-    if summary.is_unmarked:
+    if summary.keras is not None and summary.keras.is_unmarked:
         return _UNMARKED
     if not summary.meta_graphs:
         return _WEIGHTS_ALONE.get(form) or _FORMATS.get(form, form)
-    meta, base = summary.meta_graphs[0], form.removesuffix("_text")
+    meta, base = summary.meta_graphs[0], summary.source.kind
     kind = _FORMATS.get(base, base)
     version = meta.tensorflow_version or ""
     if base == "graph_def":

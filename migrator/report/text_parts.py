@@ -7,14 +7,13 @@ from collections.abc import Iterator, Sequence
 
 from migrator.inspection.node import Consumer, NodeDetail, TensorEnd
 from migrator.inspection.parts import Parts
-from migrator.inspection.tree import Scope
+from migrator.inspection.tree import Scope, largest_children
 from migrator.inspection.weight_list import ListedWeight
 from migrator.model.tensors import LazyTensor
 from migrator.report.attribute_values import shown_attribute
 from migrator.report.escape import shown, size
-from migrator.report.json_parts import largest_children
 from migrator.report.table import table
-from migrator.report.weight_files import SavedWeights
+from migrator.report.weight_files.saving import SavedWeights
 
 _CHILDREN = 20
 """Scopes of one parent that are listed: the largest."""

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from migrator.errors import first_few
 from migrator.inspection.tflite_facts import QuantizedEnd, TFLiteFacts
 from migrator.model.tflite import TensorAbout
 from migrator.report.escape import shown, size
@@ -135,8 +136,7 @@ def _metadata(facts: TFLiteFacts) -> str:
         lines.append(f"  entries: {', '.join(names[:_NAMES])}")
     if file.associated_files:
         names = [f"{shown(name)} ({size(count)})" for name, count in file.associated_files.items()]
-        more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
-        lines.append(f"  files on its end: {', '.join(names[:_NAMES])}{more}")
+        lines.append(f"  files on its end: {first_few(names, _NAMES, str)}")
     return "\n".join(["Metadata", *lines]) if lines else ""
 
 

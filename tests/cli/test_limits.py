@@ -53,6 +53,16 @@ def test_a_wrong_value_is_one_clear_error(text: str, capsys: Capture) -> None:
     assert len(done.err.splitlines()) == 1
 
 
+def test_the_checkpoint_beside_a_model_keeps_to_the_same_bounds(capsys: Capture) -> None:
+    model = sample("tf1.15.5/sm_variables").path
+    few = ("--limit", "variables=1")
+    done = run(capsys, "inspect", model, "--format", "json", *few)
+    assert done.code == 0
+    assert "the limit is 1; if you trust it: --limit variables=" in done.out
+    done = run(capsys, "inspect", model, "--weights", *few)
+    assert (done.code, done.out, "the limit is 1" in done.err) == (2, "", True)
+
+
 def test_sizes_have_units_and_names_may_have_dashes(capsys: Capture, tmp_path: Path) -> None:
     path = tmp_path / "m.gz"
     path.write_bytes(gzip.compress(MLP.read_bytes()))

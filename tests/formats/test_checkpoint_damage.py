@@ -61,7 +61,7 @@ def test_every_truncation_of_an_index_is_an_error(file: Path) -> None:
     data = file.read_bytes()
     step = 1 if len(data) < 1500 else 7
     for length in range(0, len(data), step):
-        with pytest.raises(FormatError, match="does not end as a checkpoint's index"):
+        with pytest.raises(FormatError, match="does not end as a checkpoint's table"):
             opened(data[:length])
 
 

@@ -9,10 +9,11 @@ import pytest
 
 from migrator.errors import UnsupportedFormat
 from migrator.formats.load import load
-from migrator.inspection.summary import VARIABLE_OPS, summarize
+from migrator.inspection.summary import summarize
 from migrator.model.dtypes import DType
 from migrator.model.graph import Graph
 from migrator.model.tensors import LazyTensor, Shape
+from migrator.ops.state import VARIABLE_OPS
 from migrator.report import json_v1
 from tests.corpus import PROTOBUF, SAVED, Sample
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from migrator.errors import FormatError, LimitError, MigratorError
+from migrator.formats import magic
 from migrator.formats.keras import archive as archives
-from migrator.formats.keras import facts as reader
 from migrator.formats.keras.dangers import find_dangers
 from migrator.formats.keras.facts import KerasLayer, KerasTensor, keras_model_facts
 from tests.corpus import KERAS, Sample
@@ -193,7 +193,7 @@ def test_other_files(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"no model")
     with pytest.raises(FormatError, match="neither HDF5 nor a zip"):
         keras_model_facts(tmp_path / "a")
-    (tmp_path / "b").write_bytes(reader.HDF5_MAGIC + b"\0" * 100)
+    (tmp_path / "b").write_bytes(magic.HDF5 + b"\0" * 100)
     with pytest.raises(FormatError, match="as HDF5"):
         keras_model_facts(tmp_path / "b")
     (tmp_path / "c").write_bytes(b"PK\x03\x04" + b"\0" * 100)

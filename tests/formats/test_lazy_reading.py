@@ -15,8 +15,8 @@ from migrator.errors import FormatError, LimitError
 from migrator.formats import graph_def
 from migrator.formats.load import load
 from migrator.formats.messages import SPAN_FIELD
-from migrator.formats.skeleton import INLINE, Spans
 from migrator.formats.sniff import sniff
+from migrator.formats.spans import INLINE, Spans
 from migrator.inspection.summary import summarize
 from migrator.limits import DEFAULT_LIMITS, Limits
 from migrator.model.tensors import LazyBytes, LazyTensor

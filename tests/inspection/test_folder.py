@@ -11,11 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from migrator.errors import MigratorError
+from migrator.errors import LimitError, MigratorError
 from migrator.formats.load import load
 from migrator.inspection.folder import Folder, describe_folder
 from migrator.inspection.joined import variable_values
 from migrator.inspection.summary import Summary, summarize
+from migrator.inspection.weights import weights
+from migrator.limits import Limits
 from migrator.report.json_v1 import inspect_result
 from migrator.report.text import inspect_text
 from tests import handmade, tables, wire
@@ -63,6 +65,17 @@ def test_every_variable_of_a_fixture_has_its_key(item: Sample) -> None:
     if item.record.get("checkpoint"):
         taken = {*facts.by_node.values(), *facts.without_variable}
         assert taken <= item.record["checkpoint"].keys()
+
+
+def test_the_checkpoint_keeps_to_the_limits_that_the_model_was_loaded_with() -> None:
+    bound = Limits(variables=1)
+    model = load(VARIABLES, limits=bound)
+    assert model.limits == bound
+    summary = summarize(model)
+    assert summary.folder is not None and summary.folder.checkpoint is None
+    assert any("the limit is 1" in warning for warning in summary.warnings)
+    with pytest.raises(LimitError, match="the limit is 1"):
+        weights(model)
 
 
 def asset(name: str, tensor: str = "path:0") -> bytes:

@@ -7,12 +7,12 @@ import pytest
 from migrator.errors import MigratorError, NeedsDecision, UsageError
 from migrator.formats.messages import message_class
 from migrator.inspection.endpoints import find_endpoints
-from migrator.inspection.summary import VARIABLE_OPS
 from migrator.migration.naming import is_usable
 from migrator.migration.plan import PREDICT
 from migrator.migration.planning import plan
 from migrator.migration.storage.tables import KINDS
 from migrator.model.model import Model
+from migrator.ops.state import VARIABLE_OPS
 from tests import wire
 from tests.corpus import HUB, META, SAVED, Sample, sample
 from tests.handmade import (

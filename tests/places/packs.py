@@ -102,3 +102,9 @@ def zeros_deflated(count: int) -> bytes:
     piece = bytes(1 << 20)
     parts = [packer.compress(piece) for _ in range(count >> 20)]
     return b"".join([*parts, packer.flush()])
+
+
+def put(folder: Path, data: bytes, name: str = "model.pb") -> Path:
+    path = folder / name
+    path.write_bytes(data)
+    return path

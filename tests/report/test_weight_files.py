@@ -22,7 +22,7 @@ from migrator.formats.tensors import constant_tensor
 from migrator.inspection.weights import weights
 from migrator.model.dtypes import DType, dtype_named
 from migrator.model.tensors import LazyTensor, Shape
-from migrator.report.weight_files import SavedWeights, save_weights
+from migrator.report.weight_files.saving import SavedWeights, save_weights
 from tests import handmade, wire
 from tests.strategies import arrays
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from migrator.errors import FormatError
-from migrator.formats.skeleton import Window
+from migrator.formats.window import Window
 from migrator.formats.wire import (
     END_GROUP,
     FIXED32,

@@ -9,11 +9,11 @@ from migrator.auditing.callgraph.calls import Named, functions_named, interfaces
 from migrator.auditing.contents.bodies import Body, Place
 from migrator.model.graph import Function, Node, index_nodes
 from migrator.model.tensors import TensorRef, TensorSpec
+from migrator.ops.state import ASSIGN_OPS, variable_name
 
 MOST_CALLERS = 32
 LOOPS = frozenset({"StatelessWhile", "While"})
 VARIABLES = frozenset({"Variable", "VariableV2"})
-_ASSIGNS = frozenset({"Assign", "AssignVariableOp"})
 _KEEP = frozenset(
     """
     Assign AssignVariableOp DestroyResourceOp Identity ReadVariableOp VarIsInitializedOp
@@ -114,7 +114,7 @@ class Lookup:
         if found is None:
             found = self._assigned[id(body)] = {}
             for node in body.nodes:
-                if node.op in _ASSIGNS and len(inputs := self.data(node)) > 1:
+                if node.op in ASSIGN_OPS and len(inputs := self.data(node)) > 1:
                     found.setdefault(TensorRef.parse(inputs[0]).node, []).append(inputs[1])
         return found.get(variable, ())
 
@@ -125,14 +125,14 @@ class Lookup:
                 for other in group:
                     self._count(other)
         is_lent = variable.op not in VARIABLES and variable.name in self._lent.get(id(body), ())
-        return self._variables[id(body.meta), _shared_name(variable)] == 1 and not is_lent
+        return self._variables[id(body.meta), variable_name(variable)] == 1 and not is_lent
 
     def _count(self, body: Body) -> None:
         handles = set()
         for node in body.nodes:
             if node.op in VARIABLES or node.op == "VarHandleOp":
                 handles.add(node.name)
-                self._variables[id(body.meta), _shared_name(node)] += 1
+                self._variables[id(body.meta), variable_name(node)] += 1
         if handles:
             self._lent[id(body)] = handles & {
                 TensorRef.parse(text).node
@@ -140,11 +140,6 @@ class Lookup:
                 if node.op not in _KEEP
                 for text in self.data(node)
             }
-
-
-def _shared_name(variable: Node) -> str:
-    name = variable.attrs.get("shared_name")
-    return name.decode("utf-8", "replace") if isinstance(name, bytes) and name else variable.name
 
 
 def _passed_on(function: Function) -> frozenset[int]:

@@ -25,6 +25,7 @@ from migrator.auditing.strings.parts import (
     stays_inside,
 )
 from migrator.graph.wiring import Wiring
+from migrator.ops.state import ASSIGN_OPS
 
 if TYPE_CHECKING:
     from migrator.auditing.subject import Subject
@@ -52,7 +53,6 @@ _PASS_ON = frozenset(
     StridedSlice Switch Transpose Unpack
     """.split()
 )
-_ASSIGN = frozenset({"Assign", "AssignVariableOp"})
 _MOST_CONSUMERS = 2000
 
 
@@ -155,7 +155,7 @@ class Checkpoints:
         while stack:
             for consumer in wiring.consumers[stack.pop()]:
                 op = wiring.nodes[consumer].op
-                if consumer in seen or op in _ASSIGN:
+                if consumer in seen or op in ASSIGN_OPS:
                     continue
                 if op not in _PASS_ON or len(seen) > _MOST_CONSUMERS:
                     return False

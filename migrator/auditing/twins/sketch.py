@@ -12,9 +12,9 @@ from migrator.auditing.subject import Subject
 from migrator.auditing.twins.structure import graph_hash, text_hash
 from migrator.errors import MigratorError
 from migrator.formats.checkpoint import Checkpoint
-from migrator.inspection.summary import VARIABLE_OPS
 from migrator.model.dtypes import DType
 from migrator.model.tensors import LazyTensor, Shape
+from migrator.ops.state import VARIABLE_OPS
 from migrator.places.source import ByteSource
 
 NO_WEIGHTS = "none"

@@ -89,6 +89,7 @@ def read_index(source: ByteSource, limits: Limits) -> Index:
             partitioned.append(key)
         if not len(tensors) & 0xFFF:
             limits.check("variables", len(tensors), where=source.name)
+    limits.check("variables", len(tensors), where=source.name)
     slices: dict[bytes, Entry] = {}
     for key in partitioned:
         for extents in tensors[key].slices:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from migrator.errors import FormatError, MigratorError
+from migrator.errors import FormatError, MigratorError, first_few
+from migrator.formats.magic import TABLE_END
 from migrator.model.model import Model
 from migrator.places.place import LocalPlace, Place
 
@@ -15,13 +16,13 @@ _STATE_BYTES = 1 << 20
 _LATEST = re.compile(rb'^\s*model_checkpoint_path\s*:\s*"((?:[^"\\\n]|\\.)*)"', re.MULTILINE)
 _ESCAPE = re.compile(rb"\\([0-7]{1,3}|x[0-9A-Fa-f]{1,2}|.)")
 _PLAIN = {b"n": b"\n", b"r": b"\r", b"t": b"\t"}
-_META = re.compile(r"(.+)\.meta(?:\.pbtxt|\.txt)?", re.DOTALL)
-_SHARD = re.compile(r"(?P<prefix>.+)\.data-\d{5,}-of-\d{5,}\Z", re.DOTALL)
+META = re.compile(r"(?P<prefix>.+)\.meta(?:\.pbtxt|\.txt)?", re.DOTALL)
+"""A MetaGraph that a Saver wrote beside a checkpoint; to be matched whole."""
+SHARD = re.compile(r"(?P<prefix>.+)\.data-\d{5,}-of-\d{5,}\Z", re.DOTALL)
 OLD_SHARD = re.compile(
     r"(?P<prefix>.+(?<!\.data))-(?P<shard>\d{5}|\?{5})-of-(?P<count>\d{5})\Z", re.DOTALL
 )
 """A file of a sharded version 1 checkpoint, or the pattern that stands for all of them."""
-_TABLE_END = bytes.fromhex("57fb808b247547db")
 _LOOKED_AT = 64
 """So many files of a folder are looked into, to find a checkpoint that no name tells of."""
 
@@ -58,8 +59,8 @@ def checkpoint_prefix(model: Model) -> Path | None:
 
 def _before_meta(name: str) -> str:
     """``model.ckpt-7`` of ``model.ckpt-7.meta``, empty for other names."""
-    found = _META.fullmatch(name)
-    return found[1] if found else ""
+    found = META.fullmatch(name)
+    return found["prefix"] if found else ""
 
 
 def index_of(prefix: Place) -> Place:
@@ -68,14 +69,14 @@ def index_of(prefix: Place) -> Place:
 
 def is_shard_of(name: str, prefix: str) -> bool:
     """Whether ``name`` is a shard, of either version, of the checkpoint called ``prefix``."""
-    found = OLD_SHARD.match(name) or _SHARD.match(name)
+    found = OLD_SHARD.match(name) or SHARD.match(name)
     return found is not None and found["prefix"] == prefix
 
 
 def tell_lone_shard(place: Place) -> None:
     """Raise FormatError where a file that nothing reads has the name of a checkpoint's data, and
     what says where which variable lies in it is missing."""
-    found = _SHARD.match(place.base)
+    found = SHARD.match(place.base)
     if found is None or index_of(place.sibling(found["prefix"])).is_file():
         return
     index = ascii(f"{found['prefix']}.index")[1:-1]
@@ -137,7 +138,7 @@ def old_prefix(place: Place) -> Place:
 def index_for(place: Place) -> Place | None:
     """The file that ``place`` means as a PREFIX or as the name of a shard: an index, or the first
     shard of version 1. None for others."""
-    shard = _SHARD.match(place.base)
+    shard = SHARD.match(place.base)
     if shard is not None:
         index = place.sibling(f"{shard['prefix']}.index")
         return index if index.is_file() else None
@@ -177,10 +178,8 @@ def _only(folder: Place, files: list[str]) -> Place:
     """The one file, or FormatError where there are several."""
     if len(files) == 1:
         return folder.child(files[0])
-    shown = ", ".join(ascii(name) for name in files[:5])
-    more = f" and {len(files) - 5} more" if len(files) > 5 else ""
     raise FormatError(
-        f"is a folder of several checkpoints: {shown}{more}",
+        f"is a folder of several checkpoints: {first_few(files)}",
         where=str(folder),
         hint="name one of them",
     )
@@ -189,10 +188,10 @@ def _only(folder: Place, files: list[str]) -> Place:
 def _is_table(folder: Place, name: str) -> bool:
     try:
         place = folder.child(name)
-        if not place.is_file() or place.size() < len(_TABLE_END):
+        if not place.is_file() or place.size() < len(TABLE_END):
             return False
         source = place.open()
-        return source.read(source.size - len(_TABLE_END), len(_TABLE_END)) == _TABLE_END
+        return source.read(source.size - len(TABLE_END), len(TABLE_END)) == TABLE_END
     except MigratorError:
         return False
 

@@ -11,7 +11,6 @@ from typing import Any
 from migrator.errors import FormatError, MigratorError, NoSuchTensor
 from migrator.formats.checkpoint.entries import Entry, Index, VersionOne, key_bytes, read_index
 from migrator.formats.checkpoint.locate import first_file, index_of, old_prefix
-from migrator.formats.checkpoint.lookup import Table
 from migrator.formats.checkpoint.object_graph import (
     OBJECT_GRAPH_KEY,
     CheckpointObjects,
@@ -28,6 +27,7 @@ from migrator.formats.checkpoint.regions import (
 )
 from migrator.formats.checkpoint.shards import Shards
 from migrator.formats.checkpoint.stored import ShardValues
+from migrator.formats.checkpoint.table import Table
 from migrator.formats.checkpoint.table_values import TableValues
 from migrator.formats.checkpoint.values import Values
 from migrator.formats.checkpoint.version1 import (

@@ -15,8 +15,8 @@ from migrator.formats.checkpoint.values import (
     check_size,
     fixed_lengths,
     little,
-    shaped,
 )
+from migrator.formats.tensors import shaped
 from migrator.limits import Limits
 from migrator.model.tensors import FileSpan, Shape
 

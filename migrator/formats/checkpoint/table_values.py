@@ -9,15 +9,15 @@ from typing import Any, NamedTuple
 from migrator.errors import FormatError, MigratorError
 from migrator.formats.checkpoint.crc32c import crc32c, masked
 from migrator.formats.checkpoint.entries import Entry
-from migrator.formats.checkpoint.lookup import Found, Table
+from migrator.formats.checkpoint.table import Found, Table
 from migrator.formats.checkpoint.values import (
     array_bytes,
     check_size,
     fixed_lengths,
     little,
-    shaped,
 )
 from migrator.formats.checkpoint.version1 import decoded, table_key
+from migrator.formats.tensors import shaped
 from migrator.formats.wire import LENGTH, VARINT, read_varint
 from migrator.limits import Limits
 from migrator.model.tensors import FileSpan

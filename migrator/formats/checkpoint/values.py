@@ -70,15 +70,6 @@ def little(raw: Any, entry: Entry, where: str) -> Any:
     return raw.view(stored).astype(kind, copy=False)
 
 
-def shaped(array: Any, shape: tuple[int, ...], where: str) -> Any:
-    try:
-        return array.reshape(shape)
-    except ValueError as error:  # more dimensions, or larger ones, than numpy has
-        raise FormatError(
-            f"its shape is none that an array can have: {error}", where=where
-        ) from None
-
-
 def fixed_lengths(lengths: list[int]) -> bytes:
     """The lengths of strings in the form that is checksummed: four bytes each, eight for those
     past them."""

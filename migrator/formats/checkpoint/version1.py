@@ -20,8 +20,8 @@ from migrator.formats.checkpoint.entries import (
     read_extents,
 )
 from migrator.formats.checkpoint.locate import OLD_SHARD
-from migrator.formats.checkpoint.lookup import Table
 from migrator.formats.checkpoint.regions import Extents, elements, resolved, slice_key, whole
+from migrator.formats.checkpoint.table import Table
 from migrator.formats.messages import message_class
 from migrator.formats.tensors import listed_values
 from migrator.limits import Limits

@@ -10,7 +10,6 @@ from typing import TypeAlias
 from migrator.errors import LimitError
 from migrator.formats.hdf5.types import ElementType
 
-MAGIC = b"\x89HDF\r\n\x1a\n"
 Attribute: TypeAlias = "str | int | tuple[str, ...]"
 
 PLAIN_ATTRIBUTES = (

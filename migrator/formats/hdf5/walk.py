@@ -19,15 +19,14 @@ from migrator.formats.hdf5.heap import REFERENCE, Heap
 from migrator.formats.hdf5.pages import UNDEFINED, Pages
 from migrator.formats.hdf5.tree import (
     LISTED_ATTRIBUTES,
-    MAGIC,
     PLAIN_ATTRIBUTES,
     Attribute,
     Dataset,
     Group,
     Link,
-    Soft,
 )
 from migrator.formats.hdf5.types import ElementType, element_type
+from migrator.formats.magic import HDF5
 from migrator.limits import Limits
 from migrator.places.source import ByteSource
 
@@ -64,15 +63,11 @@ def walk(source: ByteSource, limits: Limits) -> Hdf5File:
         raise error if error.where else error.at(source.name) from None
 
 
-def is_hdf5(source: ByteSource) -> bool:
-    return _start(source) is not None
-
-
 def _start(source: ByteSource) -> int | None:
     """Where the file begins: at byte 0, 512, 1,024, 2,048, ..."""
     start = 0
-    while start + len(MAGIC) <= source.size:
-        if source.read(start, len(MAGIC)) == MAGIC:
+    while start + len(HDF5) <= source.size:
+        if source.read(start, len(HDF5)) == HDF5:
             return start
         start = start * 2 or _FIRST_BLOCK
     return None
@@ -211,7 +206,7 @@ class _Walk:
             return data
 
         name = part(sizes[0]).partition(b"\0")[0].decode("utf-8", "replace")
-        if not is_known(name):
+        if not _is_known(name):
             return None
         if version not in (1, 2, 3) or (version > 1 and flags):
             raise NotPlain("attributes of another form")
@@ -310,7 +305,7 @@ class _Walk:
         )
 
 
-def is_known(attribute: str) -> bool:
+def _is_known(attribute: str) -> bool:
     """Whether an attribute of that name is read."""
     return attribute in PLAIN_ATTRIBUTES or attribute.rstrip("0123456789") in LISTED_ATTRIBUTES
 
@@ -358,12 +353,5 @@ def _fill(body: bytes) -> bytes:
     return b""
 
 
-def _unreadable(why: str, source: ByteSource) -> FormatError:
-    return FormatError(f"cannot be read as HDF5: {why}", where=source.name)
-
-
 def _said(error: Exception) -> str:
     return error.what if isinstance(error, MigratorError) else "is cut off"
-
-
-__all__ = ["MOST_TEXT", "Hdf5File", "NotPlain", "Soft", "is_hdf5", "is_known", "trimmed", "walk"]

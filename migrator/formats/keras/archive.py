@@ -19,7 +19,6 @@ from migrator.places.python_file import SourceFile
 from migrator.places.source import ByteSource
 
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
-ZIP_MAGIC = b"PK\x03\x04"
 _END = b"PK\x05\x06"
 _END_64 = b"PK\x06\x07"
 _END_ROOM = 22 + 0xFFFF

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from migrator.errors import FormatError, MigratorError
-from migrator.formats.hdf5.tree import MAGIC, Dataset, External, Group, visit
+from migrator.formats.hdf5.tree import Dataset, External, Group, visit
 from migrator.formats.keras.archive import CONFIG, METADATA, KerasArchive, keras_archive
 from migrator.formats.keras.config import (
     body_of,
@@ -29,10 +29,10 @@ from migrator.formats.keras.config import (
     text_of,
 )
 from migrator.formats.keras.dangers import KerasDanger, find_dangers, find_training_dangers
+from migrator.formats.magic import HDF5
 from migrator.limits import DEFAULT_LIMITS, Limits
 from migrator.places.source import ByteSource
 
-HDF5_MAGIC = MAGIC
 _WEIGHTS = ".weights.h5"
 _FIRST_BLOCK = 512
 _ZIP_END = 22 + 0xFFFF
@@ -125,9 +125,9 @@ def keras_formats(path: str) -> tuple[str, ...]:
         with open(path, "rb") as file:
             size = file.seek(0, os.SEEK_END)
             start = 0
-            while start + len(HDF5_MAGIC) <= size:
+            while start + len(HDF5) <= size:
                 file.seek(start)
-                if file.read(len(HDF5_MAGIC)) == HDF5_MAGIC:
+                if file.read(len(HDF5)) == HDF5:
                     found.append("keras_h5")
                     break
                 start = start * 2 or _FIRST_BLOCK

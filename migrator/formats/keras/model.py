@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from migrator.errors import FormatError, UnsupportedFormat
+from migrator.errors import FormatError, UnsupportedFormat, first_few
 from migrator.formats.hdf5.headers import NotPlain
 from migrator.formats.hdf5.tree import Dataset
 from migrator.formats.hdf5.values import lazy_tensor
@@ -14,6 +14,7 @@ from migrator.formats.keras.config import parsed, text_of
 from migrator.formats.keras.graph import layer_graph
 from migrator.formats.keras.weights import find_weights
 from migrator.limits import Limits
+from migrator.model.keras import KerasFile
 from migrator.model.model import MetaGraph, Model, Source
 from migrator.model.tensors import LazyTensor
 from migrator.places.source import ByteSource
@@ -48,11 +49,11 @@ def read_h5(source: ByteSource, limits: Limits) -> Model:
         source=Source(path=source.name, bytes=source.size, format="keras_h5"),
         meta_graphs=graph,
         variables=held.variables,
-        owners=held.owners,
         warnings=(*file.warnings, *more, *held.warnings),
-        is_unmarked=held.is_unmarked,
-        is_empty=not file.root.links,
         producer=_producer(version, _first(said, "backend")),
+        keras=KerasFile(
+            owners=held.owners, is_unmarked=held.is_unmarked, is_empty=not file.root.links
+        ),
     )
 
 
@@ -97,9 +98,9 @@ def read_zip(source: ByteSource, limits: Limits) -> Model:
         source=Source(path=source.name, bytes=source.size, format="keras_zip"),
         meta_graphs=graph,
         variables=variables,
-        owners=owners,
         warnings=(*more, *warnings),
         producer=_producer(version, ""),
+        keras=KerasFile(owners=owners),
     )
 
 
@@ -152,10 +153,8 @@ def _held(
             owners[weight.name] = weight.layer
     warnings = list(found.warnings)
     if odd:
-        more = f" and {len(odd) - _SHOWN:,} more" if len(odd) > _SHOWN else ""
-        shown = ", ".join(odd[:_SHOWN])
         are = "data sets are no tensors" if len(odd) > 1 else "data set is no tensor"
-        warnings.append(f"{len(odd):,} {are} and left out: {shown}{more}")
+        warnings.append(f"{len(odd):,} {are} and left out: {first_few(odd, _SHOWN, str)}")
     if gone:
         warnings.append(
             f"the values of {gone:,} weight{'s lie' if gone > 1 else ' lies'} outside of the file"

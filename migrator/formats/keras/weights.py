@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from migrator.errors import first_few
 from migrator.formats.hdf5.tree import Dataset, External, Group, find, visit
 from migrator.formats.keras.names import CONTAINERS, numbered_weights
 
@@ -12,6 +13,7 @@ _WHOLE = "model_weights"
 _TOP = "top_level_model_weights"
 _MARKS = ("backend", "keras_version", "model_config", "nb_layers", "training_config")
 _OFTEN = 256
+_SHOWN = 3
 _OPTIMIZERS = ("optimizer_weights", "optimizer", "_optimizer")
 
 
@@ -112,9 +114,8 @@ def _groups(root: Group) -> Iterator[Group]:
 
 
 def _counted(paths: list[str]) -> str:
-    shown = ", ".join(ascii(path)[:100] for path in paths[:3])
-    more = f" and {len(paths) - 3:,} more" if len(paths) > 3 else ""
-    return f"{len(paths):,} link{'s lead' if len(paths) > 1 else ' leads'} ({shown}{more})"
+    lead = "links lead" if len(paths) > 1 else "link leads"
+    return f"{len(paths):,} {lead} ({first_few(paths, _SHOWN)})"
 
 
 def _listed(
@@ -149,9 +150,8 @@ def _listed(
             else:
                 missing.append(f"{layer}/{name}")
     if missing:
-        shown = ", ".join(ascii(name)[:100] for name in missing[:3])
-        more = f" and {len(missing) - 3:,} more" if len(missing) > 3 else ""
-        warnings.append(f"{len(missing):,} of its weights are listed and not there: {shown}{more}")
+        some = first_few(missing, _SHOWN)
+        warnings.append(f"{len(missing):,} of its weights are listed and not there: {some}")
 
 
 def _unique(found: list[StoredWeight]) -> Iterator[StoredWeight]:

@@ -10,9 +10,9 @@ import re
 from collections.abc import Callable
 
 from migrator.formats.messages import SPAN_FIELD
-from migrator.formats.skeleton import INLINE
+from migrator.formats.spans import INLINE
 from migrator.formats.textual.faults import Fault, check_text, misfit, twice, unclosed, wanted
-from migrator.formats.textual.numbers import packed
+from migrator.formats.textual.runs import Runs
 from migrator.formats.textual.scan import (
     CLOSE,
     END,
@@ -44,11 +44,6 @@ _FIELD = re.compile(
     rb'"([^"\\\n]{0,1000})"WS(?!["\'#\s])|(-?[.\w][-+.\w]{0,62})(?![-+.\w])WS|([{<])WS)|([{<])WS)'
     rb"|([}>])WS)[,;]?WS".replace(b"WS", _WS)
 )
-_RUN = re.compile(
-    rb"([a-z]\w{0,23}):[ \t]{1,8}[-.\w][-+.\w]{0,62}[ \t\r\n]{1,64}"
-    rb"(?:\1:[ \t]{1,8}[-.\w][-+.\w]{0,62}[ \t\r\n]{1,64}){3,4096}"
-)
-_ITEMS = re.compile(rb"[-+.\w, \t\r\n]*")
 _PART = rb"[^{}<>\[\]\"'#]{0,120}(?:\"[^\"\\\n]{0,64}\"[^{}<>\[\]\"'#]{0,64})?"
 _BLOCK = _PART
 for _times in (b"{0,6}", b"{0,2}", b"?"):
@@ -81,9 +76,8 @@ class Reader:
         self._mark = mark
         self._room = room
         self._kept = 0
+        self._runs = Runs(scanner)
         self._blocks: dict[tuple[Entry, bytes], bytes] = {}
-        self._singly = 0
-        """Up to here in the file, numbers are read one by one: a run of them holds an odd one."""
 
     def read(self, message: Table, close: bytes = b"") -> bytearray:
         """The encoding of ``message``, whose text begins where the scanner is and goes to
@@ -104,7 +98,10 @@ class Reader:
         self, table: Table, out: bytearray, close: bytes, depth: int, listed: bool = False
     ) -> None:
         """Append the fields of a message to ``out``, up to and past its closing bracket, and past
-        a separator unless it is ``listed``."""
+        a separator unless it is ``listed``.
+
+        One loop with its state in locals: a call for each field would cost as much as the field.
+        """
         scan = self._scan
         if depth > self._limits.depth:
             deep = f"messages nested deeper than {self._limits.depth}"
@@ -132,7 +129,7 @@ class Reader:
                         least = _keep_header(out)
                         counted = min(counted, len(out))
                 if dropped or self._mark is None:
-                    found = self._run(entries, data, pos, None if dropped else out)
+                    found = self._runs.fields(entries, data, pos, None if dropped else out)
                     if found != pos:
                         pos = found
                         continue
@@ -353,7 +350,7 @@ class Reader:
             else:
                 if byte == 91 and entry is UNKNOWN:
                     scan.fault("a value")
-                self._items(entry, out, dropped)
+                self._runs.items(entry, None if dropped else out)
                 at = scan.base + scan.pos
                 word = scan.word()
                 if entry.what != ANYTHING and not (dropped and entry.what == NUMBER):
@@ -371,55 +368,6 @@ class Reader:
             scan.pos += 1
         scan.behind()
         return not dropped
-
-    def _items(self, entry: Entry, out: bytearray, dropped: bool) -> None:
-        """Append as many plain numbers of a list as the window has, up to behind a comma."""
-        scan = self._scan
-        if not (dropped or entry.packs) or scan.base + scan.pos < self._singly:
-            return
-        found = _ITEMS.match(scan.data, scan.pos)
-        assert found is not None
-        cut = scan.data.rfind(b",", scan.pos, found.end())
-        if cut < 0:
-            return
-        text = scan.data[scan.pos : cut]
-        words = text.split(b",")
-        try:
-            if any(len(word.split()) != 1 for word in words):
-                raise ValueError
-            if not dropped:
-                payload = packed(entry.kind, [word.strip() for word in words], text)
-                out += entry.packs + varint(len(payload)) + payload
-        except ValueError:
-            self._singly = scan.base + cut
-            return
-        scan.pos = cut + 1
-        scan.skip()
-
-    def _run(
-        self, entries: dict[bytes, Entry], data: bytes, pos: int, out: bytearray | None
-    ) -> int:
-        """Take a run of ``NAME: NUMBER`` of one name; where it ends. They are left out without
-        ``out``."""
-        if self._scan.base + pos < self._singly:
-            return pos
-        run = _RUN.match(data, pos)
-        if run is None:
-            return pos
-        entry = entries.get(run[1], UNKNOWN)
-        if not entry.repeated:
-            return pos
-        if out is not None and entry is not UNKNOWN:
-            text = run[0]
-            try:
-                if not entry.packs:
-                    raise ValueError
-                payload = packed(entry.kind, text.split()[1::2], text)
-            except ValueError:
-                self._singly = self._scan.base + run.end()
-                return pos
-            out += entry.packs + varint(len(payload)) + payload
-        return run.end()
 
     def _keep(self, count: int) -> None:
         self._kept += count

@@ -10,7 +10,7 @@ from typing import Any
 
 from migrator.errors import FormatError
 from migrator.formats.messages import message_class
-from migrator.formats.skeleton import Payload, Spans
+from migrator.formats.spans import Payload, Spans
 from migrator.formats.textual.faults import Fault
 from migrator.formats.textual.reader import Reader
 from migrator.formats.textual.scan import Scanner

@@ -11,7 +11,7 @@ from typing import Any
 
 from migrator.formats.messages import message_class
 from migrator.formats.nodes import WireAttrs
-from migrator.formats.skeleton import Spans
+from migrator.formats.spans import Spans
 from migrator.formats.tflite.flat import Broken, Flat
 from migrator.formats.tflite.schema import OPERATOR
 from migrator.formats.tflite.subgraphs import OperatorRow

@@ -11,8 +11,8 @@ from migrator.inspection.tracing import Tracer
 from migrator.model.graph import Function, Graph
 from migrator.model.model import MetaGraph
 from migrator.model.tensors import LazyTensor, TensorRef
+from migrator.ops.state import ASSIGN_OPS
 
-_ASSIGNS = frozenset(("Assign", "AssignVariableOp"))
 _CHANGES = frozenset(
     ("AssignAdd", "AssignSub", "AssignAddVariableOp", "AssignSubVariableOp", "ScatterUpdate")
 )
@@ -43,13 +43,13 @@ class Initial:
         functions = _called(meta.graph, at_load)
         self._at_load: dict[str, list[_Assigned]] = {}
         self._ever: dict[str, list[_Assigned]] = {}
-        for function, node in tracer.nodes(_ASSIGNS | _CHANGES):
+        for function, node in tracer.nodes(ASSIGN_OPS | _CHANGES):
             refs = node.data_refs
             target = tracer.origin(function, refs[0]) if len(refs) > 1 else None
             value = tracer.origin(function, refs[1]) if len(refs) > 1 else None
             if target is None or (value is not None and value.node.op in _RESTORES):
                 continue
-            found = _Assigned(function=function, value=refs[1], plain=node.op in _ASSIGNS)
+            found = _Assigned(function=function, value=refs[1], plain=node.op in ASSIGN_OPS)
             if found.plain:
                 self._ever.setdefault(target.node.name, []).append(found)
             runs = node.name in at_load if function is None else function.name in functions

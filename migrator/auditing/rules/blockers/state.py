@@ -15,9 +15,9 @@ from migrator.auditing.rules.blockers.blocking import (
 )
 from migrator.auditing.subject import Subject
 from migrator.formats.checkpoint import checkpoint_prefix
-from migrator.inspection.summary import VARIABLE_OPS
 from migrator.migration.storage.tables import KINDS
 from migrator.model.tensors import TensorRef
+from migrator.ops.state import VARIABLE_OPS
 
 _BARE = ("graph_def", "graph_def_text")
 _FILLERS = (

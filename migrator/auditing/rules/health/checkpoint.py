@@ -13,8 +13,8 @@ from migrator.auditing.rules.listing import MOST_NAMES, first_names
 from migrator.auditing.subject import Subject
 from migrator.errors import MigratorError, UnsupportedFormat
 from migrator.formats.checkpoint import Checkpoint
-from migrator.inspection.summary import VARIABLE_OPS
 from migrator.model.tensors import Shape
+from migrator.ops.state import VARIABLE_OPS
 
 
 @rule(

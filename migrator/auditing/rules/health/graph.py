@@ -10,10 +10,10 @@ from migrator.auditing.finding import Severity
 from migrator.auditing.rule import Issue, rule
 from migrator.auditing.rules.listing import MOST_NAMES, first_names, size_words
 from migrator.auditing.subject import Subject
-from migrator.inspection.summary import VARIABLE_OPS
 from migrator.model.dtypes import DType
 from migrator.model.model import MetaGraph
 from migrator.model.tensors import LazyTensor, Shape, TensorRef
+from migrator.ops.state import VARIABLE_OPS
 
 _FEW_NODES, _FEW_SHARE = 20, 0.1
 """So many dead nodes, and such a share, are worth a finding; or so many bytes in them:"""

@@ -12,9 +12,9 @@ from migrator.errors import MigratorError
 from migrator.model.dtypes import DType
 from migrator.model.graph import Node, index_nodes
 from migrator.model.tensors import LazyTensor, Shape, TensorRef
+from migrator.ops.state import ASSIGN_OPS
 
 _RESTORES = ("RestoreV2", "Restore", "RestoreSlice")
-_ASSIGNS = ("Assign", "AssignVariableOp")
 _COPIES = ("Identity",)
 _MOST_STEPS = 4
 _MOST_NAMES = 64 << 20
@@ -79,7 +79,7 @@ def _filled(body: Body, nodes: Mapping[str, Node]) -> dict[tuple[str, int], Shap
     """(restore op, port) -> shape of the variable that it is assigned to."""
     found: dict[tuple[str, int], Shape] = {}
     for node in body.nodes:
-        if node.op not in _ASSIGNS or node.attrs.get("validate_shape") is False:
+        if node.op not in ASSIGN_OPS or node.attrs.get("validate_shape") is False:
             continue
         refs = node.data_refs
         target = nodes.get(refs[0].node) if len(refs) > 1 else None

@@ -9,9 +9,9 @@ from migrator.auditing.finding import Severity
 from migrator.auditing.rule import Issue, rule
 from migrator.auditing.rules.listing import op_words, plural, summed
 from migrator.auditing.subject import Subject
-from migrator.inspection.summary import VARIABLE_OPS
 from migrator.inspection.vocabulary import LOSS_OPS
 from migrator.migration.passes.residue import SUMMARIES
+from migrator.ops.state import VARIABLE_OPS
 
 OPTIMISERS = ("Apply", "ResourceApply", "SparseApply", "ResourceSparseApply")
 """What ops that take a step of training begin with."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from migrator.formats.load import load
-from migrator.inspection.beside import spare_handles
+from migrator.inspection.spare import spare_handles
 from migrator.inspection.summary import summarize
 from migrator.inspection.tree import scope_tree
 from migrator.inspection.weight_list import list_weights

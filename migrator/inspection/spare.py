@@ -10,10 +10,9 @@ from migrator.model.dtypes import DType
 from migrator.model.graph import Graph, Node
 from migrator.model.model import MetaGraph
 from migrator.model.tensors import Shape, TensorRef
+from migrator.ops.state import ASSIGN_OPS, VARIABLE_OPS
 
 _HANDLE = "VarHandleOp"
-_ALL = frozenset(("Variable", "VariableV2", "AutoReloadVariable", _HANDLE))
-_ASSIGNS = frozenset(("Assign", "AssignVariableOp"))
 _CARE = frozenset(("VarIsInitializedOp", "DisableCopyOnRead", "IsVariableInitialized"))
 _NUMBERED = re.compile(r"_[0-9]+\Z")
 
@@ -24,10 +23,12 @@ def initial_values(nodes: Sequence[Node]) -> frozenset[str]:
     assigns: list[tuple[str, str]] = []
     for node in nodes:
         ops[node.name] = node.op
-        if node.op in _ASSIGNS and len(node.inputs) > 1:
+        if node.op in ASSIGN_OPS and len(node.inputs) > 1:
             assigns.append((_node(node.inputs[0]), _node(node.inputs[1])))
     taken = Counter(
-        value for target, value in assigns if ops.get(value) == "Const" and ops.get(target) in _ALL
+        value
+        for target, value in assigns
+        if ops.get(value) == "Const" and ops.get(target) in VARIABLE_OPS
     )
     if not taken:
         return frozenset()
@@ -74,12 +75,12 @@ def spare_handles(meta: MetaGraph) -> frozenset[str]:
         begins: str | None = None
         for node in () if needed else users.get(name, ()):
             refs = node.data_refs
-            if node.op in _ASSIGNS and begins is None and len(refs) > 1 and refs[0].node == name:
+            if node.op in ASSIGN_OPS and begins is None and len(refs) > 1 and refs[0].node == name:
                 begins = _read_from(graph, refs[1], handles)
                 needed = not begins or begins == name
             elif node.op == "ReadVariableOp":
                 needed = node.name in told or any(
-                    user.op not in _ASSIGNS for user in users.get(node.name, ())
+                    user.op not in ASSIGN_OPS for user in users.get(node.name, ())
                 )
             elif node.op not in _CARE:
                 needed = not filename or all(ref.node != filename for ref in refs)

@@ -1,0 +1,19 @@
+"""What only a Keras file says, or an HDF5 file that may be one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class KerasFile:
+    """What a Keras file says beside its layers and weights."""
+
+    owners: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The layers of those weights whose names do not begin with them: it may keep
+    ``conv_1/kernel`` for its layer ``conv``."""
+    is_unmarked: bool = False
+    """Whether it is HDF5 with nothing in it that only Keras writes: it may be anybody's."""
+    is_empty: bool = False
+    """Whether it is HDF5 that holds no object at all."""

@@ -1,0 +1,19 @@
+"""The ops that stand for a variable, and which variable they mean."""
+
+from __future__ import annotations
+
+from migrator.model.graph import Node
+
+VARIABLE_OPS = frozenset(("Variable", "VariableV2", "VarHandleOp", "AutoReloadVariable"))
+ASSIGN_OPS = frozenset(("Assign", "AssignVariableOp"))
+
+
+def shared_name(node: Node) -> str:
+    """What the resource of a variable's node is called; empty where that is the node's name."""
+    shared = node.attrs.get("shared_name")
+    return shared.decode("utf-8", "replace") if isinstance(shared, bytes) else ""
+
+
+def variable_name(node: Node) -> str:
+    """What names a variable: one resource may have several handles, of one ``shared_name``."""
+    return shared_name(node) or node.name

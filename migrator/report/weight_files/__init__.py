@@ -1,0 +1,1 @@
+"""Weights in files of their own: ``.npz`` and ``.safetensors``."""
