@@ -16,6 +16,7 @@ from migrator.errors import MigratorError
 from migrator.files import temporary_folder
 from migrator.formats.load import model_place
 from migrator.formats.packed import SAVED_MODELS, tell_packing, unpacked_place
+from migrator.formats.sniff import sniff
 from migrator.limits import DEFAULT_LIMITS, Limits
 from migrator.model.model import Source
 from migrator.places.addresses import is_remote
@@ -45,6 +46,14 @@ class Staged:
             text = text.replace(ours, theirs)
         return text
 
+    def rename(self, error: MigratorError) -> None:
+        """Put the user's names into an error."""
+        error.what, error.where = self.told(error.what), self.told(error.where)
+        error.hint = self.told(error.hint)
+        for name in ("options", "blockers", "faults"):
+            if isinstance(values := getattr(error, name, None), tuple):
+                setattr(error, name, tuple(self.told(str(value)) for value in values))
+
 
 _current: ContextVar[tuple[Staged, ...]] = ContextVar("staged", default=())
 
@@ -67,23 +76,35 @@ def staged(path: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS) -> Ite
     if _is_plain(path):
         yield Staged(path=path)
         return
-    visit = Visit(limits)
-    place = unpacked_place(place_of(path, limits, visit), visit, model_place)
-    if place.path is not None:  # a Keras file, or nothing at all: who reads it says so
-        yield Staged(path=path)
-        return
     with temporary_folder() as folder:
-        found = _copied(place, folder, visit)
-        visit.settle()
+        found, place = _staged(path, folder, limits)
+        if place.path is not None:  # a Keras file, or nothing at all: who reads it says so
+            yield found
+            return
         token = _current.set((*_current.get(), found))
         try:
             yield found
         except MigratorError as error:
-            _rename(error, found)
+            found.rename(error)
             tell_packing(error, place)
             raise
         finally:
             _current.reset(token)
+
+
+def stage(path: str | os.PathLike[str], folder: Path, limits: Limits = DEFAULT_LIMITS) -> Staged:
+    """The same into an empty ``folder`` of the caller's, which is to see that it goes."""
+    return _staged(path, folder, limits)[0]
+
+
+def _staged(path: str | os.PathLike[str], folder: Path, limits: Limits) -> tuple[Staged, Place]:
+    visit = Visit(limits)
+    place = unpacked_place(place_of(path, limits, visit), visit, model_place)
+    if place.path is not None:
+        return Staged(path=path), place
+    found = _copied(place, folder, visit)
+    visit.settle()
+    return found, place
 
 
 def takes_packed(function: F) -> F:
@@ -107,6 +128,22 @@ def takes_packed(function: F) -> F:
 def is_packed(path: str | os.PathLike[str]) -> bool:
     """True for what ``staged`` would copy, as far as its first bytes tell."""
     return not _is_plain(path)
+
+
+def archive_of(path: str) -> str:
+    """The packed file on disk that ``path`` lies in, or is; empty where it is plain.
+
+    What is in it is not looked at.
+    """
+    if _is_plain(path) or is_remote(path):
+        return ""
+    place = LocalPlace(path)
+    if not place.is_file():
+        return str(_parents(Path(path))[0])
+    try:  # a Keras file is a zip archive, too
+        return path if sniff(place.open(), DEFAULT_LIMITS).format is None else ""
+    except MigratorError:
+        return path
 
 
 def _is_plain(path: str | os.PathLike[str]) -> bool:
@@ -136,7 +173,8 @@ def _copied(place: Place, folder: Path, visit: Visit) -> Staged:
     if place.base in SAVED_MODELS:
         target = folder / "model"
         target.mkdir()
-        for name in (place.base, *_FILES):
+        copy_file(place, target / place.base, visit)  # it may go by another name beside them
+        for name in _FILES:
             if above.child(name).is_file():
                 copy_file(above.child(name), target / name, visit)
         for name in _FOLDERS:
@@ -152,11 +190,3 @@ def _copied(place: Place, folder: Path, visit: Visit) -> Staged:
             if is_one and name != place.base and above.child(name).is_file():
                 copy_file(above.child(name), folder / name, visit)
     return Staged(path=str(target), names=((str(target), str(place)), (str(folder), str(above))))
-
-
-def _rename(error: MigratorError, found: Staged) -> None:
-    error.what, error.where = found.told(error.what), found.told(error.where)
-    error.hint = found.told(error.hint)
-    for name in ("options", "blockers", "faults"):
-        if isinstance(values := getattr(error, name, None), tuple):
-            setattr(error, name, tuple(found.told(str(value)) for value in values))

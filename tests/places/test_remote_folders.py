@@ -80,7 +80,7 @@ def test_little_is_fetched_of_what_is_only_looked_at(bucket: Bucket, proxy: Prox
 def test_a_folder_of_more_than_anyone_looks_through_is_told_as_it_was(memory: Any) -> None:
     for number in range(1001):
         memory.pipe_file(f"/many/{number:04}", b"text")
-    with pytest.raises(FormatError, match="and 996 more.*name the model file itself"):
+    with pytest.raises(FormatError, match=r"and 996 more.*name the model file itself"):
         load("memory://many")
 
 
