@@ -14,6 +14,7 @@ from typing import Any, TypeVar, cast
 
 from migrator.errors import MigratorError
 from migrator.files import temporary_folder
+from migrator.formats.checkpoint.locate import is_shard_of
 from migrator.formats.load import model_place
 from migrator.formats.packed import SAVED_MODELS, tell_packing, unpacked_place
 from migrator.formats.sniff import sniff
@@ -186,7 +187,7 @@ def _copied(place: Place, folder: Path, visit: Visit) -> Staged:
     prefix = place.base.removesuffix(".index").removesuffix(".meta")
     if prefix != place.base:
         for name in above.names():
-            is_one = name == prefix or name.startswith(f"{prefix}.")
+            is_one = name == prefix or name.startswith(f"{prefix}.") or is_shard_of(name, prefix)
             if is_one and name != place.base and above.child(name).is_file():
                 copy_file(above.child(name), folder / name, visit)
     return Staged(path=str(target), names=((str(target), str(place)), (str(folder), str(above))))
