@@ -74,7 +74,7 @@ def staged(path: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS) -> Ite
     Errors that leave it tell the user's names. Raises what ``load`` raises for archives and
     addresses, and MigratorError where there is no room.
     """
-    if _is_plain(path):
+    if _is_plain(path) and not _holds_packed(path):
         yield Staged(path=path)
         return
     with temporary_folder() as folder:
@@ -160,6 +160,17 @@ def _is_plain(path: str | os.PathLike[str]) -> bool:
         return not source.size or packing_of(source) is None
     except MigratorError:
         return True
+
+
+def _holds_packed(path: str | os.PathLike[str]) -> bool:
+    """True for a folder whose one model is packed."""
+    place = LocalPlace(path)
+    if not place.is_folder():
+        return False
+    try:
+        return not _is_plain(str(model_place(place)))
+    except MigratorError:  # told by who reads it
+        return False
 
 
 def _parents(path: Path) -> Sequence[Path]:
