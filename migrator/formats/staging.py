@@ -93,16 +93,21 @@ def staged(path: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS) -> Ite
             _current.reset(token)
 
 
-def stage(path: str | os.PathLike[str], folder: Path, limits: Limits = DEFAULT_LIMITS) -> Staged:
+def stage(
+    path: str | os.PathLike[str] | Place, folder: Path, limits: Limits = DEFAULT_LIMITS
+) -> Staged:
     """The same into an empty ``folder`` of the caller's, which is to see that it goes."""
     return _staged(path, folder, limits)[0]
 
 
-def _staged(path: str | os.PathLike[str], folder: Path, limits: Limits) -> tuple[Staged, Place]:
+def _staged(
+    path: str | os.PathLike[str] | Place, folder: Path, limits: Limits
+) -> tuple[Staged, Place]:
     visit = Visit(limits)
-    place = unpacked_place(place_of(path, limits, visit), visit, model_place)
+    place = path if isinstance(path, Place) else place_of(path, limits, visit)
+    place = unpacked_place(place, visit, model_place)
     if place.path is not None:
-        return Staged(path=path), place
+        return Staged(path=place.path if isinstance(path, Place) else path), place
     found = _copied(place, folder, visit)
     visit.settle()
     return found, place

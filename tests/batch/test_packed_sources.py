@@ -11,14 +11,18 @@ import time
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import migrator
+from migrator.batching.job import unpacking
 from migrator.batching.manifest import packed
 from migrator.batching.manifest.planning import plan_manifest
 from migrator.batching.manifest.sources import Listing, list_sources
 from migrator.batching.run.batch import BatchResult
+from migrator.errors import MigratorError
+from migrator.files import temporary_folder
 from migrator.limits import Limits
 from tests import wire
 from tests.batch.test_run import Seen
@@ -354,3 +358,29 @@ def test_pages_and_tables_escape_names_from_archives(tmp_path: Path) -> None:
     rows = list(csv.DictReader(io.StringIO(table, newline="")))
     assert len(rows) == len(names)
     assert not any(cell.startswith("=") for row in rows for cell in row.values())
+
+
+def test_a_compressed_tar_is_opened_once_for_all_its_models(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened, times = unpacking.opened, []
+
+    def counted(*words: Any) -> Any:
+        times.append(words)
+        return opened(*words)
+
+    monkeypatch.setattr(unpacking, "opened", counted)
+    files = {f"{number}/m.pb": MLP + bytes((8, number)) for number in range(9)}
+    files["in.zip"] = zipped({"n.pb": MLP})
+    archive = put(tmp_path, {"m.tgz": gzip.compress(tarred(files))}) / "m.tgz"
+
+    def copied(name: str) -> bytes:
+        with temporary_folder() as folder:
+            return Path(unpacking.unpacked(f"{archive}/{name}", folder, None).path).read_bytes()
+
+    assert all(copied(name) == data for name, data in files.items() if name != "in.zip")
+    assert copied("in.zip/n.pb") == MLP and len(times) == 1
+    with pytest.raises(MigratorError, match="is not in the archive"):
+        copied("8/n.pb")
+    archive.write_bytes(gzip.compress(tarred({"0/m.pb": MLP})))
+    assert copied("0/m.pb") == MLP and len(times) == 2
