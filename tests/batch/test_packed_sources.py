@@ -282,7 +282,7 @@ def test_a_manifest_names_models_in_archives_and_plan_writes_one_that_reads_back
     several = put(tmp_path, {"two.zip": zipped({"a.pb": MLP, "b.pb": MLP})})
     put(several, {"n.yaml": b"models:\n  - {name: one, source: two.zip}\n"})
     (item,) = migrator.batch(several / "n.yaml", tmp_path / "out", steps=STEPS, jobs=1).models
-    assert item["outcome"] == "failed" and "two.zip/b.pb" in item["reason"]
+    assert item["outcome"] == "failed" and "a.pb; b.pb" in item["reason"]
 
 
 # --- runs

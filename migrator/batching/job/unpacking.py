@@ -31,8 +31,12 @@ def unpacked(source: str, folder: Path, seconds: float | None) -> Staged:
     try:
         return stage(_member(source, limits) or source, into, limits)
     except NeedsDecision as error:  # an entry is of one model, and no option says which
-        names = "; ".join(error.options)
-        raise FormatError(error.what, where=source, hint=f"name one: {names}") from None
+        names = "; ".join(option.replace(f"{source}/", "") for option in error.options)
+        raise FormatError(
+            error.what.partition(";")[0],
+            where=source,
+            hint=f"on a disk, name one of them behind the archive: {names}",
+        ) from None
 
 
 _last: tuple[tuple[str, int, int, int], MemberPlace] | None = None
