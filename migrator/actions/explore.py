@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from migrator.diffing.compare import choose
 from migrator.errors import DestinationError
 from migrator.files import exists, folder_beside, is_taken, put_in_place
-from migrator.formats.load import load_on_disk
+from migrator.formats.load import load
 from migrator.model.model import Model
+from migrator.places.addresses import is_remote
 from migrator.report.explorer.files import Explored, explore_diff, explore_model, text
 from migrator.report.json_diff import diff_result
 
@@ -49,11 +50,11 @@ def explore(
     """
     if dest is not None:
         _check_folder(Path(dest), overwrite=overwrite)
-    one = left if isinstance(left, Model) else load_on_disk(left)
+    one = left if isinstance(left, Model) else load(left)
     if right is None:
         found = explore_model(one, findings=_findings(left, one, audit))
     else:
-        other = right if isinstance(right, Model) else load_on_disk(right)
+        other = right if isinstance(right, Model) else load(right)
         one.require_tensorflow_graph()
         other.require_tensorflow_graph()
         tags = None if tag_set is None else tuple(tag_set)
@@ -88,8 +89,10 @@ def _findings(source: PathLike | Model, model: Model, wanted: bool) -> tuple[Fin
     from migrator.actions.audit import audit
     from migrator.auditing.settings import AuditSettings
 
-    found = audit(source, settings=AuditSettings(jobs=1)).findings
-    return tuple(item for item in found if item.location.source == model.source.path)
+    # In a folder or an archive it is the one model. An address is shown without its secrets.
+    asked = os.fspath(source) if is_remote(os.fspath(source)) else model.source.path
+    found = audit(asked, settings=AuditSettings(jobs=1)).findings
+    return tuple(item for item in found if item.location.source in (asked, model.source.path))
 
 
 def _write(explored: Explored, target: Path, *, overwrite: bool) -> None:

@@ -5,8 +5,16 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from migrator.errors import FormatError, MigratorError, NeedsDecision, UnsupportedFormat, first_few
+from migrator.errors import (
+    FormatError,
+    MigratorError,
+    NeedsDecision,
+    StorageError,
+    UnsupportedFormat,
+    first_few,
+)
 from migrator.formats.checkpoint.locate import META, OLD_SHARD, SHARD, STATE, latest_in
 from migrator.formats.foreign import NOT_OURS
 from migrator.formats.names import CHUNKED_SAVED_MODEL, SAVED_MODEL_FILES
@@ -17,15 +25,22 @@ from migrator.places.place import Place
 from migrator.places.resolve import NESTED, opened, too_deep
 from migrator.places.visit import Visit
 
+if TYPE_CHECKING:
+    from migrator.places.remote import RemotePlace
+
 SAVED_MODELS = (*SAVED_MODEL_FILES, CHUNKED_SAVED_MODEL)
 _TEXT_GRAPHS = (".pbtxt", ".pbtxt.txt")
 _BESIDE = frozenset(("fingerprint.pb", "keras_metadata.pb", "tfhub_module.pb", ".DS_Store"))
 _JUNK = "__MACOSX"
 _NO_MODELS = frozenset((None, "hub_module"))
 _SAVED_MODEL = Sniffed(format="saved_model", what="a SavedModel")
+_LOST = "lost"
+"""Kind of a StorageError: the store gives no answer."""
 _LISTED = 30
-_MOST_ON_DISK = 1000
-"""A folder on disk that holds more is not looked through."""
+_MOST_IN_FOLDER = 1000
+"""A folder on disk or at an address that holds more is not looked through."""
+_AT_A_TIME = 16
+"""Objects of a store that are looked at."""
 _Looked = Sniffed | MigratorError | None
 """What a file is; the error for one that is nothing; None for what is packed."""
 
@@ -57,18 +72,30 @@ def tell_packing(error: MigratorError, place: Place) -> None:
 
 
 def only_model(folder: Place) -> Place | None:
-    """The one model in a folder on disk: a file, or a folder in it with a SavedModel.
+    """The one model in a folder on disk or in a store: a file, or a folder in it with a SavedModel.
 
-    None where there is none, and where more lies there than is looked at. Raises NeedsDecision
-    where there are several.
+    None where there is none, where more lies there than is looked at, and for a web server, whose
+    folders are pages. Raises NeedsDecision where there are several, StorageError.
     """
-    names = folder.names()
-    if folder.path is None or len(names) > _MOST_ON_DISK:
+    store = None if folder.path is not None else _store_folder(folder)
+    if folder.path is None and store is None:
         return None
-    found = _sorted_out(folder, _looked_at_on_disk(folder, names))
+    names = folder.names()
+    if len(names) > _MOST_IN_FOLDER:
+        return None
+    looked_at = (
+        _looked_at_on_disk(folder, names) if store is None else _looked_at_afar(store, names)
+    )
+    found = _sorted_out(folder, looked_at)
     return _only(folder, found.sure or found.unsure) or (
         found.packed[0] if len(found.packed) == 1 else None
     )
+
+
+def _store_folder(folder: Place) -> RemotePlace | None:
+    from migrator.places.remote import RemotePlace  # with an address alone
+
+    return folder if isinstance(folder, RemotePlace) and not folder.is_web else None
 
 
 def _in_folder(top: MemberPlace, visit: Visit) -> Place:
@@ -160,9 +187,43 @@ def _looked_at_on_disk(top: Place, names: list[str]) -> Iterator[tuple[Place, _L
     found: dict[str, _Looked] = {}
     for name in _own_names(top, files, has_saved_model=False):
         visit.deadline.check(str(top))
-        found[name] = _look_on_disk(top.child(name), visit)
+        found[name] = _look_unopened(top.child(name), visit)
     for name in _without_old_checkpoints(top, found):
         yield top.child(name), found[name]
+
+
+def _looked_at_afar(top: RemotePlace, names: list[str]) -> Iterator[tuple[Place, _Looked]]:
+    """The same in a store, where each look is a request: several are on their way at a time."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    visit = top.visit
+    files = [name for name in names if top.child(name).is_file()]  # as the listing told
+    folders = [top.child(name) for name in names if top.child(name).is_folder()]
+    own = _own_names(top, files, has_saved_model=False)
+    pool = ThreadPoolExecutor(_AT_A_TIME, thread_name_prefix="migrator-look")
+    try:
+        for place, inner in zip(folders, pool.map(_names_in, folders), strict=True):
+            if not inner.isdisjoint(SAVED_MODELS):
+                yield place, _SAVED_MODEL
+        looks = pool.map(lambda name: _look_unopened(top.child(name), visit), own)
+        found = dict(zip(own, looks, strict=True))
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+    visit.deadline.check(str(top))
+    for name in _without_old_checkpoints(top, found):
+        yield top.child(name), found[name]
+
+
+def _names_in(folder: RemotePlace) -> frozenset[str]:
+    """Raises StorageError where the store gives no answer."""
+    try:
+        return frozenset(folder.names())
+    except StorageError as error:
+        if error.kind == _LOST:
+            raise
+    except MigratorError:  # more than anyone looks through
+        pass
+    return frozenset()
 
 
 def _is_below_saved_model(top: MemberPlace, parts: tuple[str, ...]) -> bool:
@@ -250,13 +311,15 @@ def _look(place: Place, visit: Visit) -> _Looked:
         return error
 
 
-def _look_on_disk(place: Place, visit: Visit) -> _Looked:
+def _look_unopened(place: Place, visit: Visit) -> _Looked:
     """The same, without listing an archive: beside a model one may hold gigabytes of data."""
     try:
-        source = place.open()
+        source = place.glance()
         found = sniff(source, visit.limits)
         return None if found.format is None and packing_of(source) is not None else found
     except MigratorError as error:
+        if isinstance(error, StorageError) and error.kind == _LOST:
+            raise
         return error
 
 

@@ -14,8 +14,10 @@ from typing import Any, TypeVar, cast
 
 from migrator.errors import MigratorError
 from migrator.files import temporary_folder
+from migrator.formats.checkpoint.locate import is_shard_of
 from migrator.formats.load import model_place
 from migrator.formats.packed import SAVED_MODELS, tell_packing, unpacked_place
+from migrator.formats.sniff import sniff
 from migrator.limits import DEFAULT_LIMITS, Limits
 from migrator.model.model import Source
 from migrator.places.addresses import is_remote
@@ -45,6 +47,14 @@ class Staged:
             text = text.replace(ours, theirs)
         return text
 
+    def rename(self, error: MigratorError) -> None:
+        """Put the user's names into an error."""
+        error.what, error.where = self.told(error.what), self.told(error.where)
+        error.hint = self.told(error.hint)
+        for name in ("options", "blockers", "faults"):
+            if isinstance(values := getattr(error, name, None), tuple):
+                setattr(error, name, tuple(self.told(str(value)) for value in values))
+
 
 _current: ContextVar[tuple[Staged, ...]] = ContextVar("staged", default=())
 
@@ -64,26 +74,43 @@ def staged(path: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS) -> Ite
     Errors that leave it tell the user's names. Raises what ``load`` raises for archives and
     addresses, and MigratorError where there is no room.
     """
-    if _is_plain(path):
-        yield Staged(path=path)
-        return
-    visit = Visit(limits)
-    place = unpacked_place(place_of(path, limits, visit), visit, model_place)
-    if place.path is not None:  # a Keras file, or nothing at all: who reads it says so
+    if _is_plain(path) and not _holds_packed(path):
         yield Staged(path=path)
         return
     with temporary_folder() as folder:
-        found = _copied(place, folder, visit)
-        visit.settle()
+        found, place = _staged(path, folder, limits)
+        if place.path is not None:  # a Keras file, or nothing at all: who reads it says so
+            yield found
+            return
         token = _current.set((*_current.get(), found))
         try:
             yield found
         except MigratorError as error:
-            _rename(error, found)
+            found.rename(error)
             tell_packing(error, place)
             raise
         finally:
             _current.reset(token)
+
+
+def stage(
+    path: str | os.PathLike[str] | Place, folder: Path, limits: Limits = DEFAULT_LIMITS
+) -> Staged:
+    """The same into an empty ``folder`` of the caller's, which is to see that it goes."""
+    return _staged(path, folder, limits)[0]
+
+
+def _staged(
+    path: str | os.PathLike[str] | Place, folder: Path, limits: Limits
+) -> tuple[Staged, Place]:
+    visit = Visit(limits)
+    place = path if isinstance(path, Place) else place_of(path, limits, visit)
+    place = unpacked_place(place, visit, model_place)
+    if place.path is not None:
+        return Staged(path=place.path if isinstance(path, Place) else path), place
+    found = _copied(place, folder, visit)
+    visit.settle()
+    return found, place
 
 
 def takes_packed(function: F) -> F:
@@ -109,6 +136,22 @@ def is_packed(path: str | os.PathLike[str]) -> bool:
     return not _is_plain(path)
 
 
+def archive_of(path: str) -> str:
+    """The packed file on disk that ``path`` lies in, or is; empty where it is plain.
+
+    What is in it is not looked at.
+    """
+    if _is_plain(path) or is_remote(path):
+        return ""
+    place = LocalPlace(path)
+    if not place.is_file():
+        return str(_parents(Path(path))[0])
+    try:  # a Keras file is a zip archive, too
+        return path if sniff(place.open(), DEFAULT_LIMITS).format is None else ""
+    except MigratorError:
+        return path
+
+
 def _is_plain(path: str | os.PathLike[str]) -> bool:
     if is_remote(os.fspath(path)):
         return False
@@ -124,6 +167,17 @@ def _is_plain(path: str | os.PathLike[str]) -> bool:
         return True
 
 
+def _holds_packed(path: str | os.PathLike[str]) -> bool:
+    """True for a folder whose one model is packed."""
+    place = LocalPlace(path)
+    if not place.is_folder():
+        return False
+    try:
+        return not _is_plain(str(model_place(place)))
+    except MigratorError:  # told by who reads it
+        return False
+
+
 def _parents(path: Path) -> Sequence[Path]:
     try:
         return [parent for parent in path.parents if parent.exists()][:1]
@@ -136,7 +190,8 @@ def _copied(place: Place, folder: Path, visit: Visit) -> Staged:
     if place.base in SAVED_MODELS:
         target = folder / "model"
         target.mkdir()
-        for name in (place.base, *_FILES):
+        copy_file(place, target / place.base, visit)  # it may go by another name beside them
+        for name in _FILES:
             if above.child(name).is_file():
                 copy_file(above.child(name), target / name, visit)
         for name in _FOLDERS:
@@ -148,15 +203,7 @@ def _copied(place: Place, folder: Path, visit: Visit) -> Staged:
     prefix = place.base.removesuffix(".index").removesuffix(".meta")
     if prefix != place.base:
         for name in above.names():
-            is_one = name == prefix or name.startswith(f"{prefix}.")
+            is_one = name == prefix or name.startswith(f"{prefix}.") or is_shard_of(name, prefix)
             if is_one and name != place.base and above.child(name).is_file():
                 copy_file(above.child(name), folder / name, visit)
     return Staged(path=str(target), names=((str(target), str(place)), (str(folder), str(above))))
-
-
-def _rename(error: MigratorError, found: Staged) -> None:
-    error.what, error.where = found.told(error.what), found.told(error.where)
-    error.hint = found.told(error.hint)
-    for name in ("options", "blockers", "faults"):
-        if isinstance(values := getattr(error, name, None), tuple):
-            setattr(error, name, tuple(found.told(str(value)) for value in values))

@@ -65,6 +65,10 @@ class Place(ABC):
     def open(self) -> ByteSource:
         """The bytes of a file. Raises MigratorError where there is none, or it cannot be read."""
 
+    def glance(self) -> ByteSource:
+        """The same for who wants to know what it is, and no more: what is far sends less."""
+        return self.open()
+
     @property
     def path(self) -> Path | None:
         """Its path on disk; None for what lies in an archive or at an address."""

@@ -6,6 +6,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, TypeVar
 
 from migrator.errors import FormatError, MigratorError, StorageError
@@ -25,6 +26,8 @@ _MARGIN = 0.05
 _FIRST = 256 << 10
 _MOST = 8 << 20
 """Bytes of a request: twice as many each time that reading goes straight on."""
+_GLANCE = 16 << 10
+"""Bytes of the first request for what is only looked at."""
 _BLOCKS = 8
 """So many of the last answers are kept."""
 _OF_FOLDERS = ("saved_model.pb", "saved_model.pbtxt", "checkpoint")
@@ -82,6 +85,11 @@ class RemotePlace(Place):
             head = f"{head.rstrip('/')}/{part}"
         return RemotePlace(self._shelf, f"{head}{query}")
 
+    @property
+    def is_web(self) -> bool:
+        """It has no folders, but pages."""
+        return self._shelf.is_http
+
     def exists(self) -> bool:
         return self._found() is not None or self.is_folder()
 
@@ -108,6 +116,9 @@ class RemotePlace(Place):
 
     def open(self) -> ByteSource:
         return self._shelf.open(self.address, self._file())
+
+    def glance(self) -> ByteSource:
+        return self._shelf.opened(self.address, self._file(), first=_GLANCE)
 
     @property
     def visit(self) -> Visit:
@@ -216,16 +227,22 @@ class _Shelf:
         with self._lock:
             source = self._open.get(address)
             if source is None:
-                source = self._open[address] = self._opened(address, info)
-                source.deadline = self.visit.deadline
+                source = self._open[address] = self.opened(address, info)
             return source
 
-    def _opened(self, address: str, info: dict[str, Any]) -> ByteSource:
+    def opened(self, address: str, info: dict[str, Any], *, first: int = _FIRST) -> ByteSource:
+        """An object to be read, of which nobody else knows. ``first``: bytes of a request."""
+        source = self._opened(address, info, first)
+        source.deadline = self.visit.deadline
+        return source
+
+    def _opened(self, address: str, info: dict[str, Any], first: int) -> ByteSource:
         size = info.get("size")
         if not isinstance(size, int) or info.get("partial") is False:
             return self.download(address)
-        object_ = _Object(self, address, size, _tag(info))
-        self.visit.watched.append(object_)
+        object_ = _Object(self, address, size, _tag(info), first)
+        if first != _GLANCE:
+            self.visit.watched.append(object_)
         return ByteSource(object_, name=shown(address), size=size)
 
     def fetch(self, address: str, size: int, start: int, end: int) -> bytes:
@@ -272,14 +289,15 @@ class _Shelf:
 class _Object:
     """An object as a file: its last answers are kept, and a run of reads asks for more at once."""
 
-    def __init__(self, shelf: _Shelf, address: str, size: int, tag: str) -> None:
+    def __init__(self, shelf: _Shelf, address: str, size: int, tag: str, first: int) -> None:
         self._shelf = shelf
+        self._first = first
         self._address = address
         self._size = size
         self._tag = tag
         self._position = 0
         self._blocks: OrderedDict[int, bytes] = OrderedDict()
-        self._ahead = _FIRST
+        self._ahead = first
         self._end = 0
         self._requests = 0
         self._whole: ByteSource | None = None
@@ -323,7 +341,7 @@ class _Object:
 
     def _fetched(self, at: int, count: int) -> bytes:
         goes_on = self._end <= at <= self._end + self._ahead // 4
-        self._ahead = min(self._ahead * 2, _MOST) if goes_on and self._requests else _FIRST
+        self._ahead = min(self._ahead * 2, _MOST) if goes_on and self._requests else self._first
         want = min(max(count, self._ahead), _MOST, self._size - at)
         try:
             data = self._shelf.fetch(self._address, self._size, at, at + want)
@@ -364,5 +382,7 @@ class _Object:
 
 
 def _tag(info: dict[str, Any]) -> str:
-    """What changes with an object's content; "" where the store says nothing."""
-    return next((str(info[key]) for key in (*_TAGS, *_TAGS_MORE) if info.get(key)), "")
+    """What changes with an object's content, said alike of it alone and in a listing; "" where the
+    store says nothing."""
+    value = next((info[key] for key in (*_TAGS, *_TAGS_MORE) if info.get(key)), "")
+    return str(value.timestamp() if isinstance(value, datetime) else value).strip('"')

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gzip
 import json
 import os
 import random
@@ -34,6 +35,7 @@ from tests.batch.s3 import Bucket, Proxy
 from tests.batch.stores import HASTY, environment
 from tests.batch.stubs import lean, tasks, work
 from tests.corpus import sample
+from tests.places.packs import zipped
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 LOOK = ("inspect", "audit", "plan")
@@ -532,3 +534,16 @@ def test_models_of_a_store_are_migrated_and_verified_into_a_store_by_slots(
     assert record["source"]["path"] == f"{bucket.address}/zoo/sm"
     assert record["dest"] == f"{bucket.address}/out/sm/saved_model"
     assert "out/sm/saved_model/variables/variables.index" in bucket.names("out/sm/")
+
+
+def test_an_archive_at_an_address_may_hold_the_one_model(bucket: Bucket, tmp_path: Path) -> None:
+    data = sample("tf1.15.5/mlp").path.read_bytes()
+    bucket.put("zoo/m.pb.gz", gzip.compress(data))
+    bucket.put("zoo/two.zip", zipped({"a.pb": data, "b.pb": data}))
+    sources = [f"{bucket.address}/zoo/m.pb.gz", f"{bucket.address}/zoo/two.zip"]
+    with threads() as pool:
+        found = batch(sources, tmp_path / "out", steps=LOOK, executor=pool)
+    one, two = found.models
+    assert (one["name"], one["outcome"], one["source"]) == ("m.pb.gz", "done", sources[0])
+    assert (two["name"], two["cause"]) == ("two.zip", "bad_input")
+    assert "holds 2 models" in two["reason"] and str(tmp_path) not in two["reason"]

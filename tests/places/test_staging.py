@@ -51,7 +51,10 @@ def test_a_keras_file_is_not_unpacked(scratch: Path) -> None:
         assert found.path == path
 
 
-@pytest.mark.parametrize("item", [SAVED[0], HUB[0], META[0]], ids=str)
+OLD = sample("tf1.15.5/mg_version_1_sharded")
+
+
+@pytest.mark.parametrize("item", [SAVED[0], HUB[0], META[0], OLD], ids=str)
 def test_all_that_a_model_needs_is_copied(item: Sample, tmp_path: Path, scratch: Path) -> None:
     folder = item.path if item.path.is_dir() else item.path.parent
     path = put(tmp_path, zipped({**tree(folder, "m"), "m/variables.txt/../x": b""}), "drawer.zip")
@@ -68,6 +71,22 @@ def test_all_that_a_model_needs_is_copied(item: Sample, tmp_path: Path, scratch:
         assert named(Source(path=str(copy), bytes=1, format="x")).path.startswith(f"{path}/m")
         assert scratch in copy.parents
     assert list(scratch.iterdir()) == []
+
+
+def test_the_one_model_of_a_folder_may_be_packed(tmp_path: Path, capsys: Capture) -> None:
+    folder = tmp_path / "lone"
+    folder.mkdir()
+    put(folder, gzip.compress(tarred({"in/m.pb": MLP.read_bytes()})), "m.tar.gz")
+    put(folder, b"read me\n", "README.txt")
+    done = run(capsys, "plan", folder)
+    assert done.code == 0 and f"{folder}/m.tar.gz/in/m.pb" in done.out
+
+
+def test_a_saved_model_that_was_compressed_alone_is_staged(tmp_path: Path, scratch: Path) -> None:
+    data = (SAVED[0].path / "saved_model.pb").read_bytes()
+    path = put(tmp_path, gzip.compress(data), "saved_model.pb.gz")
+    with staged(path) as found:
+        assert (Path(found.path) / "saved_model.pb").read_bytes() == data
 
 
 def test_copies_are_bounded_and_gone_after_an_error(tmp_path: Path, scratch: Path) -> None:

@@ -39,6 +39,18 @@ class Found:
     """The user named this very file."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Packed:
+    """A file of a tree that is no model itself, and may hold some: an archive, or compressed.
+
+    ``reason`` says what it is where its name is a model's.
+    """
+
+    path: str
+    reason: str = ""
+    asked: bool = False
+
+
 def check_paths(paths: Sequence[str]) -> None:
     """Raise UsageError where one of ``paths`` does not exist or is none."""
     if not paths:
@@ -66,10 +78,21 @@ def discover(
 
     Files that are neither named nor shaped like a model are passed over.
     """
+    for item in discover_packed(paths, exclude=exclude, limits=limits):
+        if not isinstance(item, Packed):
+            yield item
+        elif item.reason:
+            yield Skipped(source=item.path, reason=item.reason)
+
+
+def discover_packed(
+    paths: Iterable[str], *, exclude: PathGlobs | None = None, limits: Limits = DEFAULT_LIMITS
+) -> Iterator[Found | Skipped | Packed]:
+    """The same, and what is packed in trees. Nothing of that is opened."""
     seen: set[str] = set()
     for path in paths:
         for item in _below(path, exclude or PathGlobs(()), limits):
-            if isinstance(item, Found):
+            if not isinstance(item, Skipped):
                 key = os.path.realpath(item.path)
                 if key in seen:
                     continue
@@ -83,7 +106,7 @@ def index_for_text(path: str) -> str | None:
     return None if found is None else str(found)
 
 
-def _below(path: str, exclude: PathGlobs, limits: Limits) -> Iterator[Found | Skipped]:
+def _below(path: str, exclude: PathGlobs, limits: Limits) -> Iterator[Found | Skipped | Packed]:
     if exclude and exclude.fits(path):
         yield Skipped(source=path, reason="is excluded, though it was named")
         return
@@ -128,9 +151,9 @@ def _shape(path: str, limits: Limits) -> Shape:
         return Shape.NONE
 
 
-def _walk(root: str, exclude: PathGlobs, limits: Limits) -> Iterator[Found | Skipped]:
+def _walk(root: str, exclude: PathGlobs, limits: Limits) -> Iterator[Found | Skipped | Packed]:
     inside = os.path.realpath(root)
-    stack = [_Level(root, frozenset())]
+    stack = [Level.on_disk(root, frozenset())]
     while stack:
         level = stack[-1]
         name = next(level.names, None)
@@ -146,13 +169,13 @@ def _walk(root: str, exclude: PathGlobs, limits: Limits) -> Iterator[Found | Ski
             is_link = os.path.islink(path)
             mode = os.stat(path).st_mode
         except OSError as error:
-            if not is_link or _is_named(name):
+            if not is_link or is_named(name):
                 what = "is a link to nothing" if is_link else "cannot be read"
                 yield Skipped(source=path, reason=f"{what}: {error.strerror or error}")
             continue
         if stat.S_ISDIR(mode):
             if not is_link:
-                stack.append(_Level(path, level.entries))
+                stack.append(Level.on_disk(path, level.entries))
             elif not _is_within(path, inside):
                 reason = "is a link to a folder elsewhere; such links are not followed"
                 yield Skipped(source=path, reason=reason)
@@ -165,23 +188,28 @@ def _walk(root: str, exclude: PathGlobs, limits: Limits) -> Iterator[Found | Ski
             yield found
 
 
-class _Level:
+class Level:
     """One folder of a walk: its names in order, and the names beside it."""
 
     __slots__ = ("_first", "beside", "entries", "failure", "folder", "names")
 
-    def __init__(self, folder: str, beside: frozenset[str]) -> None:
+    def __init__(self, folder: str, beside: frozenset[str], entries: frozenset[str]) -> None:
         self.folder = folder
         self.beside = beside
+        self.entries = entries
         self.failure: Skipped | None = None
-        self.entries: frozenset[str] = frozenset()
-        try:
-            self.entries = frozenset(os.listdir(folder))
-        except OSError as error:
-            reason = f"cannot be read: {error.strerror or error}"
-            self.failure = Skipped(source=folder, reason=reason)
-        self.names = iter(sorted(self.entries))
+        self.names = iter(sorted(entries))
         self._first: dict[tuple[str, str], str] | None = None
+
+    @classmethod
+    def on_disk(cls, folder: str, beside: frozenset[str]) -> Level:
+        try:
+            return cls(folder, beside, frozenset(os.listdir(folder)))
+        except OSError as error:
+            found = cls(folder, beside, frozenset())
+            reason = f"cannot be read: {error.strerror or error}"
+            found.failure = Skipped(source=folder, reason=reason)
+            return found
 
     def first_shard(self, prefix: str, count: str) -> str:
         """The first file of a sharded version 1 checkpoint that is there."""
@@ -199,28 +227,34 @@ def _is_within(path: str, root: str) -> bool:
     return target == root or target.startswith(root.rstrip("/") + "/")
 
 
-def _is_named(name: str) -> bool:
+def is_named(name: str) -> bool:
+    """Whether a file is called as models are."""
     folded = name.lower()
     return folded.endswith(_SUFFIXES) or folded in _WHOLE
 
 
-def _file(path: str, name: str, level: _Level, limits: Limits) -> Found | Skipped | None:
+def _file(path: str, name: str, level: Level, limits: Limits) -> Found | Skipped | Packed | None:
     """What a walk makes of one regular file."""
     try:
         look = look_at(path, limits)
     except MigratorError as error:
         return Skipped(source=path, reason=reason_of(error, path))
-    is_part = name in _PARTS and not level.entries.isdisjoint(SAVED_MODEL_FILES)
     if look.shape is Shape.NONE:
-        if is_part or not _is_named(name):
-            return None
-        return Skipped(source=path, reason=look.reason)
-    if look.shape is Shape.CHECKPOINT and _belongs(name, level):
+        is_told = is_named(name) and not is_part(name, level)
+        if is_packed(path):
+            return Packed(path=path, reason=look.reason if is_told else "")
+        return Skipped(source=path, reason=look.reason) if is_told else None
+    if look.shape is Shape.CHECKPOINT and belongs(name, level):
         return None
-    return Found(path=path, named=_is_named(name) or look.shape is Shape.MODEL)
+    return Found(path=path, named=is_named(name) or look.shape is Shape.MODEL)
 
 
-def _belongs(name: str, level: _Level) -> bool:
+def is_part(name: str, level: Level) -> bool:
+    """Of a SavedModel beside it."""
+    return name in _PARTS and not level.entries.isdisjoint(SAVED_MODEL_FILES)
+
+
+def belongs(name: str, level: Level) -> bool:
     """True for the checkpoint of a SavedModel or of a .meta beside it, and for all but the first
     shard of version 1."""
     old = OLD_SHARD.match(name)

@@ -49,7 +49,7 @@ class Look:
 def look_at(path: str, limits: Limits) -> Look:
     """Read the head of a file. Raises MigratorError where it cannot be read or is no file."""
     source = ByteSource.open(path)
-    look = _look_at(source, path, limits)
+    look = look_in(source, path, limits)
     if look.shape in (Shape.NONE, Shape.CHECKPOINT) and readings(source, most=_MOST_FIELDS):
         return Look(shape=Shape.VAGUE if look.is_message else Shape.MODEL)
     if look.shape is Shape.NONE and keras_formats(path):
@@ -57,7 +57,8 @@ def look_at(path: str, limits: Limits) -> Look:
     return look
 
 
-def _look_at(source: ByteSource, path: str, limits: Limits) -> Look:
+def look_in(source: ByteSource, path: str, limits: Limits) -> Look:
+    """The same by the first bytes alone: for what honest files look like. Raises MigratorError."""
     try:
         found = sniff(source, limits)
         is_other = found.format in (None, "hub_module") or (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 import traceback
@@ -13,6 +14,7 @@ from typing import Any
 
 from migrator.batching.job.audited import audited, check_trusted
 from migrator.batching.job.candidates import with_candidates
+from migrator.batching.job.choices import choice_for_tflite, choice_of
 from migrator.batching.job.failures import (
     Failure,
     Stopped,
@@ -22,7 +24,13 @@ from migrator.batching.job.failures import (
 )
 from migrator.batching.job.notes import empty_outcome, say, utc_now
 from migrator.batching.job.places import LOG, RESULT, TFLITE_RESULT, source_folder
-from migrator.batching.storage.stamps import Stamp, sha256_of, stamp_of, tree_bytes
+from migrator.batching.job.unpacking import stamp_of_copy, unpacked
+from migrator.batching.storage.stamps import (
+    Stamp,
+    sha256_of,
+    stamp_of,
+    tree_bytes,
+)
 from migrator.batching.task import (
     AUDIT,
     DONE,
@@ -40,25 +48,16 @@ from migrator.batching.task import (
     Task,
 )
 from migrator.errors import MigratorError, NeedsDecision, UnsupportedFormat
+from migrator.formats.staging import Staged, archive_of
 from migrator.migration.options import Choice
 from migrator.model.model import Model
 from migrator.places.addresses import shown
 from migrator.report.json_v1 import dumps
 
 FETCH = "fetch"
-"""In ``Outcome.seconds``, where something had to be fetched."""
+UNPACK = "unpack"
+"""In ``Outcome.seconds``, where something had to be fetched, and where it was packed."""
 _MOST_HASHED = 64 << 20
-_FOR_TFLITE = (
-    "inputs",
-    "outputs",
-    "feeds",
-    "signatures",
-    "tag_set",
-    "checkpoint",
-    "op_libraries",
-    "shapes",
-)
-"""Fields of ``Choice`` that a conversion to TFLite knows."""
 
 
 class Job:
@@ -78,6 +77,7 @@ class Job:
         self._summary: Json | None = None
         self._is_keras = False
         self._reading: MigratorError | None = None
+        self._copy: Staged | None = None
 
     def outcome(self) -> Outcome:
         base = empty_outcome(self._task, self._started)
@@ -86,7 +86,9 @@ class Job:
             self._steps()
             failure = Failure(outcome=DONE)
         except Exception as error:
-            failure = failure_of(error, self._path)
+            if isinstance(error, MigratorError) and self._copy is not None:
+                self._copy.rename(error)
+            failure = failure_of(error, self._task.source if self._copy else self._path)
             if failure.cause == TIMEOUT:  # a step was given what was left, and tells of that
                 bound = f"{self._task.timeout:g} s" if self._task.timeout else "its time"
                 failure = replace(failure, reason=f"did not finish within {bound} and was stopped")
@@ -145,7 +147,27 @@ class Job:
             stamp = stamp_of(self._task)
         if not stamp.value:
             raise Stopped("there is no such file", MISSING_SOURCE)
-        self._note_source(stamp)
+        self._note_source(self._unpacked(stamp))
+
+    def _unpacked(self, stamp: Stamp) -> Stamp:
+        """The source, or its model where it is packed, and what that is of.
+
+        An archive that cannot be opened is told later, so that it is audited all the same.
+        """
+        if not archive_of(self._path):
+            return stamp
+        with self._timed(UNPACK):
+            try:
+                self._copy = unpacked(self._path, source_folder(self._folder), self._left())
+            except MigratorError as error:
+                if not os.path.isfile(self._path):
+                    raise
+                self._reading = error
+                return stamp
+        self._path = os.fspath(self._copy.path)
+        found = stamp_of_copy(stamp, self._path, self._task)
+        self._say(f"unpacked: {found.bytes:,} bytes")
+        return found
 
     def _note_source(self, stamp: Stamp) -> None:
         self._found |= {"source_stamp": stamp.value, "source_bytes": stamp.bytes}
@@ -154,12 +176,15 @@ class Job:
 
     def _load(self) -> None:
         """The model; what cannot be read is audited all the same, and said after that."""
-        from migrator.actions.keras import is_keras
+        from migrator.actions.keras import KERAS_FORMATS, is_keras
         from migrator.formats.load import load_on_disk
 
+        if self._reading is not None:
+            return
         try:
             self.model = load_on_disk(self._path)
             self._found["format"] = self.model.source.format
+            self._is_keras = self.model.source.format in KERAS_FORMATS
         except UnsupportedFormat as error:
             self._is_keras = is_keras(self._path)
             if not self._is_keras:
@@ -262,7 +287,7 @@ class Job:
         result = migrate_result(record)
         self._write("record.json", result)
         if record.dest:  # it was told where it was made, not where it goes
-            (made / RECORD_PATH).write_text(dumps(result), encoding="utf-8")
+            (made / RECORD_PATH).write_text(self._text(result), encoding="utf-8")
         self._found |= {
             "verdict": proof.verdict,
             "readiness": result["readiness"]["verdict"],
@@ -283,11 +308,11 @@ class Job:
         from migrator.actions.tflite import tflite
         from migrator.report.json_tflite import tflite_result
 
-        task, asked = self._task, self._choice()
+        task = self._task
         record = tflite(
             self._path,
             self._folder / TFLITE_RESULT,
-            choice=Choice(**{name: getattr(asked, name) for name in _FOR_TFLITE}),
+            choice=choice_for_tflite(task),
             verify=VERIFY in task.steps,
             data=task.data or None,
             seed=task.seed,
@@ -314,20 +339,7 @@ class Job:
             raise Stopped(f"TFLite: {record.reason or 'not made'}", cause)
 
     def _choice(self) -> Choice:
-        from migrator.migration.spec import SignatureSpec
-
-        task = self._task
-        given = dict(task.choice)
-        wanted = [SignatureSpec(**item) for item in given.pop("wanted", ())]
-        return Choice(
-            inputs=task.inputs,
-            outputs=task.outputs,
-            feeds=task.feeds,
-            signatures=task.signature,
-            tag_set=task.tag_set,
-            wanted=wanted,
-            **given,
-        )
+        return choice_of(self._task)
 
     def _left(self) -> float | None:
         """Seconds that the model may still take. Raises Stopped where there are none."""
@@ -353,7 +365,14 @@ class Job:
         return result
 
     def _write(self, name: str, result: Json) -> None:
-        (self._folder / name).write_text(dumps(result), encoding="utf-8")
+        (self._folder / name).write_text(self._text(result), encoding="utf-8")
+
+    def _text(self, result: Json) -> str:
+        """A result with the user's names of what was unpacked."""
+        text = dumps(result)
+        for ours, theirs in self._copy.names if self._copy is not None else ():
+            text = text.replace(json.dumps(ours)[1:-1], json.dumps(theirs)[1:-1])
+        return text
 
     def _say(self, text: str) -> None:
         say(self._folder, text)

@@ -12,6 +12,7 @@ from migrator.batching.ledger.ledger import Ledger, Line, has_bytes, is_source
 from migrator.batching.storage.stamps import stamp_of
 from migrator.batching.task import DECIDABLE, Task
 from migrator.errors import DestinationError, MigratorError
+from migrator.formats.staging import archive_of
 from migrator.places.addresses import is_remote
 
 _NAMED = 5
@@ -52,6 +53,7 @@ def check_sources(tasks: Iterable[Task], ledger: Ledger, dest: str) -> None:
         if line is None or is_source(line.source, task):
             continue
         is_there = is_remote(line.source) or os.path.exists(line.source)
+        is_there = is_there or archive_of(line.source) != ""
         if is_there and not _is_copy(task, line):
             taken.append(f"{task.name!r} is the result of {line.source}, not of {task.source}")
     if taken:

@@ -20,6 +20,7 @@ from migrator.batching.manifest.yaml_tables import read_yaml
 from migrator.errors import MigratorError, UsageError, did_you_mean
 from migrator.formats.checkpoint.locate import first_file, index_for
 from migrator.formats.load import model_file
+from migrator.formats.staging import archive_of
 from migrator.places.addresses import is_remote
 from migrator.places.place import LocalPlace
 
@@ -142,7 +143,7 @@ def path_fault(key: str, path: str, *, hints: bool = True) -> str:
         elif key == "source":
             if os.path.isdir(path):
                 model_file(path)
-            is_there = os.path.exists(path) or _is_checkpoint(path)
+            is_there = os.path.exists(path) or _is_checkpoint(path) or archive_of(path) != ""
         else:
             is_there = os.path.isfile(path)
     except MigratorError as error:

@@ -8,13 +8,21 @@ from dataclasses import dataclass, replace
 from glob import has_magic, iglob
 
 from migrator.actions.crew import Crew
-from migrator.auditing.discovery.discover import Found, discover
+from migrator.auditing.discovery.discover import Found, Packed, discover_packed
 from migrator.auditing.discovery.globs import PathGlobs
 from migrator.auditing.examine import Order, examine
 from migrator.auditing.finding import AuditedModel, Skipped
 from migrator.batching.manifest.earlier_results import REASON, EarlierResults
 from migrator.batching.manifest.entry import Entry
 from migrator.batching.manifest.faults import Faults
+from migrator.batching.manifest.packed import (
+    NAMED,
+    TIMEOUT,
+    Item,
+    models_in,
+    not_searched,
+    why_not,
+)
 from migrator.batching.manifest.reading import (
     format_by_content,
     format_by_name,
@@ -23,13 +31,14 @@ from migrator.batching.manifest.reading import (
 )
 from migrator.batching.manifest.settle import Draft, stem
 from migrator.batching.names import ancestors, folded, safe_name, unique_names
-from migrator.batching.storage.trees import OTHER_MESSAGE, twin_reason
+from migrator.batching.storage.trees import OTHER_MESSAGE
 from migrator.errors import FormatError, MigratorError
 from migrator.formats.checkpoint.locate import first_file
 from migrator.formats.keras.weights_alone import holds_weights_alone
 from migrator.formats.load import model_file
 from migrator.formats.names import SAVED_MODEL_FILES
 from migrator.formats.sniff import sniff
+from migrator.formats.staging import archive_of
 from migrator.limits import DEFAULT_LIMITS, Limits
 from migrator.places.addresses import is_remote, local_path, pattern_base, shown
 from migrator.places.place import LocalPlace
@@ -37,7 +46,6 @@ from migrator.places.source import ByteSource
 
 Expand = Callable[[str], Iterable[str]]
 """From an address to those of the models below it."""
-_NAMED = (".pb", ".h5", ".hdf5", ".keras")
 _LOOK = 60.0
 """Seconds to see whether a file is a model, where neither its name nor its first bytes say."""
 
@@ -199,9 +207,10 @@ class _Search:
         self, paths: Iterable[str], base: str, fits: Callable[[str], bool] | None = None
     ) -> Iterator[Draft]:
         vague: list[Found] = []
-        order: list[Draft | Found] = []
-        for item in discover(paths, exclude=self._exclude, limits=self._limits):
-            path = item.path if isinstance(item, Found) else item.source
+        packed: list[str] = []
+        order: list[Draft | Found | Packed] = []
+        for item in discover_packed(paths, exclude=self._exclude, limits=self._limits):
+            path = item.source if isinstance(item, Skipped) else item.path
             if fits is not None and not fits(path):
                 continue
             if results := self._results.above(path, base):
@@ -212,6 +221,12 @@ class _Search:
                     order.append(_draft(path, base))
                 else:
                     self.skipped.append(item)
+            elif isinstance(item, Packed):
+                packed.append(path)
+                order.append(item)
+            elif archive_of(path):  # Keras might take any zip archive
+                packed.append(path)
+                order.append(Packed(path=path, asked=item.asked or item.named))
             elif item.asked:
                 order.append(_draft(path, base))
             elif (why := self._no_source(path)) is not None:
@@ -222,9 +237,12 @@ class _Search:
                 vague.append(item)
                 order.append(item)
         confirmed = self._confirmed(vague)
+        inside = self._inside(packed)
         for one in order:
             if isinstance(one, Draft):
                 yield one
+            elif isinstance(one, Packed):
+                yield from self._unpacked(one, inside[one.path], base)
             elif one.path in confirmed:
                 yield _draft(one.path, base)
 
@@ -239,16 +257,29 @@ class _Search:
             found = sniff(ByteSource.open(path), self._limits).format or ""
         except (MigratorError, OSError):
             return None
-        if found == "tflite":
-            return "is a TFLite model already"
-        if found == "checkpoint":
-            return "is weights without a graph"
         if found == "keras_h5" and holds_weights_alone(path):
             return "is weights without a model"
-        if found.endswith("_text"):
-            folder, name = os.path.split(path)
-            return twin_reason(name, os.listdir(folder or "."))
-        return None
+        folder, name = os.path.split(path)
+        return why_not(found, name, os.listdir(folder or ".") if found.endswith("_text") else [])
+
+    def _unpacked(self, packed: Packed, items: tuple[Item, ...], base: str) -> Iterator[Draft]:
+        """The models of what is packed; what was named and has none says so when it is read."""
+        models = [item.path for item in items if isinstance(item, Found)]
+        self.skipped += [item for item in items if isinstance(item, Skipped)]
+        if packed.asked and not models:
+            models = [packed.path]
+        elif packed.reason and not items:
+            self.skipped.append(Skipped(source=packed.path, reason=packed.reason))
+        for path in models:
+            yield _draft(path, base)
+
+    def _inside(self, packed: Sequence[str]) -> dict[str, tuple[Item, ...]]:
+        """What is in each; they are opened in processes that may die."""
+        if not packed:
+            return {}
+        size = min(len(packed), max(1, self._jobs))
+        with Crew(models_in, self._limits, not_searched, size=size, timeout=TIMEOUT) as crew:
+            return dict(zip(packed, crew.results(packed), strict=True))
 
     def _confirmed(self, vague: Sequence[Found]) -> frozenset[str]:
         """The paths of those that are models indeed; each is read in a process that may die."""
@@ -273,7 +304,7 @@ def _is_spoilt(path: str, limits: Limits) -> bool:
     name = path.lower()
     if name.endswith(".meta"):
         return first_file(LocalPlace(path[: -len(".meta")])) is not None
-    if not name.endswith(_NAMED) or os.path.isdir(path):
+    if not name.endswith(NAMED) or os.path.isdir(path):
         return False
     try:
         sniff(ByteSource.open(path), limits)
@@ -306,8 +337,10 @@ def _fixed(pattern: str) -> str:
 
 def _key(source: str) -> str:
     """The same for all ways to name one model."""
-    if is_remote(source):
+    if is_remote(source) or archive_of(source):
         folder, _, name = source.rstrip("/").rpartition("/")
+        if not is_remote(source):
+            return os.path.realpath(folder if name in SAVED_MODEL_FILES else source)
         return folder if name in SAVED_MODEL_FILES else source.rstrip("/")
     try:
         return os.path.realpath(model_file(source))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +16,7 @@ from migrator.errors import MigratorError, NeedsDecision
 from migrator.formats.keras.facts import keras_model_facts
 from migrator.formats.load import load_on_disk, model_file
 from migrator.formats.sniff import sniff
+from migrator.formats.staging import archive_of, staged
 from migrator.inspection.candidates import Candidate, Control
 from migrator.inspection.endpoints import find_endpoints
 from migrator.limits import DEFAULT_LIMITS, Limits
@@ -75,7 +77,13 @@ def survey(entry: Entry, limits: Limits = DEFAULT_LIMITS) -> Surveyed:
         note = "not looked at: it lies at an address"
         return Surveyed(entry=entry, kind=READY, notes=(note,))
     try:
-        return _survey(entry, limits)
+        if not archive_of(entry.source):
+            return _survey(entry, limits)
+        with staged(entry.source, limits) as copy:
+            found = _survey(replace(entry, source=os.fspath(copy.path)), limits)
+        return replace(found, entry=entry, notes=tuple(map(copy.told, found.notes)))
+    except MigratorError as error:  # it is packed, and not to be unpacked
+        return stuck(entry, str(error))
     except MemoryError:
         return stuck(entry, "needs more memory than there is for it")
     except OSError as error:

@@ -8,6 +8,7 @@ import re
 import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from migrator.errors import StorageError
 from migrator.files import open_regular
 from migrator.formats.checkpoint.locate import is_shard_of
 from migrator.formats.names import SAVED_MODEL_FILES
+from migrator.formats.staging import archive_of
 from migrator.places.addresses import is_remote
 
 if TYPE_CHECKING:
@@ -47,13 +49,32 @@ def stamp_of(task: Task, model: RemoteModel | None = None) -> Stamp:
         model = model or _remote(task.source)
         lines = [] if model is None else model.lines()
         size = 0 if model is None else model.bytes
+    elif archive := archive_of(task.source):
+        lines, size = _packed_lines(task.source, archive)
     else:
-        files = list(_source_files(task.source))
+        files = model_files(task.source)
         lines, size = _lines(files)
         only = files[0] if len(files) == 1 and not has_others(task) else ""
     if not lines:
         return Stamp()
     return Stamp(value=digest_of([*lines, *_other_lines(task)]), bytes=size, only=only)
+
+
+def _packed_lines(source: str, archive: str) -> tuple[list[str], int]:
+    """By the archive's bytes, not its time: opening it to compare a member would take longer."""
+    try:
+        status = os.stat(archive)
+    except OSError:
+        return [], 0
+    inside = os.path.abspath(source).removeprefix(os.path.abspath(archive))
+    sha256 = _sha256_once(archive, status.st_size, status.st_mtime_ns)
+    return [f"{inside}\0{status.st_size}\0{sha256}"], status.st_size
+
+
+@lru_cache(maxsize=1024)
+def _sha256_once(path: str, size: int, time: int) -> str:
+    """An archive may hold any number of models, each with a stamp."""
+    return sha256_of(path)
 
 
 def has_others(task: Task) -> bool:
@@ -129,6 +150,11 @@ def sha256_of(path: str) -> str:
 def tree_bytes(folder: Path) -> int:
     """Of all files below ``folder``; 0 where there is none."""
     return sum(os.lstat(path).st_size for path in _walk(str(folder)))
+
+
+def model_files(source: str) -> list[str]:
+    """The files on disk that make up a model."""
+    return list(_source_files(source))
 
 
 def _source_files(source: str) -> Iterator[str]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import BinaryIO
 
 from migrator.errors import MigratorError
 from migrator.formats.keras.facts import keras_formats
+from migrator.places.source import ByteSource
 
 _CONFIG = b"model_config"
 _PART = 4 << 20
@@ -23,16 +23,20 @@ def holds_weights_alone(path: str | os.PathLike[str]) -> bool:
     try:
         if keras_formats(os.fspath(path)) != ("keras_h5",):
             return False
-        with open(path, "rb") as file:
-            return file.seek(0, os.SEEK_END) <= _MOST and not _holds(file, _CONFIG)
+        return is_weights_alone(ByteSource.open(path))
     except (MigratorError, OSError):
         return False
 
 
-def _holds(file: BinaryIO, text: bytes) -> bool:
-    file.seek(0)
+def is_weights_alone(source: ByteSource) -> bool:
+    """The same of what is known to be HDF5, wherever it lies. Raises MigratorError."""
+    return source.size <= _MOST and not _holds(source, _CONFIG)
+
+
+def _holds(source: ByteSource, text: bytes) -> bool:
     before = b""
-    while part := file.read(_PART):
+    for at in range(0, source.size, _PART):
+        part = source.read(at, min(_PART, source.size - at))
         seen = before + part
         if text in seen:
             return True
