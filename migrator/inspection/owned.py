@@ -17,12 +17,8 @@ def own_names(model: Model, node: Node, function: str = "") -> Iterator[str]:
     path = f"{function}/{layer}" if function else layer
     for name in model.variables:
         owner = model.owners.get(name)
-        if owner is None:
-            is_own = _is_under(name, path)
-        elif owner == layer and not function:
-            is_own = True
-        else:  # a model inside of the model keeps its layers' weights
-            is_own = _is_under(f"{owner}/{name}", path)
+        # What is said to be a model's, inside of the model, is of its layers by name.
+        is_own = _is_under(name if owner is None else f"{owner}/{name}", path)
         if is_own:
             yield name
 

@@ -400,9 +400,9 @@ def test_numbered_weights_have_the_names_of_their_layers(tmp_path: Path) -> None
         "layers/special/vars/0": "layers/special/vars/0",
         "layers/special/vars/10": "layers/special/vars/10",
         "layers/special/vars/2": "layers/special/vars/2",
-        "layers/lstm/cell/vars/0": "steps/cell/kernel",
-        "layers/lstm/cell/vars/1": "steps/cell/recurrent_kernel",
-        "layers/lstm/cell/vars/2": "steps/cell/bias",
+        "layers/lstm/cell/vars/0": "steps/lstm_cell/kernel",
+        "layers/lstm/cell/vars/1": "steps/lstm_cell/recurrent_kernel",
+        "layers/lstm/cell/vars/2": "steps/lstm_cell/bias",
     }
     data = {path: np.full(3, number) for number, path in enumerate(paths)}
     for form in ("layers", "_layer_checkpoint_dependencies"):

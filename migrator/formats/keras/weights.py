@@ -54,7 +54,7 @@ def find_weights(
         found = list(_listed(root, base, prefix, warnings, check))
     elif _is_numbered(root):
         found = [
-            StoredWeight(name=item.name, path=item.path, item=item.item)
+            StoredWeight(item.name, item.path, item.item, item.layer)
             for item in numbered_weights(root, model, version)
         ]
     else:
