@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from migrator.model.graph import Node
 from migrator.model.model import Model
 
+_CONTAINERS = ("layers", "_layer_checkpoint_dependencies")
+"""Groups of a numbered Keras file whose members are layers."""
+
 
 def own_names(model: Model, node: Node, function: str = "") -> Iterator[str]:
     """The names of a node's weights; ``function`` is whose body it is in.
@@ -33,14 +36,24 @@ def is_called_again(node: Node) -> bool:
 
 
 def scope_name(model: Model, name: str) -> str:
-    """A weight's name under the layer that it is of: ``conv/kernel`` of ``conv_1/kernel``."""
+    """A weight's name under the layer that it is of: ``conv/kernel`` of ``conv_1/kernel``, and
+    ``conv/vars/0`` of ``layers/conv2d_4/vars/0``."""
     owner = model.owners.get(name)
     if owner is None:
         return name
-    first, slash, rest = name.partition("/")
-    again = first.removeprefix(f"{owner}_")
-    is_again = bool(slash) and again != first and again.isdecimal()
-    return f"{owner}/{rest if is_again else name}"
+    parts = name.split("/")
+    called = owner.rpartition("/")[2]
+    start = 0
+    for number in reversed(range(len(parts) - 1)):
+        again = parts[number].removeprefix(f"{called}_")
+        if "vars" in parts and number and parts[number - 1] in _CONTAINERS:
+            start = number + 1
+        elif parts[number] == called or (again != parts[number] and again.isdecimal()):
+            start = number + 1
+        else:
+            continue
+        break
+    return "/".join((owner, *parts[start:]))
 
 
 def _layer_name(node: Node) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from migrator.formats.load import load
+from migrator.inspection.node import describe_node
 from migrator.inspection.owned import own_names
 from migrator.model.model import Model
 from migrator.model.tensors import Shape
@@ -208,6 +210,18 @@ def test_each_layer_has_the_parameters_that_keras_counts(
         for node in [found.graph.by_name[layer.name]]
     }
     assert counted == {layer.name: layer.count_params() for layer in model.layers}
+    for name, inner in models_in(model, ""):
+        for layer in inner.layers:
+            node = describe_node(found, f"{name}/{layer.name}") if layer.weights else None
+            kept = sum(found.variables[item].elements for item in node.own_weights) if node else 0
+            assert kept == layer.count_params(), layer.name
+
+
+def models_in(model: Any, above: str) -> Iterator[tuple[str, Any]]:
+    for layer in model.layers:
+        if hasattr(layer, "layers"):
+            yield f"{above}{layer.name}", layer
+            yield from models_in(layer, f"{above}{layer.name}/")
 
 
 def test_parts_of_a_layer_of_ones_own_have_the_names_that_the_file_has(tmp_path: Path) -> None:

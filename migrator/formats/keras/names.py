@@ -41,7 +41,7 @@ _NAMELESS = ("TimeDistributed", "SpectralNormalization")
 
 class NumberedWeight(NamedTuple):
     """``name`` is the path where nothing better is known. ``layer`` is the layer that it is of,
-    behind the models that this is in; empty where the name begins so, or nothing tells."""
+    behind the models that this is in; empty where nothing tells."""
 
     name: str
     path: str
@@ -95,8 +95,7 @@ def _weights(keeps: Group, part: _Part, is_of_2: bool) -> Iterator[NumberedWeigh
         if known is None and part.label and part.label != part.path and not name.isdigit():
             known = name
         shown = f"{part.label}/{known}" if known and part.label else path
-        is_told = shown.startswith(f"{part.place}/")
-        yield NumberedWeight(shown, path, item, "" if is_told else part.place)
+        yield NumberedWeight(shown, path, item, part.place)
 
 
 def _called(part: _Part, count: int, is_of_2: bool) -> tuple[str, ...] | None:
