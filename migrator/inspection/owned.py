@@ -21,8 +21,7 @@ def own_names(model: Model, node: Node, function: str = "") -> Iterator[str]:
     for name in model.variables:
         owner = model.owners.get(name)
         # What is said to be a model's, inside of the model, is of its layers by name.
-        is_own = _is_under(name if owner is None else f"{owner}/{name}", path)
-        if is_own:
+        if _is_under(name if owner is None else f"{owner}/{name}", path):
             yield name
 
 
@@ -43,17 +42,17 @@ def scope_name(model: Model, name: str) -> str:
         return name
     parts = name.split("/")
     called = owner.rpartition("/")[2]
-    start = 0
-    for number in reversed(range(len(parts) - 1)):
-        again = parts[number].removeprefix(f"{called}_")
-        if "vars" in parts and number and parts[number - 1] in _CONTAINERS:
-            start = number + 1
-        elif parts[number] == called or (again != parts[number] and again.isdecimal()):
-            start = number + 1
-        else:
-            continue
-        break
-    return "/".join((owner, *parts[start:]))
+    own = [number for number in range(len(parts) - 1) if _is_layer(parts, number, called)]
+    return "/".join((owner, *parts[own[-1] + 1 if own else 0 :]))
+
+
+def _is_layer(parts: list[str], number: int, called: str) -> bool:
+    """Whether a part of a weight's name stands for its layer: a group of a numbered file, or the
+    layer's name, which Keras may have made another one of (``conv_1``)."""
+    if "vars" in parts:
+        return number > 0 and parts[number - 1] in _CONTAINERS
+    again = parts[number].removeprefix(f"{called}_")
+    return parts[number] == called or (again != parts[number] and again.isdecimal())
 
 
 def _layer_name(node: Node) -> str:

@@ -31,7 +31,7 @@ class LayerPlaces:
         if inside is None:
             found = self._layers.get(layer)
             pairs = _inside(found, layer) if found is not None else ()
-            inside = self._inside[layer] = {name: place for name, place in reversed(list(pairs))}
+            inside = self._inside[layer] = dict(reversed(list(pairs)))
         if not inside:
             return layer
         *scopes, _ = weight.split("/")
