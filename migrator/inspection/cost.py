@@ -125,17 +125,22 @@ def _single(graph: Graph) -> dict[str, Shape]:
 
 
 def _open(graph: Graph, looked: Set[str], known: Mapping[str, Shape]) -> dict[str, Shape]:
-    """Inputs among the nodes ``looked`` at whose sizes, those ``known`` aside, are open."""
-    found = {}
+    """Inputs among the nodes ``looked`` at whose sizes, those ``known`` aside, are open.
+
+    Those of unknown rank only where no input has a known one: beside it they are rates and flags.
+    """
+    found: dict[str, Shape] = {}
+    has_rank = False
     for node in graph.nodes:
         if node.name in looked and node.op in (*PLACEHOLDERS, DEFAULTED):
             dtype, shape = placeholder_spec(graph, node)
             dims = known.get(f"{node.name}:0", shape).dims
             if dtype is None or dtype.kind not in _SIZED:
                 continue
+            has_rank = has_rank or bool(dims)
             if None in dims if dims is not None else node.op in PLACEHOLDERS:
                 found[node.name] = shape
-    return found
+    return {name: shape for name, shape in found.items() if shape.dims or not has_rank}
 
 
 class _Tally:

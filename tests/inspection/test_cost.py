@@ -112,10 +112,10 @@ def test_sizes_that_are_open_are_asked_for_by_the_name_of_the_input(
     assert counted.open_inputs == {} and "leaves open" not in cost_section(counted)
 
 
-def test_an_open_batch_alone_is_not_asked_for() -> None:
-    own = op("own", "SomebodysOwn", "x", T=wire.F)
-    found = cost(IMAGE, own, text := placeholder("text", wire.S, None), unary("y", "Relu", "own"))
-    assert text and found.uncounted and found.open_inputs == {}
+def test_an_open_batch_a_text_and_a_rate_are_not_asked_for() -> None:
+    nodes = [IMAGE, placeholder("text", wire.S, None), placeholder("rate", wire.F, None)]
+    found = cost(*nodes, op("own", "SomebodysOwn", "x", "text", "rate", T=wire.F))
+    assert found.uncounted == {"SomebodysOwn": 1} and found.open_inputs == {}
 
 
 def test_only_what_the_outputs_need_is_counted() -> None:
