@@ -9,8 +9,8 @@ called, the class tells for Keras' own layers. Where that is not known, the path
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple, TypeAlias
 
 from migrator.formats.hdf5.tree import Dataset, Group
 from migrator.formats.keras.config import (
@@ -64,12 +64,17 @@ class _Part(NamedTuple):
 
 
 def numbered_weights(
-    root: Group, model: Mapping[str, Any] | None, version: str = ""
+    root: Group,
+    model: Mapping[str, Any] | None,
+    check: Callable[[int], None],
+    version: str = "",
 ) -> Iterator[NumberedWeight]:
     """The weights under ``root`` in the model's order; what the optimizer and metrics keep is left
-    out. ``version`` is of the Keras that wrote them, where that is known: only 2 kept metrics.
+    out. ``check`` is called for each group, and raises where all of it took too long.
+    ``version`` is of the Keras that wrote them, where that is known: only 2 kept metrics.
     """
     is_of_2 = _is_of_2(root, version)
+    listed = _Listed()
     seen: set[int] = set()
     stack = [_Part(root, layer=model)]
     while stack:
@@ -77,10 +82,11 @@ def numbered_weights(
         if id(part.group) in seen:
             continue
         seen.add(id(part.group))
+        check(0)
         keeps = part.group.links.get(_VARS)
         if isinstance(keeps, Group) and id(keeps) not in seen:
             yield from _weights(keeps, part, is_of_2)
-        stack += reversed(list(_parts(part, seen, is_of_2)))
+        stack += reversed(list(_parts(part, seen, listed, is_of_2)))
 
 
 def _weights(keeps: Group, part: _Part, is_of_2: bool) -> Iterator[NumberedWeight]:
@@ -107,24 +113,25 @@ def _called(part: _Part, count: int, is_of_2: bool) -> tuple[str, ...] | None:
     return kept_names(states, config, count, is_own=part.layer is not None)
 
 
-def _parts(above: _Part, seen: set[int], is_of_2: bool) -> Iterator[_Part]:
+def _parts(above: _Part, seen: set[int], listed: _Listed, is_of_2: bool) -> Iterator[_Part]:
     """What lies under a part, in the order of the model's layers where that is known."""
     model = above.layer if above.layer is not None and is_model(above.layer) else None
+    own = above.layer if model is None else None
     for name, link in sorted(above.group.links.items(), key=lambda item: _natural(item[0])):
         if not isinstance(link, Group) or name == _VARS:
             continue
         if not above.path and (name == _OPTIMIZER or (name == METRICS and _are_metrics(link))):
             continue
         path = f"{above.path}/{name}".lstrip("/")
-        listed = _listed(above.layer, name)
-        if name in CONTAINERS or listed:
+        inside = listed.inside(own, name)
+        if name in CONTAINERS or inside:
             if id(link) in seen:
                 continue
             seen.add(id(link))
-            configs = listed or (layers_of(body_of(model)) if model is not None else [])
-            yield from _numbered(link, path, above, configs, is_inside=bool(listed))
+            layers = inside or listed.of_model(model)
+            yield from _numbered(link, path, above, layers, is_inside=bool(inside))
         else:
-            yield _part(link, path, above, name, is_of_2)
+            yield _part(link, path, above, name, _inner(own, name), is_of_2)
 
 
 def _are_metrics(group: Group) -> bool:
@@ -139,34 +146,56 @@ def _is_of_2(root: Group, version: str) -> bool:
     return isinstance(metrics, Group) and _are_metrics(metrics)
 
 
-def _listed(layer: Mapping[str, Any] | None, name: str) -> list[dict[str, Any]]:
-    """The layers that a layer's configuration lists by that name: its ``cells``, for one."""
-    if layer is None or is_model(layer):
-        return []
-    listed = config_of(layer).get(name)
-    if isinstance(listed, dict) and "class_name" not in listed:
-        listed = list(listed.values())
-    items = listed if isinstance(listed, list) else []
-    return items if all(isinstance(item, dict) and "class_name" in item for item in items) else []
+_Layers: TypeAlias = "dict[str, tuple[int, dict[str, Any]]]"
+"""Name of a group -> the layer that is stored there, and its number."""
+
+
+class _Listed:
+    """Layers that a configuration lists, by the names of their groups. Each list is gone through
+    once, however many groups are of it."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, _Layers] = {}
+
+    def of_model(self, model: Mapping[str, Any] | None) -> _Layers:
+        body = body_of(model) if model is not None else {}
+        return self._named(body.get("layers"), layers_of(body)) if "layers" in body else {}
+
+    def inside(self, layer: Mapping[str, Any] | None, name: str) -> _Layers:
+        """What a layer's own configuration lists by that name: its ``cells``, for one."""
+        listed = config_of(layer).get(name) if layer is not None else None
+        if isinstance(listed, dict) and "class_name" not in listed:
+            return self._named(listed, list(listed.values()))
+        return self._named(listed, listed) if isinstance(listed, list) else {}
+
+    def _named(self, key: Any, items: list[Any]) -> _Layers:
+        found = self._known.get(id(key))
+        if found is None:
+            are_layers = all(isinstance(item, dict) and "class_name" in item for item in items)
+            found = self._known[id(key)] = {}
+            if are_layers:
+                for number, (name, layer) in enumerate(_by_group_name(items)):
+                    found[name] = number, layer
+        return found
 
 
 def _numbered(
     container: Group,
     path: str,
     above: _Part,
-    configs: list[dict[str, Any]],
+    layers: _Layers,
     *,
     is_inside: bool,
 ) -> Iterator[_Part]:
     """The layers of a model, or those that a layer lists: then ``is_inside``."""
-    layers = dict(_by_group_name(configs))
-    known = [name for name in layers if name in container.links]
-    others = sorted((name for name in container.links if name not in layers), key=_natural)
-    for name in (*known, *others):
+    known = {name for name in container.links if name in layers}
+    others = sorted((name for name in container.links if name not in known), key=_natural)
+    ordered = sorted(known, key=lambda name: layers[name][0])
+    for name in (*ordered, *others):
         link = container.links[name]
         if not isinstance(link, Group):
             continue
-        layer = layers.get(name)
+        layer = layers[name][1] if name in known else None
         called = layer_name(layer) if layer is not None else ""
         place = above.place if is_inside or not called else _under(above.place, called)
         yield _Part(
@@ -180,9 +209,15 @@ def _numbered(
         )
 
 
-def _part(group: Group, path: str, above: _Part, name: str, is_of_2: bool) -> _Part:
-    """A layer inside of a layer, or what holds several of them."""
-    inner = _inner(above.layer, name)
+def _part(
+    group: Group,
+    path: str,
+    above: _Part,
+    name: str,
+    inner: Mapping[str, Any] | None,
+    is_of_2: bool,
+) -> _Part:
+    """A layer inside of a layer, of the configuration ``inner``, or what holds several of them."""
     said = _said(group)
     if said:
         called = said
@@ -228,7 +263,7 @@ _WAYS = ("forward_layer", "backward_layer")
 
 def _inner(layer: Mapping[str, Any] | None, name: str) -> Mapping[str, Any] | None:
     """The configuration of a layer inside of a layer, where that layer's own has it."""
-    if layer is None or is_model(layer):
+    if layer is None:
         return None
     config = config_of(layer)
     names = (name, "layer") if name in _WAYS else (name,)

@@ -56,7 +56,7 @@ def find_weights(
     elif _is_numbered(root):
         found = [
             StoredWeight(item.name, item.path, item.item, item.layer)
-            for item in numbered_weights(root, model, version)
+            for item in numbered_weights(root, model, check, version)
         ]
     else:
         is_unmarked = model is None and not _is_marked(root)
