@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 
 from migrator.collector import collector_paused
@@ -18,6 +18,8 @@ from migrator.ops.registry import op_facts
 from migrator.shapes.propagate import Shapes, propagate
 
 DEAREST = 20
+_SIZED = "fiucq"
+"""Kinds of types that an image, a text or a signal comes in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +52,9 @@ class Cost:
     """Op -> nodes that compute something and could not be counted."""
     batch_of: tuple[str, ...] = ()
     """Inputs whose batch is unknown and was taken as 1."""
+    open_inputs: Mapping[str, Shape] = field(default_factory=dict)
+    """Inputs that leave more open than their batch, where that may be why products are not
+    counted -> what is known of their shapes."""
     bodies: int = 0
     """Function bodies that were counted, once each."""
     loops: int = 0
@@ -101,6 +106,7 @@ def _estimate(graph: Graph, outputs: tuple[str, ...], given: Mapping[str, Shape]
         element_operations=tally.elements,
         uncounted=dict(sorted(tally.uncounted.items(), key=lambda item: (-item[1], item[0]))),
         batch_of=tuple(name for name in single if TensorRef.parse(name).node in looked),
+        open_inputs=_open(graph, looked, {**single, **named}) if tally.uncounted else {},
         bodies=tally.bodies,
         loops=tally.loops,
         outputs=known,
@@ -116,6 +122,25 @@ def _single(graph: Graph) -> dict[str, Shape]:
             if dims and dims[0] is None:
                 found[f"{node.name}:0"] = Shape((1, *dims[1:]))
     return found
+
+
+def _open(graph: Graph, looked: Set[str], known: Mapping[str, Shape]) -> dict[str, Shape]:
+    """Inputs among the nodes ``looked`` at whose sizes, those ``known`` aside, are open.
+
+    Those of unknown rank only where no input has a known one: beside it they are rates and flags.
+    """
+    found: dict[str, Shape] = {}
+    has_rank = False
+    for node in graph.nodes:
+        if node.name in looked and node.op in (*PLACEHOLDERS, DEFAULTED):
+            dtype, shape = placeholder_spec(graph, node)
+            dims = known.get(f"{node.name}:0", shape).dims
+            if dtype is None or dtype.kind not in _SIZED:
+                continue
+            has_rank = has_rank or bool(dims)
+            if None in dims if dims is not None else node.op in PLACEHOLDERS:
+                found[node.name] = shape
+    return {name: shape for name, shape in found.items() if shape.dims or not has_rank}
 
 
 class _Tally:

@@ -44,6 +44,8 @@ class CheckpointFacts:
     """Node of a variable -> key."""
     copies: int = 0
     """Keys that only copies of its variables take, which the graph never uses."""
+    bytes: int = 0
+    """Sizes of its files that are there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,6 +46,7 @@ def checkpoint_facts(model: Model, place: Place, problems: list[str]) -> Checkpo
         without_value=tuple(name for name in lacking if name not in held),
         without_variable=tuple(key for key in variables if key not in taken),
         by_node=by_node,
+        bytes=checkpoint.bytes,
         copies=len(copies - {None, *by_node.values()}),
     )
 

@@ -7,6 +7,9 @@ from collections.abc import Iterator, Mapping
 from migrator.model.graph import Node
 from migrator.model.model import Model
 
+_CONTAINERS = ("layers", "_layer_checkpoint_dependencies")
+"""Groups of a numbered Keras file whose members are layers."""
+
 
 def own_names(model: Model, node: Node, function: str = "") -> Iterator[str]:
     """The names of a node's weights; ``function`` is whose body it is in.
@@ -18,13 +21,8 @@ def own_names(model: Model, node: Node, function: str = "") -> Iterator[str]:
     owners = _owners(model)
     for name in model.variables:
         owner = owners.get(name)
-        if owner is None:
-            is_own = _is_under(name, path)
-        elif owner == layer and not function:
-            is_own = True
-        else:  # a model inside of the model keeps its layers' weights
-            is_own = _is_under(f"{owner}/{name}", path)
-        if is_own:
+        # What is said to be a model's, inside of the model, is of its layers by name.
+        if _is_under(name if owner is None else f"{owner}/{name}", path):
             yield name
 
 
@@ -38,14 +36,24 @@ def is_called_again(node: Node) -> bool:
 
 
 def scope_name(model: Model, name: str) -> str:
-    """A weight's name under the layer that it is of: ``conv/kernel`` of ``conv_1/kernel``."""
+    """A weight's name under the layer that it is of: ``conv/kernel`` of ``conv_1/kernel``, and
+    ``conv/vars/0`` of ``layers/conv2d_4/vars/0``."""
     owner = _owners(model).get(name)
     if owner is None:
         return name
-    first, slash, rest = name.partition("/")
-    again = first.removeprefix(f"{owner}_")
-    is_again = bool(slash) and again != first and again.isdecimal()
-    return f"{owner}/{rest if is_again else name}"
+    parts = name.split("/")
+    called = owner.rpartition("/")[2]
+    own = [number for number in range(len(parts) - 1) if _is_layer(parts, number, called)]
+    return "/".join((owner, *parts[own[-1] + 1 if own else 0 :]))
+
+
+def _is_layer(parts: list[str], number: int, called: str) -> bool:
+    """Whether a part of a weight's name stands for its layer: a group of a numbered file, or the
+    layer's name, which Keras may have made another one of (``conv_1``)."""
+    if "vars" in parts:
+        return number > 0 and parts[number - 1] in _CONTAINERS
+    again = parts[number].removeprefix(f"{called}_")
+    return parts[number] == called or (again != parts[number] and again.isdecimal())
 
 
 def _owners(model: Model) -> Mapping[str, str]:

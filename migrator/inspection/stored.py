@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from migrator.errors import MigratorError
 from migrator.inspection.weights import VARIABLE, Weight, is_carried_weight
 from migrator.model.dtypes import DType
 from migrator.model.model import Model
-from migrator.model.tensors import LazyTensor, Shape
+from migrator.model.tensors import Shape
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +21,7 @@ class StoredVariable:
     shape: Shape
     bytes: int
     shard: str | None
-    """Name of a checkpoint's file that it lies in; None for strings, several, a missing one."""
+    """Name of a checkpoint's file that it lies in; None for several, a missing one."""
     is_parameter: bool
     """Whether it counts as a weight: see ``is_carried_weight``."""
 
@@ -53,22 +51,17 @@ def stored_variables(model: Model) -> tuple[StoredVariable, ...]:
         flags = weight_flags(model.tflite)
     if len(flags) != len(model.variables):  # of other formats; of a file with unreadable constants
         flags = [is_carried_weight(tensor, form) for tensor in model.variables.values()]
+    # Asked of the checkpoint, as a value that is written some other way than its bytes are in
+    # memory (a number of a few bits, a text) has a file, too.
+    shard_of = getattr(model.variables, "shard_of", lambda name: None)
     return tuple(
         StoredVariable(
             name=name,
             dtype=tensor.dtype,
             shape=tensor.shape,
             bytes=tensor.nbytes,
-            shard=_shard(tensor) if form == "checkpoint" else None,
+            shard=shard_of(name),
             is_parameter=is_parameter,
         )
         for (name, tensor), is_parameter in zip(model.variables.items(), flags, strict=True)
     )
-
-
-def _shard(tensor: LazyTensor) -> str | None:
-    try:
-        span = tensor.place()
-    except MigratorError:  # the model's warnings tell of a shard that is not there
-        return None
-    return os.path.basename(span.path) if span is not None else None

@@ -16,10 +16,12 @@ from migrator.inspection.owned import is_called_again
 from migrator.inspection.shaped import with_shapes
 from migrator.inspection.stored import StoredVariable, stored_variables
 from migrator.inspection.weights import (
+    CountedWeights,
     Weight,
     WeightTotal,
+    counted_weights,
     largest_first,
-    meta_weights,
+    total,
     totals_by_dtype,
 )
 from migrator.model.keras import KerasFile
@@ -71,6 +73,8 @@ class GraphSummary:
     """Nodes of the top level that are further calls of a layer (Keras)."""
     body_called_again: int = 0
     """The same in bodies."""
+    body_constants: WeightTotal | None = None
+    """What the constants of bodies come to that are no weights; None without any."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,9 +133,11 @@ def summarize(model: Model) -> Summary:
     with collector_paused():
         variables = stored_variables(model)
         folder = describe_folder(model)
-        carried = largest_first(item.weight for item in variables if item.is_parameter)
+        carried = CountedWeights(
+            weights=largest_first(item.weight for item in variables if item.is_parameter)
+        )
         metas = tuple(
-            _meta_graph(meta, carried if variables else meta_weights(meta))
+            _meta_graph(meta, carried if variables else counted_weights(meta))
             for meta in model.meta_graphs
         )
     prefix = checkpoint_place(model)
@@ -153,19 +159,20 @@ def summarize(model: Model) -> Summary:
     )
 
 
-def _meta_graph(meta: MetaGraph, weights: tuple[Weight, ...]) -> MetaGraphSummary:
+def _meta_graph(meta: MetaGraph, counted: CountedWeights) -> MetaGraphSummary:
     return MetaGraphSummary(
         tags=meta.tags,
         tensorflow_version=meta.tensorflow_version,
         signatures=meta.signatures,
         objects=meta.object_graph.kinds if meta.object_graph else {},
         assets=tuple(asset.filename for asset in meta.assets),
-        graph=_graph(meta, weights),
+        graph=_graph(meta, counted),
     )
 
 
-def _graph(meta: MetaGraph, weights: tuple[Weight, ...]) -> GraphSummary:
+def _graph(meta: MetaGraph, counted: CountedWeights) -> GraphSummary:
     graph = meta.graph
+    weights = counted.weights
     by_layers = meta.declared is not None
     wiring = Wiring(graph)
     edges, control_edges = wiring.edge_counts()
@@ -194,6 +201,7 @@ def _graph(meta: MetaGraph, weights: tuple[Weight, ...]) -> GraphSummary:
             for node in function.nodes
         ),
         deepest_scope=max((node.name.count("/") for node in graph.nodes), default=0),
+        body_constants=total(counted.constants) if counted.constants else None,
     )
 
 

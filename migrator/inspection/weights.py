@@ -44,9 +44,23 @@ class WeightTotal:
     bytes: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountedWeights:
+    """Both largest first."""
+
+    weights: tuple[Weight, ...]
+    constants: tuple[Weight, ...] = ()
+    """Constants of function bodies that are no weights, as variables beside them are."""
+
+
 def meta_weights(meta: MetaGraph) -> tuple[Weight, ...]:
     """``find_weights`` of its graph, without the handles that ``spare_handles`` tells."""
-    return find_weights(meta.graph, spare_handles(meta))
+    return counted_weights(meta).weights
+
+
+def counted_weights(meta: MetaGraph) -> CountedWeights:
+    """The weights of a meta graph, and the constants that only look like some. Linear."""
+    return _counted(meta.graph, spare_handles(meta))
 
 
 def find_weights(graph: Graph, spare: Collection[str] = ()) -> tuple[Weight, ...]:
@@ -55,8 +69,14 @@ def find_weights(graph: Graph, spare: Collection[str] = ()) -> tuple[Weight, ...
     A constant counts when it is floating, complex or quantised and has a rank of at least one,
     or when it is an integer table of 1 KB and more; scalars, shapes and axes do not. A variable
     counts when it is of such a type and its node is not in ``spare``. What initialises a variable
-    is not counted beside it.
+    is not counted beside it. A constant in a function's body counts only where no variable does:
+    where there are variables, nothing was frozen into the bodies, and what they hold is what the
+    code computes with (zeros to begin from, masks, scales), once for each body that repeats it.
     """
+    return _counted(graph, spare).weights
+
+
+def _counted(graph: Graph, spare: Collection[str]) -> CountedWeights:
     found: dict[str, Weight] = {}
     for function, node in _nodes(graph, spare):
         weight = None
@@ -69,7 +89,17 @@ def find_weights(graph: Graph, spare: Collection[str] = ()) -> tuple[Weight, ...
             weight = _variable(function, node)
         if weight is not None:
             found.setdefault(weight.name, weight)
-    return largest_first(found.values())
+    ordered = largest_first(found.values())
+    if all(weight.op == "Const" for weight in ordered):
+        return CountedWeights(weights=ordered)
+    return CountedWeights(
+        weights=tuple(item for item in ordered if not _is_body_constant(item)),
+        constants=tuple(item for item in ordered if _is_body_constant(item)),
+    )
+
+
+def _is_body_constant(weight: Weight) -> bool:
+    return weight.op == "Const" and bool(weight.function)
 
 
 def largest_first(weights: Iterable[Weight]) -> tuple[Weight, ...]:
@@ -90,6 +120,14 @@ def is_carried_weight(tensor: LazyTensor, form: str) -> bool:
         return False
     narrow = form == "tflite" and tensor.dtype.itemsize == 1
     return narrow or tensor.nbytes >= _LARGE_TABLE
+
+
+def total(weights: Collection[Weight]) -> WeightTotal:
+    return WeightTotal(
+        tensors=len(weights),
+        parameters=sum(weight.elements for weight in weights),
+        bytes=sum(weight.bytes for weight in weights),
+    )
 
 
 def totals_by_dtype(weights: Iterable[Weight]) -> dict[str, WeightTotal]:
@@ -114,7 +152,8 @@ def weights(model: Model, *, meta_graph: int = 0) -> dict[str, LazyTensor]:
     with their values from the checkpoint beside it, and what a checkpoint, a Keras file or a
     TFLite file holds, strings and counters included. A variable whose value is nowhere is left
     out. A constant of a TFLite file that shares an earlier one's buffer is found by its name, and
-    not listed: it is stored once. Raises MigratorError where the checkpoint cannot be read.
+    not listed, as it is stored once; and so is a body's constant beside variables, which is no
+    weight (see ``find_weights``). Raises MigratorError where the checkpoint cannot be read.
     """
     if model.tflite is not None and model.tflite.shared:
         return _Shared(model.variables, model.tflite.shared)
@@ -122,20 +161,26 @@ def weights(model: Model, *, meta_graph: int = 0) -> dict[str, LazyTensor]:
         return dict(model.variables)
     meta = model.meta_graphs[meta_graph]
     found: dict[str, LazyTensor] = {}
+    of_bodies: dict[str, LazyTensor] = {}
     variables: dict[str, None] = {}
+    has_weights = False
     for function, node in _nodes(meta.graph, spare_handles(meta)):
         if node.op == "Const":
             value = constant_weight(node)
             if value is not None:
-                found.setdefault(full_name(function, node), value)
+                constants = of_bodies if function else found
+                constants.setdefault(full_name(function, node), value)
         elif node.op in VARIABLE_OPS:
             variables[variable_name(node)] = None
+            has_weights = has_weights or _variable(function, node) is not None
+    if not has_weights:
+        found |= {name: value for name, value in of_bodies.items() if name not in found}
     if variables:
         from migrator.inspection.joined import variable_values
 
         values = variable_values(model)
         found.update((name, values[name]) for name in variables if name in values)
-    return found
+    return _Shared(found, of_bodies) if has_weights and of_bodies else found
 
 
 class _Shared(dict[str, LazyTensor]):

@@ -24,7 +24,8 @@ OTHER_GRAPHS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """Where a model came from. ``bytes`` counts the model file itself, not its neighbours."""
+    """Where a model came from. ``bytes`` counts the model file itself, not its neighbours; of a
+    bare checkpoint all files of it that are there."""
 
     path: str
     bytes: int

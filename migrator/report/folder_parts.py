@@ -93,7 +93,8 @@ def _checkpoint_lines(facts: CheckpointFacts) -> list[str]:
     if total < 2:
         held = "it holds the value of the graph's variable" if facts.joined else ""
     entries, files = _many(facts.entries, "tensor"), _many(facts.shards, "shard")
-    lines = [f"version {facts.version}, {entries} in {files}", *([held] if held else [])]
+    whole = f"version {facts.version}, {entries} in {files}, {size(facts.bytes)}"
+    lines = [whole, *([held] if held else [])]
     if facts.copies:
         lines.append(f"{_many(facts.copies, 'tensor')} for copies that the graph does not use")
     if facts.without_value:
@@ -160,6 +161,7 @@ def _checkpoint_json(facts: CheckpointFacts | None) -> Json | None:
         "version": facts.version,
         "shards": facts.shards,
         "entries": facts.entries,
+        "bytes": facts.bytes,
         "joined": facts.joined,
         "keys": dict(facts.by_node),
         "without_value": list(facts.without_value),

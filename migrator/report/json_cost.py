@@ -16,6 +16,7 @@ def cost_json(cost: Cost) -> dict[str, Any]:
         "element_operations": cost.element_operations,
         "uncounted": dict(cost.uncounted),
         "batch_assumed_for": list(cost.batch_of),
+        "open_inputs": {name: shape.as_list() for name, shape in cost.open_inputs.items()},
         "function_bodies": cost.bodies,
         "loops": cost.loops,
         "outputs": list(cost.outputs),

@@ -134,6 +134,12 @@ def tensor(spec: TensorSpec) -> Json:
     return found
 
 
+def _total(found: WeightTotal | None) -> Json | None:
+    if found is None:
+        return None
+    return {"tensors": found.tensors, "elements": found.parameters, "bytes": found.bytes}
+
+
 def _graph(graph: GraphSummary) -> Json:
     return {
         "nodes": graph.nodes,
@@ -145,6 +151,7 @@ def _graph(graph: GraphSummary) -> Json:
         "parameters": graph.parameters,
         "weight_bytes": graph.weight_bytes,
         "weights_by_dtype": _by_dtype(graph.weights_by_dtype),
+        "body_constants": _total(graph.body_constants),
         "largest_weights": [
             {
                 "name": weight.name,

@@ -148,6 +148,7 @@ def _meta_graph(meta: MetaGraphSummary, form: str) -> list[str]:
             else []
         ),
         f"{graph.parameters:,} parameters ({size(graph.weight_bytes)})",
+        *_body_constants(graph.body_constants),
         flow[graph.control_flow],
     ]
     parts = [", ".join(counts)]
@@ -165,6 +166,13 @@ def _meta_graph(meta: MetaGraphSummary, form: str) -> list[str]:
     parts.append(_dtypes(graph.weights_by_dtype))
     parts.append(_weights(graph))
     return parts
+
+
+def _body_constants(found: WeightTotal | None) -> list[str]:
+    if found is None:
+        return []
+    plural = "s" if found.tensors > 1 else ""
+    return [f"{found.tensors:,} constant{plural} in functions ({size(found.bytes)})"]
 
 
 def _signature(key: str, meta: MetaGraphSummary) -> str:

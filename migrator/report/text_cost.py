@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from migrator.inspection.cost import Cost
+from migrator.model.tensors import Shape
 from migrator.report.escape import shown, shown_joined
 from migrator.report.table import table
 
 _OPS = 8
 _NODES = 10
 _INPUTS = 4
+_SIDE = 224
+_LENGTH = 128
 
 
 def cost_section(cost: Cost) -> str:
@@ -55,6 +58,7 @@ def _remarks(cost: Cost) -> list[str]:
             f"not counted: {missing:,} of {cost.nodes:,} nodes that compute "
             f"(shapes or work unknown): {ops}"
         )
+    found += _advice(cost)
     if cost.batch_of:
         names = ", ".join(shown(name) for name in cost.batch_of[:_INPUTS])
         more = len(cost.batch_of) - _INPUTS
@@ -66,6 +70,31 @@ def _remarks(cost: Cost) -> list[str]:
     if cost.bodies:
         found.append(f"function bodies count once each, whatever calls them: {cost.bodies:,}")
     return found
+
+
+def _advice(cost: Cost) -> list[str]:
+    """How to tell the sizes that are open, to paste and to put right."""
+    given = list(cost.open_inputs.items())[:_INPUTS]
+    if not given:
+        return []
+    is_image = any("2d" in op.lower() for op in cost.uncounted)
+    names = ", ".join(f"{shown(name)} {shape}" for name, shape in given)
+    more = len(cost.open_inputs) - len(given)
+    names += f" and {more:,} more" if more > 0 else ""
+    options = " ".join(f"--shape {shown(name)}={_example(item, is_image)}" for name, item in given)
+    return [f"sizes that the model leaves open: {names}; give them, for one: {options}"]
+
+
+def _example(shape: Shape, is_image: bool) -> str:
+    """Sizes as an input might have them, those that are known among them."""
+    dims = shape.dims
+    if dims is None:
+        dims = (None, None, None, 3) if is_image else (None, None)
+    usual = _SIDE if len(dims) == 4 else _LENGTH
+    sizes = [usual if size is None else size for size in dims]
+    if dims and dims[0] is None:
+        sizes[0] = 1
+    return ",".join(map(str, sizes))
 
 
 def _share(part: int, whole: int) -> str:

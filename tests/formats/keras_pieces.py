@@ -34,10 +34,12 @@ def functional(*layers: dict[str, Any], name: str = "m", **more: Any) -> dict[st
 ENTRY = layer("x", "InputLayer", [], batch_shape=[None, 3], dtype="float32")
 
 
-def archive(path: Path, config: Any, weights: bytes = b"", *, packed: bool = False) -> Path:
+def archive(
+    path: Path, config: Any, weights: bytes = b"", *, packed: bool = False, version: str = "3.9.0"
+) -> Path:
     form = zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED
     with zipfile.ZipFile(path, "w", form) as file:
-        file.writestr("metadata.json", json.dumps({"keras_version": "3.9.0"}))
+        file.writestr("metadata.json", json.dumps({"keras_version": version}))
         file.writestr("config.json", config if isinstance(config, str) else json.dumps(config))
         if weights:
             file.writestr("model.weights.h5", weights)

@@ -67,6 +67,21 @@ def test_a_checkpoint_may_be_named_by_prefix_index_shard_or_folder(tmp_path: Pat
     assert list(open_checkpoint(f"{prefix}.index").tensors) == list(load(prefix).variables)
 
 
+def test_a_checkpoint_is_as_large_as_its_files_that_are_there(tmp_path: Path) -> None:
+    prefix = save(tmp_path / "run", "m", shards=2)
+    files = [Path(f"{prefix}.index"), *(tables.shard_file(prefix, n, 2) for n in (0, 1))]
+    whole = sum(Path(file).stat().st_size for file in files)
+    assert load(f"{prefix}.index").source.bytes == whole
+    facts = summarize(load(f"{prefix}.meta")).folder
+    assert facts is not None and facts.checkpoint is not None
+    assert facts.checkpoint.bytes == whole
+    assert f"in 2 shards, {whole} B" in inspect_text(summarize(load(f"{prefix}.meta")))
+    gone = Path(files[2])
+    whole -= gone.stat().st_size
+    gone.unlink()
+    assert load(f"{prefix}.index").source.bytes == whole
+
+
 def test_a_shard_without_its_index_says_that_the_index_is_missing(tmp_path: Path) -> None:
     prefix = save(tmp_path / "run", "m")
     Path(f"{prefix}.index").unlink()
@@ -204,7 +219,7 @@ def test_inspect_lists_the_variables_of_a_checkpoint(
     result = parsed(inspected(prefix, capsys, "--format", "json"))
     assert result["source"] == {
         "path": f"{prefix}.index",
-        "bytes": Path(f"{prefix}.index").stat().st_size,
+        "bytes": sum(file.stat().st_size for file in tmp_path.glob("model.ckpt-7.[di]*")),
         "format": "checkpoint",
     }
     assert result["meta_graphs"] == [] and result["warnings"] == []

@@ -15,8 +15,10 @@ from migrator.errors import FormatError, MigratorError, UnsupportedFormat
 from migrator.formats.checkpoint import checkpoint_prefix, open_checkpoint
 from migrator.formats.checkpoint.reader import Checkpoint
 from migrator.formats.load import load
+from migrator.inspection.summary import summarize
 from migrator.limits import DEFAULT_LIMITS
 from migrator.places.source import ByteSource
+from migrator.report.text import inspect_text
 from tests import tables, tables_v1, wire
 from tests.corpus import Sample, sample
 
@@ -210,6 +212,21 @@ def test_a_sharded_one_may_be_named_by_prefix_pattern_shard_or_folder(tmp_path: 
         assert open_checkpoint(path if path != folder else folder / PATTERN).shards == 3
     (folder / "checkpoint").unlink()
     assert len(load(folder).variables) == 7
+
+
+def test_each_variable_names_its_shard_however_its_value_is_written(tmp_path: Path) -> None:
+    parts = {
+        "a": np.ones((2, 2), np.float32),
+        "step": np.array(7, np.int64),
+        "texts": np.array([b"x", b"yz"], object),
+    }
+    files = [tables_v1.checkpoint({name: value}) for name, value in parts.items()]
+    prefix = write_shards(tmp_path, files)
+    found = summarize(load(prefix))
+    assert found.source.bytes == sum(map(len, files))
+    named = {item.name: item.shard for item in found.variables}
+    assert named == {name: f"m.ckpt-{n:05d}-of-00003" for n, name in enumerate(parts)}
+    assert "3 variables, 4 parameters (16 B), in 3 shards" in inspect_text(found)
 
 
 def test_a_single_file_is_found_in_its_folder(tmp_path: Path) -> None:

@@ -97,11 +97,11 @@ def test_numbered_weights_have_the_names_of_their_layers(tmp_path: Path) -> None
         "layers/special/vars/0": "layers/special/vars/0",
         "layers/special/vars/10": "layers/special/vars/10",
         "layers/special/vars/2": "layers/special/vars/2",
-        "layers/lstm/cell/vars/0": "steps/cell/kernel",
-        "layers/lstm/cell/vars/1": "steps/cell/recurrent_kernel",
-        "layers/lstm/cell/vars/2": "steps/cell/bias",
+        "layers/lstm/cell/vars/0": "steps/lstm_cell/kernel",
+        "layers/lstm/cell/vars/1": "steps/lstm_cell/recurrent_kernel",
+        "layers/lstm/cell/vars/2": "steps/lstm_cell/bias",
     }
-    data = {path: np.full(3, number) for number, path in enumerate(paths)}
+    data = {path: np.full(3, float(number)) for number, path in enumerate(paths)}
     for form in ("layers", "_layer_checkpoint_dependencies"):
         stored = {path.replace("layers", form): value for path, value in data.items()}
         stored["optimizer/vars/0"] = np.ones(1)
@@ -112,6 +112,77 @@ def test_numbered_weights_have_the_names_of_their_layers(tmp_path: Path) -> None
         }
     names = [name for name in model.variables if "special" in name]
     assert [name[-2:].strip("/") for name in names] == ["0", "2", "10"]
+    assert list(describe_node(model, "mine").own_weights) == names
+    mine = next(item for item in scope_tree(model).children if item.name == "mine")
+    assert (mine.nodes, mine.parameters) == (1, 9)
+    assert [(item.name, item.parameters) for item in mine.children] == [("vars", 9)]
+
+
+@pytest.mark.parametrize("version", ["2.15.0", "3.0.0"])
+def test_layers_inside_of_a_layer_are_called_as_keras_calls_them(
+    version: str, tmp_path: Path
+) -> None:
+    def inner(kind: str, name: str, **settings: Any) -> dict[str, Any]:
+        return {"class_name": kind, "config": {"name": name, **settings}}
+
+    cells = [inner("LSTMCell", "a"), inner("LSTMCell", "b"), inner("GRUCell", "c", use_bias=False)]
+    stack = inner("StackedRNNCells", "stack", cells=cells)
+    config = functional(
+        ENTRY,
+        layer("each", "TimeDistributed", [[["x", 0, 0]]], layer=inner("Dense", "hidden")),
+        layer("both", "Bidirectional", [[["each", 0, 0]]], layer=inner("RNN", "r", cell=stack)),
+        layer("look", "MultiHeadAttention", [[["both", 0, 0]]], use_bias=False),
+        layer("norm", "SpectralNormalization", [[["look", 0, 0]]], layer=inner("Dense", "flat")),
+    )
+    of_2 = version.startswith("2")
+    paths = {
+        "layers/time_distributed/layer/vars/0": "each/kernel" if of_2 else "each/hidden/kernel",
+        "layers/multi_head_attention/_query_dense/vars/0": "look/query/kernel",
+        "layers/multi_head_attention/_output_dense/vars/0": "look/attention_output/kernel",
+        "layers/spectral_normalization/layer/vars/0": (
+            "norm/kernel" if of_2 else "norm/flat/kernel"
+        ),
+        "layers/spectral_normalization/vars/1": "norm/vector_u",
+    }
+    rnn = "layers/bidirectional/forward_layer/cell/cells"
+    called = "both/forward_r" if of_2 else "both/r"
+    for number, kept in enumerate(("kernel", "recurrent_kernel", "bias")):
+        paths[f"{rnn}/lstm_cell_1/vars/{number}"] = f"{called}/stack/b/{kept}"
+    paths[f"{rnn}/gru_cell/vars/0"] = f"{called}/stack/c/kernel"
+    paths[f"{rnn}/gru_cell/vars/1"] = f"{called}/stack/c/recurrent_kernel"
+    stored: dict[str, Any] = {path: np.ones((2, 3)) for path in paths}
+    stored["layers/spectral_normalization/vars/0"] = np.ones((2, 3))  # the layer's kernel again
+    model = load(archive(tmp_path / "m.keras", config, hdf5(stored), version=version))
+    assert set(model.variables) == set(paths.values())
+
+
+def test_weights_of_an_inner_model_are_those_of_its_layers_in_older_files(tmp_path: Path) -> None:
+    deep = functional(ENTRY, layer("low", "Dense", [[["x", 0, 0]]]), name="deep")
+    tower = functional(ENTRY, {**deep, "inbound_nodes": [[["x", 0, 0]]]}, name="tower")
+    config = functional(
+        ENTRY,
+        layer("low", "Dense", [[["x", 0, 0]]]),
+        {**tower, "inbound_nodes": [[["low", 0, 0]]]},
+    )
+    items = {
+        "@model_config": json.dumps(config),
+        "model_weights@layer_names": [b"tower", b"low"],
+        "model_weights/tower@weight_names": [b"low/kernel:0"],
+        "model_weights/tower/low/kernel:0": np.ones(3),
+        "model_weights/low@weight_names": [b"low/kernel:0"],
+        "model_weights/low/low/kernel:0": np.ones(2),
+    }
+    (tmp_path / "m.h5").write_bytes(hdf5(items))
+    model = load(tmp_path / "m.h5")
+
+    def held(name: str) -> list[int | None]:
+        return [item.shape.elements for item in describe_node(model, name).own_weights.values()]
+
+    assert held("low") == [2]
+    assert held("tower") == held("tower/deep/low") == [3]
+    tops = [item for item in scope_tree(model).children if not item.is_function]
+    scopes = {item.name: item.parameters for item in tops}
+    assert (scopes["low"], scopes["tower"]) == (2, 3)
 
 
 @pytest.mark.parametrize(

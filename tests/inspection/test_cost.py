@@ -93,6 +93,31 @@ def test_what_cannot_be_counted_is_said() -> None:
     assert told.batch_of == ()
 
 
+@pytest.mark.parametrize(
+    ("dims", "told"),
+    [
+        ((-1, -1, -1, 3), "x [?, ?, ?, 3]; give them, for one: --shape x=1,224,224,3"),
+        ((2, 3, -1, -1), "x [2, 3, ?, ?]; give them, for one: --shape x=2,3,224,224"),
+        (None, "x unknown rank; give them, for one: --shape x=1,224,224,3"),
+    ],
+)
+def test_sizes_that_are_open_are_asked_for_by_the_name_of_the_input(
+    dims: tuple[int, ...] | None, told: str
+) -> None:
+    nodes = [placeholder("x", dims=dims), *conv("conv", "Conv2D", "x", 3, 3, 3, 8)]
+    found = cost(*nodes)
+    assert list(found.open_inputs) == ["x"]
+    assert f"sizes that the model leaves open: {told}\n" in cost_section(found) + "\n"
+    counted = cost(*nodes, given={"x": Shape((1, 224, 224, 3))})
+    assert counted.open_inputs == {} and "leaves open" not in cost_section(counted)
+
+
+def test_an_open_batch_a_text_and_a_rate_are_not_asked_for() -> None:
+    nodes = [IMAGE, placeholder("text", wire.S, None), placeholder("rate", wire.F, None)]
+    found = cost(*nodes, op("own", "SomebodysOwn", "x", "text", "rate", T=wire.F))
+    assert found.uncounted == {"SomebodysOwn": 1} and found.open_inputs == {}
+
+
 def test_only_what_the_outputs_need_is_counted() -> None:
     nodes = (placeholder("x"), *dense("a", "x"), *dense("b", "x"))
     assert cost(*nodes).multiply_adds == 24

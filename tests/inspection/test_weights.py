@@ -16,6 +16,7 @@ from migrator.formats.load import load
 from migrator.formats.tensors import constant_tensor
 from migrator.inspection.notable import notable, notable_summary
 from migrator.inspection.summary import summarize
+from migrator.inspection.tree import scope_tree
 from migrator.inspection.weight_list import list_weights
 from migrator.model.dtypes import dtype_named
 from migrator.model.graph import Graph, Node, Versions
@@ -101,6 +102,45 @@ def test_constants_of_one_name_in_several_bodies_count_each() -> None:
         "f/c": 2,
         "g/c": 3,
     }
+
+
+def test_constants_of_bodies_are_no_weights_beside_variables() -> None:
+    bodies = [
+        wire.function(name, {}, {}, [handmade.const("zeros", [0.0] * 24)]) for name in ("f", "g")
+    ]
+    of_all = [handmade.const("table", [1.0, 2.0]), *_variables(("step", ()), ("kernel", (3, 4)))]
+    found = handmade.model(*of_all, functions=bodies)
+    summary = summarize(found)
+    graph = summary.meta_graphs[0].graph
+    assert {weight.name: weight.elements for weight in graph.weights} == {"kernel": 12, "table": 2}
+    assert graph.body_constants is not None
+    constants = graph.body_constants
+    assert (constants.tensors, constants.parameters, constants.bytes) == (2, 48, 192)
+    assert "14 parameters (56 B), 2 constants in functions (192 B)" in inspect_text(summary)
+    result = json_v1.inspect_result([summary])
+    validate(result)
+    told = result["meta_graphs"][0]["graph"]["body_constants"]
+    assert told == {"tensors": 2, "elements": 48, "bytes": 192}
+    assert scope_tree(found).parameters == 14
+    assert list(migrator.weights(found)) == ["table"]
+    chosen = list_weights(found, chosen=["f/zeros"])  # found by name all the same
+    assert [item.weight.elements for item in chosen] == [24]
+
+
+def test_variables_that_hold_no_parameters_leave_frozen_bodies_their_weights() -> None:
+    body = wire.function("f", {}, {}, [handmade.const("kernel", [1.0] * 24)])
+    found = handmade.model(*_variables(("step", ())), functions=[body])
+    graph = summarize(found).meta_graphs[0].graph
+    assert [weight.name for weight in graph.weights] == ["f/kernel"]
+    assert graph.body_constants is None
+    assert list(migrator.weights(found)) == ["f/kernel"]
+
+
+def _variables(*items: tuple[str, tuple[int, ...]]) -> list[bytes]:
+    return [
+        handmade.op(name, "VarHandleOp", dtype=wire.F, shape=wire.Dims(dims))
+        for name, dims in items
+    ]
 
 
 def test_variables_have_the_values_of_their_checkpoint() -> None:

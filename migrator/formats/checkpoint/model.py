@@ -16,7 +16,7 @@ def read(source: ByteSource, limits: Limits, place: Place | None = None) -> Mode
     """
     checkpoint = Checkpoint(source, limits, place)
     return Model(
-        source=Source(path=source.name, bytes=source.size, format="checkpoint"),
+        source=Source(path=source.name, bytes=checkpoint.bytes, format="checkpoint"),
         meta_graphs=(),
         variables=checkpoint.variables,
         warnings=checkpoint.warnings(),

@@ -80,6 +80,7 @@ class Checkpoint:
     def __init__(self, source: ByteSource, limits: Limits, place: Place | None = None) -> None:
         place = place or LocalPlace(source.name)
         self._limits = limits
+        self._size = source.size
         self.path = source.name
         """The index file; of version 1 the file, or its first shard."""
         self.version = 1
@@ -145,6 +146,31 @@ class Checkpoint:
         """Names of data files that are not there. What such a file of version 1 holds, nothing
         tells; of version 2 the index does."""
         return tuple(self._values.missing())
+
+    @cached_property
+    def bytes(self) -> int:
+        """Sizes of all of its files that are there, the index among them."""
+        own = self._size if self.version == 2 else 0
+        return own + self._values.total_bytes()
+
+    def shard_of(self, key: str) -> str | None:
+        """Name of the file with a tensor's bytes; None where they lie in several, or that is not
+        there. Raises NoSuchTensor for an unknown key.
+        """
+        entry = self._entry(key)
+        held = {entry.shard}
+        if entry.slices:
+            name, slices = key_bytes(key), self._index.slices
+            found = (slices.get(slice_key(name, item)) for item in entry.slices)
+            held = {item.shard for item in found if item is not None}
+        if len(held) != 1:
+            return None
+        base = self._values.base(held.pop())
+        return None if base in self._missing else base
+
+    @cached_property
+    def _missing(self) -> frozenset[str]:
+        return frozenset(self._values.missing())
 
     @property
     def variables(self) -> Mapping[str, LazyTensor]:
@@ -371,3 +397,7 @@ class CheckpointTensors(Mapping[str, LazyTensor]):
 
     def __contains__(self, key: object) -> bool:
         return key in self._keys
+
+    def shard_of(self, key: str) -> str | None:
+        """As of the checkpoint."""
+        return self._checkpoint.shard_of(key)

@@ -38,9 +38,19 @@ class ShardValues:
     def path(self, shard: int) -> str:
         return self._shards.path(shard)
 
-    def missing(self) -> list[str]:
+    def base(self, shard: int) -> str:
+        return self._shards.place(shard).base
+
+    def total_bytes(self) -> int:
         shards = self._shards
-        used = {entry.shard for _, entry in self._held()}
+        return sum(shards.size(shard) for shard in self._used() if shards.is_there(shard))
+
+    def _used(self) -> set[int]:
+        """The files that hold something: the index may tell of any number of others."""
+        return {entry.shard for _, entry in self._held()}
+
+    def missing(self) -> list[str]:
+        shards, used = self._shards, self._used()
         return [shards.place(shard).base for shard in sorted(used) if not shards.is_there(shard)]
 
     def faults(self) -> list[str]:

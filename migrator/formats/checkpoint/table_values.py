@@ -58,6 +58,12 @@ class TableValues:
     def path(self, shard: int) -> str:
         return str(self._places[shard])
 
+    def base(self, shard: int) -> str:
+        return self._places[shard].base
+
+    def total_bytes(self) -> int:
+        return sum(place.size() for place in self._places if place.is_file())
+
     def missing(self) -> list[str]:
         if self.count == 1:  # it is open
             return []

@@ -19,6 +19,12 @@ class Values(Protocol):
     def path(self, shard: int) -> str:
         """A file's name, as errors show it."""
 
+    def base(self, shard: int) -> str:
+        """The last part of a file's name."""
+
+    def total_bytes(self) -> int:
+        """Sizes of the files that are there."""
+
     def missing(self) -> list[str]:
         """Last parts of the names of files that are not there."""
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from migrator.errors import first_few
 from migrator.formats.hdf5.tree import Dataset, External, Group, find, visit
+from migrator.formats.keras.layer_places import LayerPlaces
 from migrator.formats.keras.names import CONTAINERS, numbered_weights
 
 _WHOLE = "model_weights"
@@ -18,8 +19,8 @@ _OPTIMIZERS = ("optimizer_weights", "optimizer", "_optimizer")
 
 
 class StoredWeight(NamedTuple):
-    """A weight and the path of its data set in the HDF5 file. ``layer`` is the one in whose group
-    it lies, empty where its own name says so, or nothing does."""
+    """A weight and the path of its data set in the HDF5 file. ``layer`` is the one that it is of,
+    behind the models that this is in; empty where its own name says so, or nothing does."""
 
     name: str
     path: str
@@ -53,11 +54,11 @@ def find_weights(
     whole = root.links.get(_WHOLE)
     base, prefix = (whole, f"{_WHOLE}/") if isinstance(whole, Group) else (root, "")
     if base.names("layer_names") is not None:
-        found = list(_listed(root, base, prefix, warnings, check))
+        found = list(_listed(root, base, prefix, LayerPlaces(model), warnings, check))
     elif _is_numbered(root):
         found = [
-            StoredWeight(name=item.name, path=item.path, item=item.item)
-            for item in numbered_weights(root, model, version)
+            StoredWeight(item.name, item.path, item.item, item.layer)
+            for item in numbered_weights(root, model, check, version)
         ]
     else:
         is_unmarked = model is None and not _is_marked(root)
@@ -122,6 +123,7 @@ def _listed(
     root: Group,
     base: Group,
     prefix: str,
+    places: LayerPlaces,
     warnings: list[str],
     check: Callable[[int], None],
 ) -> Iterator[StoredWeight]:
@@ -144,8 +146,7 @@ def _listed(
             if isinstance(item, Dataset):
                 # Keras 1 leaves the layer out of the names, and so did early releases of Keras 3.
                 called = name if "/" in name or layer == _TOP else f"{layer}/{name}"
-                is_told = layer == _TOP or called.startswith(f"{layer}/")
-                owner = "" if is_told else layer
+                owner = "" if layer == _TOP else places.place(layer, name)
                 yield StoredWeight(called, f"{prefix}{layer}/{name}", item, owner)
             else:
                 missing.append(f"{layer}/{name}")
@@ -162,4 +163,5 @@ def _unique(found: list[StoredWeight]) -> Iterator[StoredWeight]:
         if name in taken:
             continue
         taken.add(name)
-        yield item if name == item.name else item._replace(name=name)
+        is_told = name.startswith(f"{item.layer}/")
+        yield item._replace(name=name, layer="" if is_told else item.layer)
