@@ -251,7 +251,7 @@ def _look(place: Place, visit: Visit) -> _Looked:
                 return None
         return sniff(source, visit.limits)
     except MigratorError as error:
-        return error
+        return _light(error)
 
 
 def _look_on_disk(place: Place, visit: Visit) -> _Looked:
@@ -261,7 +261,14 @@ def _look_on_disk(place: Place, visit: Visit) -> _Looked:
         found = sniff(source, visit.limits)
         return None if found.format is None and packing_of(source) is not None else found
     except MigratorError as error:
-        return error
+        return _light(error)
+
+
+def _light(error: MigratorError) -> MigratorError:
+    """Without the frames that it came through: they hold what was read of the file, and an
+    archive may have many."""
+    error.__cause__ = error.__context__ = None
+    return error.with_traceback(None)
 
 
 def _nothing(top: MemberPlace, names: list[str]) -> MigratorError:
