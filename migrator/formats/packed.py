@@ -243,6 +243,11 @@ def _latest(folder: Place, names: list[str]) -> str | None:
 def _look(place: Place, visit: Visit) -> _Looked:
     try:
         source = place.open()
+    except MigratorError as error:
+        if isinstance(place, MemberPlace) and not place.is_folder():  # as a link to one is
+            place.archive.tree.note_unreadable("/".join(place.parts), error.what)
+        return _light(error)
+    try:
         if source.size == 0:
             return FormatError("is empty (0 bytes)", where=str(place))
         if packing_of(source) is not None:

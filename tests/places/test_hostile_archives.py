@@ -105,6 +105,35 @@ def test_members_are_not_kept_once_they_were_looked_at(kind: str, tmp_path: Path
         tracemalloc.stop()
 
 
+def test_what_cannot_be_read_beside_a_model_is_warned_of(tmp_path: Path) -> None:
+    made = Zip()
+    made.add("good.pb", MLP)
+    made.add("bad.pb", MLP, crc=7)
+    (warning,) = load(put(tmp_path, made.bytes())).warnings
+    assert "an entry cannot be read: 'bad.pb' (has the checksum" in warning
+
+
+def test_links_in_circles_are_named_where_nothing_else_is_there(tmp_path: Path) -> None:
+    path = put(tmp_path, tarred({}, more=[link("a.pb", "b.pb"), link("b.pb", "a.pb")]))
+    with pytest.raises(FormatError, match=r"'a.pb' \(is reached by links that lead in a circle"):
+        load(path)
+
+
+def test_a_link_to_a_folder_is_not_warned_of(tmp_path: Path) -> None:
+    path = put(tmp_path, tarred({"1/m.pb": MLP}, more=[link("latest", "1")]))
+    assert load(path).warnings == load(sample("tf1.15.5/mlp").path).warnings
+
+
+def test_a_header_that_holds_the_rest_of_the_archive_as_a_name_is_one_short_line(
+    tmp_path: Path,
+) -> None:
+    data = bytearray(zipped({"m.pb": MLP}))
+    data[26:28] = b"\xff\x0f"
+    with pytest.raises(FormatError, match="differ|File name") as caught:
+        load(put(tmp_path, bytes(data)))
+    assert len(str(caught.value)) < 600
+
+
 def test_an_xz_bomb_is_refused(tmp_path: Path) -> None:
     path = put(tmp_path, lzma.compress(bytes(32 << 20)))
     with pytest.raises(LimitError, match="decompressed bytes"):
