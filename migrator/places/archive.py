@@ -10,7 +10,6 @@ from migrator.places.source import ByteSource
 from migrator.places.tree import Member, Tree
 from migrator.places.visit import Visit
 
-
 _MOST_OPEN = 64
 """Members that stay open: each may hold a megabyte, and an archive has as many as it likes."""
 

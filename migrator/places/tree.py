@@ -168,10 +168,10 @@ class Tree:
         if self._unreadable:
             shown = list(self._unreadable.items())[:_SHOWN]
             names = ", ".join(f"{ascii(name)[:100]} ({what})" for name, what in shown)
-            more = len(self._unreadable) - len(shown)
+            rest = len(self._unreadable) - len(shown)
             found.append(
                 f"{self._where}: an entry cannot be read: {names}"
-                + (f" and {more:,} more" if more else "")
+                + (f" and {rest:,} more" if rest else "")
             )
         return (*found, *self._notes)
 
