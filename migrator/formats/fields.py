@@ -50,7 +50,9 @@ def fields_until_damage(
         if not fields:
             raise FormatError("no field")
     except FormatError as error:
-        return fields, error
+        # Who keeps it in a frame makes a circle with the frames that it came through, and what
+        # they read; nobody collects those while an archive of many files is looked through.
+        return fields, error.with_traceback(None)
     return fields, None
 
 

@@ -300,6 +300,11 @@ def _latest(folder: Place, names: list[str]) -> str | None:
 def _look(place: Place, visit: Visit) -> _Looked:
     try:
         source = place.open()
+    except MigratorError as error:
+        if isinstance(place, MemberPlace) and not place.is_folder():  # as a link to one is
+            place.archive.tree.note_unreadable("/".join(place.parts), error.what)
+        return _light(error)
+    try:
         if source.size == 0:
             return FormatError("is empty (0 bytes)", where=str(place))
         if packing_of(source) is not None:
@@ -308,7 +313,7 @@ def _look(place: Place, visit: Visit) -> _Looked:
                 return None
         return sniff(source, visit.limits)
     except MigratorError as error:
-        return error
+        return _light(error)
 
 
 def _look_unopened(place: Place, visit: Visit) -> _Looked:
@@ -320,7 +325,14 @@ def _look_unopened(place: Place, visit: Visit) -> _Looked:
     except MigratorError as error:
         if isinstance(error, StorageError) and error.kind == _LOST:
             raise
-        return error
+        return _light(error)
+
+
+def _light(error: MigratorError) -> MigratorError:
+    """Without the frames that it came through: they hold what was read of the file, and an
+    archive may have many."""
+    error.__cause__ = error.__context__ = None
+    return error.with_traceback(None)
 
 
 def _nothing(top: MemberPlace, names: list[str]) -> MigratorError:

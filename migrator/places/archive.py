@@ -10,6 +10,9 @@ from migrator.places.source import ByteSource
 from migrator.places.tree import Member, Tree
 from migrator.places.visit import Visit
 
+_MOST_OPEN = 64
+"""Members that stay open: each may hold a megabyte, and an archive has as many as it likes."""
+
 
 class Archive(ABC):
     """An archive at ``outer``, listed. Its members are opened when they are asked for."""
@@ -27,11 +30,14 @@ class Archive(ABC):
         """The bytes of a file of its tree. Raises MigratorError where they cannot be had."""
 
     def open(self, member: Member, name: str) -> ByteSource:
-        """The same; one that was decompressed is not so again."""
-        source = self._open.get(id(member))
+        """The same; one that was decompressed lately is not so again."""
+        source = self._open.pop(id(member), None)
         if source is None:
-            source = self._open[id(member)] = self.bytes_of(member, name)
+            source = self.bytes_of(member, name)
             source.deadline = self.visit.deadline
+        self._open[id(member)] = source  # at the end: the first is the one not used for longest
+        if len(self._open) > _MOST_OPEN:
+            self._open.pop(next(iter(self._open)), None)
         return source
 
 

@@ -14,6 +14,7 @@ _MOST_NAME = 4096
 _MOST_HOPS = 40
 """Links behind links; Linux stops there too."""
 _SHOWN = 3
+_WHY = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +38,16 @@ Node = Union[Member, "dict[str, Node]"]
 class Tree:
     """Folders are dicts, anything else is a Member."""
 
-    __slots__ = ("_count", "_limits", "_notes", "_odd", "_odd_names", "_where", "top")
+    __slots__ = (
+        "_count",
+        "_limits",
+        "_notes",
+        "_odd",
+        "_odd_names",
+        "_unreadable",
+        "_where",
+        "top",
+    )
 
     def __init__(self, limits: Limits, where: str) -> None:
         self.top: dict[str, Node] = {}
@@ -47,6 +57,7 @@ class Tree:
         self._odd: dict[str, int] = {}
         self._odd_names: dict[str, list[str]] = {}
         self._notes: list[str] = []
+        self._unreadable: dict[str, str] = {}
 
     def add(self, name: str, node: Member | None, *, replace: bool = False) -> None:
         """Put ``node`` there, None for a folder. What has an impossible name is left out.
@@ -154,7 +165,19 @@ class Tree:
             names = ", ".join(ascii(name)[:100] for name in self._odd_names[what])
             more = f" and {count - _SHOWN:,} more" if count > _SHOWN else ""
             found.append(f"{self._where}: an entry {what}: {names}{more}")
+        if self._unreadable:
+            shown = list(self._unreadable.items())[:_SHOWN]
+            names = ", ".join(f"{ascii(name)[:100]} ({what})" for name, what in shown)
+            rest = len(self._unreadable) - len(shown)
+            found.append(
+                f"{self._where}: an entry cannot be read: {names}"
+                + (f" and {rest:,} more" if rest else "")
+            )
         return (*found, *self._notes)
+
+    def note_unreadable(self, name: str, why: str) -> None:
+        """A file of the archive that was asked for, and is damaged, encrypted or the like."""
+        self._unreadable[name] = why[:_WHY]
 
     def add_note(self, what: str) -> None:
         self._notes.append(f"{self._where}: {what}")

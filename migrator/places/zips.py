@@ -32,6 +32,7 @@ _CHECKED = 16 << 20
 _CHECKED_AFAR = 1 << 20
 """Up to so many bytes, a stored member's checksum is looked at when it is opened."""
 _LINK = 4096
+_QUOTED = 200
 _ENCRYPTED, _STRONG = 1, 64
 _WINDOWS = 0
 
@@ -195,7 +196,10 @@ class _Reading:
             text = str(error)
             if "CRC" in text:
                 text = "its checksum (CRC-32) is not what the archive says"
-            raise damaged(text, self._name) from None
+            # It may quote a name of the archive's, of up to 64 kB.
+            raise damaged(
+                f"{text[:_QUOTED]}..." if len(text) > _QUOTED else text, self._name
+            ) from None
         except EOFError:
             raise damaged("ends early in its archive", self._name) from None
         except (OSError, ValueError, RuntimeError, zlib.error, lzma.LZMAError) as error:

@@ -6,12 +6,13 @@ import gzip
 import lzma
 import tarfile
 import time
+import tracemalloc
 import zlib
 from pathlib import Path
 
 import pytest
 
-from migrator.errors import FormatError, LimitError, MigratorError
+from migrator.errors import FormatError, LimitError, MigratorError, NeedsDecision
 from migrator.formats.load import load
 from migrator.limits import Limits
 from tests.corpus import sample
@@ -59,6 +60,66 @@ def test_a_zip_that_lies_about_sizes_is_no_way_around_the_limits(tmp_path: Path)
         path = put(tmp_path, made.bytes())
         with pytest.raises(MigratorError):
             load(f"{path}/m.pb", limits=SMALL)
+
+
+NO_MODELS = {
+    "junk": b"\xff" + bytes(100_000),
+    "text": b"text " * 20_000,
+    "no field": b"\x0a\xff\xff\xff\xff\x0f" + bytes(100_000),
+    "one field": b"\x0a\xa0\x8d\x06" + bytes(100_000),
+    "a table": bytes(100_000) + bytes.fromhex("57fb808b247547db"),
+    "hdf5": b"\x89HDF\r\n\x1a\n" + bytes(100_000),
+    "tflite": b"\x10\0\0\0TFL3" + bytes(100_000),
+    "gzip": gzip.compress(b"\xff" + bytes(100_000)),
+    "bad gzip": b"\x1f\x8b" + bytes(100_000),
+    "zip": zipped({"inner": b"\xff" + bytes(100_000)}),
+    "bad zip": b"PK\x03\x04" + bytes(100_000),
+    "bad tar": bytes(257) + b"ustar\0" + bytes(100_000),
+    "model": MLP[:12_000] + bytes(100_000),
+}
+
+
+@pytest.mark.parametrize("kind", NO_MODELS)
+def test_members_are_not_kept_once_they_were_looked_at(kind: str, tmp_path: Path) -> None:
+    """Each would keep 100 kB, and an archive of a few megabytes may have 200,000 of them."""
+    members = {f"{number}.pb": NO_MODELS[kind] for number in range(200)}
+    path = put(tmp_path, zipped(members))
+    tracemalloc.start()
+    try:
+        with pytest.raises((FormatError, NeedsDecision)):
+            load(path)
+        assert tracemalloc.get_traced_memory()[1] < 16 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_what_cannot_be_read_beside_a_model_is_warned_of(tmp_path: Path) -> None:
+    made = Zip()
+    made.add("good.pb", MLP)
+    made.add("bad.pb", MLP, crc=7)
+    (warning,) = load(put(tmp_path, made.bytes())).warnings
+    assert "an entry cannot be read: 'bad.pb' (has the checksum" in warning
+
+
+def test_links_in_circles_are_named_where_nothing_else_is_there(tmp_path: Path) -> None:
+    path = put(tmp_path, tarred({}, more=[link("a.pb", "b.pb"), link("b.pb", "a.pb")]))
+    with pytest.raises(FormatError, match=r"'a.pb' \(is reached by links that lead in a circle"):
+        load(path)
+
+
+def test_a_link_to_a_folder_is_not_warned_of(tmp_path: Path) -> None:
+    path = put(tmp_path, tarred({"1/m.pb": MLP}, more=[link("latest", "1")]))
+    assert load(path).warnings == load(sample("tf1.15.5/mlp").path).warnings
+
+
+def test_a_header_that_holds_the_rest_of_the_archive_as_a_name_is_one_short_line(
+    tmp_path: Path,
+) -> None:
+    data = bytearray(zipped({"m.pb": MLP}))
+    data[26:28] = b"\xff\x0f"
+    with pytest.raises(FormatError, match=r"differ|File name") as caught:
+        load(put(tmp_path, bytes(data)))
+    assert len(str(caught.value)) < 600
 
 
 def test_an_xz_bomb_is_refused(tmp_path: Path) -> None:
