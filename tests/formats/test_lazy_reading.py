@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import subprocess
@@ -239,3 +240,22 @@ def test_the_last_tensor_past_two_gibibytes_is_read(tmp_path: Path) -> None:
     assert isinstance(value, LazyTensor)
     assert value.stored_bytes > INLINE
     assert (value.numpy() == np.arange(5000.0)).all()
+
+
+def test_a_model_that_nobody_holds_is_gone_without_the_collector() -> None:
+    """Its tensors keep no way back to the attributes that hold them: such a circle would stay."""
+    gc.collect()
+    gc.disable()
+    try:
+        before = _tensors_held()
+        model = read_graph(weights_graph(30, 8))
+        summarize(model)
+        assert _tensors_held() == before + 30
+        del model
+        assert _tensors_held() == before
+    finally:
+        gc.enable()
+
+
+def _tensors_held() -> int:
+    return sum(isinstance(item, LazyTensor) for item in gc.get_objects())
