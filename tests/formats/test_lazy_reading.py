@@ -11,12 +11,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from migrator.errors import FormatError, LimitError
 from migrator.formats import graph_def
 from migrator.formats.load import load
-from migrator.formats.messages import SPAN_FIELD
-from migrator.formats.skeleton import INLINE, Spans
+from migrator.formats.messages import SPAN_FIELD, message_class
+from migrator.formats.skeleton import INLINE, Spans, read_skeleton
 from migrator.formats.sniff import sniff
 from migrator.inspection.summary import summarize
 from migrator.limits import DEFAULT_LIMITS, Limits
@@ -259,3 +261,18 @@ def test_a_model_that_nobody_holds_is_gone_without_the_collector() -> None:
 
 def _tensors_held() -> int:
     return sum(isinstance(item, LazyTensor) for item in gc.get_objects())
+
+
+@given(
+    st.lists(st.sampled_from([1, 100, 120, 127, 128, 200, 4000]), max_size=30), st.integers(0, 9)
+)
+def test_small_nodes_are_taken_over_as_they_stand_wherever_they_lie(
+    lengths: list[int], unknown: int
+) -> None:
+    """Lengths of one, two and three bytes, and a window's end anywhere in them."""
+    nodes = [wire.node("n" * length, "NoOp", [], {}) for length in lengths]
+    data = wire.graph(nodes) + b"\x18\x16" * unknown + wire.graph(nodes)
+    found, _ = read_skeleton(
+        ByteSource(io.BytesIO(data), name="graph.pb", size=len(data)), "GraphDef", DEFAULT_LIMITS
+    )
+    assert found == message_class("GraphDef").FromString(data)
