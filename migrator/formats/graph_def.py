@@ -14,14 +14,14 @@ from migrator.places.source import ByteSource
 def read(source: ByteSource, limits: Limits, *, text: bool = False) -> Model:
     """Read a binary or a ``text`` GraphDef of any size. Raises FormatError, LimitError."""
     message, spans = read_message(source, "GraphDef", limits, text=text)
-    for index, node in enumerate(message.node):
+    graph, warnings = read_graph(message, spans, limits)
+    for index, node in enumerate(graph.nodes):
         if not node.name or not node.op:
             raise FormatError(
                 f"a node without {'a name' if not node.name else 'an op'}",
                 where=f"{source.name}: node[{index}]",
                 hint="is this a GraphDef?",
             )
-    graph, warnings = read_graph(message, spans, limits)
     return Model(
         source=Source(
             path=source.name, bytes=source.size, format=format_name("graph_def", text=text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
 from typing import Any
@@ -23,60 +24,74 @@ from migrator.model.graph import (
 )
 from migrator.model.tensors import UNKNOWN_SHAPE, LazyBytes, TensorSpec
 
+_MISSING = object()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where messages were read from and with what limits; one object for all of a graph."""
+
+    spans: Spans
+    limits: Limits
+    where: str
+    """Path of the message, of a list of them without the index."""
+
 
 class WireAttrs(Mapping[str, AttrValue]):
     """A node's attributes, decoded one by one when they are looked at."""
 
-    __slots__ = ("_cache", "_index", "_limits", "_message", "_where", "spans")
+    __slots__ = ("_cache", "_index", "_origin", "_owner")
 
-    def __init__(
-        self, message: Any, spans: Spans, limits: Limits, where: str, index: int | None = None
-    ) -> None:
-        self._message = message  # the map field
-        self.spans = spans
-        self._limits = limits
-        self._where = where
+    def __init__(self, owner: Any, origin: Origin, index: int | None = None) -> None:
+        self._owner = owner  # a message with a map ``attr``: few nodes are asked for theirs
+        self._origin = origin
         self._index = index
         self._cache: dict[str, AttrValue] | None = None
 
+    @property
+    def spans(self) -> Spans:
+        return self._origin.spans
+
     def __getitem__(self, key: str) -> AttrValue:
-        if self._cache is None:
-            self._cache = {}
-        elif key in self._cache:
-            return self._cache[key]
-        if key not in self._message:  # a protobuf map would make the entry
+        value = self.get(key, _MISSING)
+        if value is _MISSING:
             raise KeyError(key)
-        message = self._message[key]
-        kind = message.WhichOneof("value")
-        value: AttrValue
-        if kind == "type":  # the two kinds that large graphs have most of
-            value = DType(message.type)
-        elif kind == "tensor":
-            where = partial(self._place, key)
-            value = lazy_tensor(message.tensor, self.spans, self._limits, where=where)
-        else:
-            value = _attr(message, self.spans, self._limits, self._place(key))
-        self._cache[key] = value
         return value
-
-    def fresh(self) -> WireAttrs:
-        """The same attributes with nothing decoded yet: for a walk that keeps nothing."""
-        return WireAttrs(self._message, self.spans, self._limits, self._where, self._index)
-
-    def _place(self, key: str) -> str:
-        owner = self._where if self._index is None else f"{self._where}[{self._index}]"
-        return f"{owner}.attr[{key!r}]"
 
     def get(self, key: str, default: Any = None) -> AttrValue:
         """As of a dict; most look-ups ask for what is not there, which an exception makes slow."""
-        return self[key] if key in self._message else default
+        cache = self._cache
+        if cache is not None and key in cache:
+            return cache[key]
+        messages = self._owner.attr
+        if key not in messages:  # a protobuf map would make the entry
+            return default
+        if cache is None:
+            cache = self._cache = {}
+        value = cache[key] = self._decoded(key, messages[key])
+        return value
+
+    def _decoded(self, key: str, message: Any) -> AttrValue:
+        kind = message.WhichOneof("value")
+        if kind == "type":  # the two kinds that large graphs have most of
+            return DType(message.type)
+        origin = self._origin
+        if kind == "tensor":
+            # The tensor keeps no way back to these attributes: a cycle waits for the collector.
+            where = partial(_place, origin.where, self._index, key)
+            return lazy_tensor(message.tensor, origin.spans, origin.limits, where=where)
+        return _attr(message, origin.spans, origin.limits, _place(origin.where, self._index, key))
+
+    def fresh(self) -> WireAttrs:
+        """The same attributes with nothing decoded yet: for a walk that keeps nothing."""
+        return WireAttrs(self._owner, self._origin, self._index)
 
     def holding(self, kind: str, skip: Collection[str] = ()) -> list[tuple[str, AttrValue]]:
         """Attributes, by name, that hold one of wire kind ``kind`` (``func``, ``s``) or a list of
         them. The others are not decoded; those called as in ``skip`` are not looked at.
         """
         found = []
-        for key, message in self._message.items():
+        for key, message in self._owner.attr.items():
             if key in skip:
                 continue
             own = message.WhichOneof("value")
@@ -85,16 +100,21 @@ class WireAttrs(Mapping[str, AttrValue]):
         return [(key, self[key]) for key in sorted(found)]
 
     def __contains__(self, key: object) -> bool:
-        return isinstance(key, str) and key in self._message
+        return isinstance(key, str) and key in self._owner.attr
 
     def __iter__(self) -> Iterator[str]:
-        return iter(sorted(self._message))
+        return iter(sorted(self._owner.attr))
 
     def __len__(self) -> int:
-        return len(self._message)
+        return len(self._owner.attr)
 
     def __repr__(self) -> str:
-        return f"WireAttrs({sorted(self._message)})"
+        return f"WireAttrs({sorted(self._owner.attr)})"
+
+
+def _place(where: str, index: int | None, key: str) -> str:
+    owner = where if index is None else f"{where}[{index}]"
+    return f"{owner}.attr[{key!r}]"
 
 
 def _attr(message: Any, spans: Spans, limits: Limits, where: str) -> AttrValue:
@@ -118,7 +138,8 @@ def _scalar(kind: str, value: Any, spans: Spans, limits: Limits, where: str) -> 
     if kind == "tensor":
         return lazy_tensor(value, spans, limits, where=lambda: where)
     if kind == "func":
-        return FunctionRef(name=value.name, attrs=WireAttrs(value.attr, spans, limits, where))
+        origin = Origin(spans=spans, limits=limits, where=where)
+        return FunctionRef(name=value.name, attrs=WireAttrs(value, origin))
     if kind == "placeholder":
         return AttrPlaceholder(value)
     return value  # s, i, f, b
@@ -138,13 +159,15 @@ def _list(message: Any, spans: Spans, limits: Limits, where: str) -> list[AttrVa
 def read_nodes(messages: Any, spans: Spans, limits: Limits, *, where: str) -> tuple[Node, ...]:
     """The nodes of a graph or a function body."""
     limits.check("nodes", len(messages), where=spans.source.name)
+    origin = Origin(spans=spans, limits=limits, where=where)
     interned: dict[str, str] = {}  # a hundred thousand nodes have a few dozen ops
+    once = interned.setdefault
     nodes = []
     for index, message in enumerate(messages):
-        op = message.op
-        attrs = WireAttrs(message.attr, spans, limits, where, index)
-        op = interned.setdefault(op, op)
-        nodes.append(Node(message.name, op, tuple(message.input), message.device, attrs))
+        op, device = message.op, message.device
+        inputs = tuple(message.input[:])  # a slice is had in one go, a tuple item by item
+        attrs = WireAttrs(message, origin, index)
+        nodes.append(Node(message.name, once(op, op), inputs, once(device, device), attrs))
     return tuple(nodes)
 
 
@@ -206,7 +229,7 @@ def _function(
         outputs=tuple(_argument(arg) for arg in signature.output_arg),
         returns=MappingProxyType(dict(message.ret)),
         control_returns=MappingProxyType(dict(message.control_ret)),
-        attrs=WireAttrs(message.attr, spans, limits, where),
+        attrs=WireAttrs(message, Origin(spans=spans, limits=limits, where=where)),
         definition=message,
         gradient=gradients.get(signature.name, ""),
         gradient_of_op=registered.get(signature.name, ""),

@@ -101,9 +101,14 @@ class _Walker:
         position = start
         run = start  # start of the fields since `run` that go over as they are
         inline = self._inline
+        data = b""
+        first = last = 0  # what of the file `data` is; nothing after others have moved the window
         while position < end:
-            index = window.at(position, 20)
-            data = window.data
+            if first <= position and position + 20 <= last:
+                index = position - first
+            else:
+                index = window.at(position, 20)
+                data, first, last = window.data, window.start, window.end
             key = data[index]
             after = index + 1
             if key > 127:
@@ -115,8 +120,13 @@ class _Walker:
                 length = data[after]
                 after += 1
                 if length > 127:
-                    length, after = self._varint(after - 1, path)
-                payload = window.start + after
+                    more = data[after] if after < len(data) else 128
+                    if more < 128:  # two bytes, as most nodes have
+                        length += (more - 1) << 7
+                        after += 1
+                    else:
+                        length, after = self._varint(after - 1, path)
+                payload = first + after
                 stop = payload + length
                 if stop > end:
                     self._fail(
@@ -134,18 +144,20 @@ class _Walker:
                     here = (*path, (message, field, counts.get(field)))
                     self._large(message, field, payload, stop, out, here, depth, known)
                     run = stop
+                    last = 0
                 position = stop
                 continue
             if wire == VARINT:
                 _, after = self._varint(after, path)
-                position = window.start + after
+                position = first + after
             elif wire == FIXED64:
-                position = window.start + after + 8
+                position = first + after + 8
             elif wire == FIXED32:
-                position = window.start + after + 4
+                position = first + after + 4
             elif wire == START_GROUP and field:  # an unknown field, as all groups are
                 self._flush(run, position, out)
                 position = run = self._behind_group(position, end, path)
+                last = 0
             else:
                 self._fail(position, path, message, field, counts, f"wire type {wire} is not used")
             if field == 0:

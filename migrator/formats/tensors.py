@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from migrator.errors import FormatError, LimitError
@@ -11,7 +12,7 @@ from migrator.formats.spans import Spans
 from migrator.formats.wire import LENGTH, VARINT, read_varint
 from migrator.limits import DEFAULT_LIMITS, Limits
 from migrator.model.dtypes import DType
-from migrator.model.tensors import SCALAR, FileSpan, LazyTensor, Shape
+from migrator.model.tensors import SCALAR, FileSpan, LazyTensor, Shape, nowhere
 from migrator.places.source import ByteSource
 
 
@@ -29,19 +30,10 @@ def lazy_tensor(
     """The tensor that ``message`` holds, or that its mark points to. ``where`` is for errors."""
     found = spans.find(message.span) if message.span else None
     if found is None:
-        stored = message.ByteSize()
-
-        def read() -> bytes:
-            content: bytes = message.SerializeToString()
-            return content
-
-        def place() -> FileSpan | None:
-            return None
+        stored, read, place = message.ByteSize(), message.SerializeToString, nowhere
     else:
-        stored, read, wire = found.size, found.read, found.wire
-
-        def place() -> FileSpan | None:
-            return None if wire is None else _content(spans.source, *wire)
+        stored, read = found.size, found.read
+        place = partial(_content, spans.source, *found.wire) if found.wire is not None else nowhere
 
     def decode(tensor: LazyTensor) -> Any:
         return decode_tensor(tensor, limits, where=f"{spans.source.name}: {where()}")

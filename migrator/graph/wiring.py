@@ -5,7 +5,7 @@ Building it and every walk on it are linear in nodes and edges.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from migrator.model.graph import Graph, Node
 from migrator.model.tensors import TensorRef
@@ -23,29 +23,38 @@ class Wiring:
     def __init__(self, graph: Graph) -> None:
         nodes: Sequence[Node] = graph.nodes
         self.nodes = nodes
-        self.index: dict[str, int] = {}
+        index = self.index = {node.name: number for number, node in enumerate(nodes)}
+        if len(index) < len(nodes):
+            for number in range(len(nodes) - 1, -1, -1):
+                index[nodes[number].name] = number
+        inputs: list[Sequence[tuple[int, int]]] = [()] * len(nodes)
+        consumers: list[list[int]] = [[] for _ in nodes]
+        # Few nodes have control edges: those that have none share one empty sequence.
+        controls: dict[int, list[int]] = {}
+        control_consumers: dict[int, list[int]] = {}
+        find = index.get
         for number, node in enumerate(nodes):
-            self.index.setdefault(node.name, number)
-        self.inputs: list[list[tuple[int, int]]] = [[] for _ in nodes]
-        self.controls: list[list[int]] = [[] for _ in nodes]
-        self.consumers: list[list[int]] = [[] for _ in nodes]
-        self.control_consumers: list[list[int]] = [[] for _ in nodes]
-        index = self.index
-        for number, node in enumerate(nodes):
+            edges = []
             for text in node.inputs:
-                producer = index.get(text)  # "x" is "x:0", and most inputs are written so
+                producer = find(text)  # "x" is "x:0", and most inputs are written so
                 port = 0
                 if producer is None:
                     ref = TensorRef.parse(text)
-                    producer, port = index.get(ref.node), ref.port
+                    producer, port = find(ref.node), ref.port
                     if producer is None:
                         continue
                     if ref.control:
-                        self.controls[number].append(producer)
-                        self.control_consumers[producer].append(number)
+                        controls.setdefault(number, []).append(producer)
+                        control_consumers.setdefault(producer, []).append(number)
                         continue
-                self.inputs[number].append((producer, port))
-                self.consumers[producer].append(number)
+                edges.append((producer, port))
+                consumers[producer].append(number)
+            if edges:
+                inputs[number] = edges
+        self.inputs = inputs
+        self.consumers: list[Sequence[int]] = [*consumers]
+        self.controls = _spread(controls, len(nodes))
+        self.control_consumers = _spread(control_consumers, len(nodes))
 
     def backward(self, starts: Iterable[int], *, cut: Collection[tuple[int, int]] = ()) -> set[int]:
         """Every node that ``starts`` need, control edges included, themselves too.
@@ -90,7 +99,38 @@ class Wiring:
                 if consumer not in seen:
                     seen.add(consumer)
                     stack.append(consumer)
+                    if most is not None and len(seen) > most:
+                        return seen
         return seen
+
+    def reached_from(
+        self, groups: Sequence[Iterable[int]], *, stop: Callable[[int], bool]
+    ) -> list[int]:
+        """For each node a number whose bit ``i`` says whether ``forward`` of ``groups[i]`` has it.
+
+        One pass where nodes stand behind their inputs; what loops lead back is followed after.
+        """
+        found = [0] * len(self.nodes)
+        for bit, group in enumerate(groups):
+            for number in group:
+                found[number] |= 1 << bit
+        late: list[int] = []
+        for number, own in enumerate(found):
+            if own and not stop(number):
+                for consumer in self.consumers[number]:
+                    if own & ~found[consumer]:
+                        found[consumer] |= own
+                        if consumer < number:
+                            late.append(consumer)
+        while late:
+            number = late.pop()
+            own = found[number]
+            if not stop(number):
+                for consumer in self.consumers[number]:
+                    if own & ~found[consumer]:
+                        found[consumer] |= own
+                        late.append(consumer)
+        return found
 
     def tensor(self, name: str) -> tuple[int, int] | None:
         """(producer, port) of the tensor called ``name``, None where there is none."""
@@ -111,3 +151,11 @@ class Wiring:
     def edge_counts(self) -> tuple[int, int]:
         """Number of data edges and of control edges."""
         return sum(map(len, self.inputs)), sum(map(len, self.controls))
+
+
+def _spread(found: Mapping[int, list[int]], count: int) -> list[Sequence[int]]:
+    """By number what was found for few, nothing for the others."""
+    spread: list[Sequence[int]] = [()] * count
+    for number, items in found.items():
+        spread[number] = items
+    return spread

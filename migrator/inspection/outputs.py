@@ -114,14 +114,16 @@ class _Finder:
         groups = [[number] for number in numbers[: _MOST_SOURCES - 1]]
         if numbers[_MOST_SOURCES - 1 :]:
             groups.append(numbers[_MOST_SOURCES - 1 :])
-        self.reached = [wiring.forward(group, stop=lambda n: by_shape[n]) for group in groups]
+        self.reached = wiring.reached_from(groups, stop=by_shape.__getitem__)
+        """By node, a bit for each group."""
         self.shape_only = by_shape
+        self.behind: set[int] | None = None
         self.ends = ends = self._find_ends()
         self.few = len(ends) <= _MOST_ENDS
         live = [end for end in ends if self._depends(end)]
-        self.live_groups = [
-            index for index, reach in enumerate(self.reached) if any(end in reach for end in live)
-        ]
+        self.live_groups = 0
+        for end in live:
+            self.live_groups |= self.reached[end]
         self.only_end = len(live) == 1
         self.asked = 0
         self.shares: dict[int, float] = {}
@@ -178,9 +180,7 @@ class _Finder:
         return self._depends(number) and not self.shape_only[number]
 
     def _depends(self, number: int) -> bool:
-        if self.wiring.nodes[number].op in words.NO_OUTPUT:
-            return False
-        return any(number in reach for reach in self.reached)
+        return bool(self.reached[number]) and self.wiring.nodes[number].op not in words.NO_OUTPUT
 
     def score_end(self, number: int) -> Candidate:
         """Score a loose end of the graph."""
@@ -197,9 +197,8 @@ class _Finder:
             score += 0.2 * share
             if share:
                 reasons.append(f"depends on {share:.0%} of the weights")
-        reaching = [group for group in self.live_groups if number in self.reached[group]]
         telling = words.is_given_name(node.name, node.op) or not self.littered
-        if len(reaching) == len(self.live_groups) and share != 0 and telling:
+        if not self.live_groups & ~self.reached[number] and share != 0 and telling:
             score += 0.25
             reasons.append("depends on every input")
         delta, more = _by_name_and_op(node.name, node.op)
@@ -229,7 +228,7 @@ class _Finder:
         node = self.wiring.nodes[number]
         if node.op == "Identity" and words.is_given_name(node.name, node.op):
             delta, reasons = _by_name_and_op(node.name, node.op)
-            if number in self.wiring.forward(source.number for source in self.sources):
+            if number in self._behind_sources():
                 return self._candidate(number, 0.35 + delta, ["nothing consumes it", *reasons])
         if self.wiring.consumers[number]:
             return self._candidate(number, 0.0, ["a variable that only training reads"])
@@ -250,6 +249,12 @@ class _Finder:
         if not self.sources and node.op not in words.NO_OUTPUT and number not in self.weights:
             return self._candidate(number, 0.35, ["nothing consumes it", "the graph has no input"])
         return self._candidate(number, 0.0, ["nothing consumes it", "no input reaches it"])
+
+    def _behind_sources(self) -> set[int]:
+        """Nodes that an input reaches by its values or its shape."""
+        if self.behind is None:
+            self.behind = self.wiring.forward(self.source_numbers)
+        return self.behind
 
     def consumed_outputs(self) -> list[Candidate]:
         """Tensors that look like outputs although something goes on from them."""
@@ -291,7 +296,7 @@ class _Finder:
         for number in self._near_ends():
             if number in self.junk or not self._depends(number):
                 continue
-            own = {index for index, reach in enumerate(self.reached) if number in reach}
+            own = self.reached[number]
             joins = any(
                 producer != number and self._brings_input(producer, own)
                 for consumer in self.wiring.consumers[number][:_FEW]
@@ -313,10 +318,9 @@ class _Finder:
             found.append(self._candidate(number, 0.45 if unnamed else 0.25, reasons))
         return found
 
-    def _brings_input(self, producer: int, own: set[int]) -> bool:
+    def _brings_input(self, producer: int, own: int) -> bool:
         """True where ``producer`` hands on an input that is not among ``own``, and no weights."""
-        others = {index for index, reach in enumerate(self.reached) if producer in reach}
-        return bool(others - own) and not self._share(producer)
+        return bool(self.reached[producer] & ~own) and not self._share(producer)
 
     def _near_ends(self) -> list[int]:
         """Nodes that have an end within as many steps as post-processing may take."""

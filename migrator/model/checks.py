@@ -17,12 +17,13 @@ def graph_warnings(graph: Graph) -> list[str]:
     warnings = []
     if graph.duplicates:
         warnings.append(_line(graph.duplicates, "node name", "stands more than once"))
-    dangling = tuple(f"{node.name} <- {text}" for node, text in dangling_inputs(graph))
-    if dangling:
-        warnings.append(_line(dangling, "input", "names no node of the graph"))
-    cycle = find_cycle(graph)
-    if cycle:
-        warnings.append(_line(cycle, "node", "lies on a cycle outside of a while loop"))
+    if not _in_order(graph):
+        dangling = tuple(f"{node.name} <- {text}" for node, text in dangling_inputs(graph))
+        if dangling:
+            warnings.append(_line(dangling, "input", "names no node of the graph"))
+        cycle = find_cycle(graph)
+        if cycle:
+            warnings.append(_line(cycle, "node", "lies on a cycle outside of a while loop"))
     odd = tuple(node.name for node in graph.nodes if not node.name.isprintable())
     if odd:
         warnings.append(_line(odd, "node name", "holds characters that do not print"))
@@ -34,7 +35,7 @@ def dangling_inputs(graph: Graph) -> Iterator[tuple[Node, str]]:
     known = graph.by_name
     for node in graph.nodes:
         for text in node.inputs:
-            if text not in known and TensorRef.parse(text).node not in known:
+            if text not in known and TensorRef.node_in(text) not in known:
                 yield node, text
 
 
@@ -43,17 +44,17 @@ def find_cycle(graph: Graph) -> tuple[str, ...]:
 
     Kahn's algorithm, edges out of NextIteration left out. Linear.
     """
+    if _in_order(graph):
+        return ()
     index = {name: number for number, name in enumerate(graph.by_name)}
     nodes = list(graph.by_name.values())
-    if _in_order(nodes, index):  # as most writers put them
-        return ()
     waiting = [0] * len(nodes)
     consumers: list[list[int]] = [[] for _ in nodes]
     for number, node in enumerate(nodes):
         for text in node.inputs:
             producer = index.get(text)
             if producer is None:
-                producer = index.get(TensorRef.parse(text).node)
+                producer = index.get(TensorRef.node_in(text))
             if producer is not None and nodes[producer].op not in LOOP_OP:
                 waiting[number] += 1
                 consumers[producer].append(number)
@@ -66,15 +67,19 @@ def find_cycle(graph: Graph) -> tuple[str, ...]:
     return tuple(nodes[number].name for number, count in enumerate(waiting) if count)
 
 
-def _in_order(nodes: list[Node], index: dict[str, int]) -> bool:
-    """True where every node stands behind its inputs, loops' ways back apart."""
-    for number, node in enumerate(nodes):
+def _in_order(graph: Graph) -> bool:
+    """True where every node stands behind its inputs, loops' ways back apart, as most writers put
+    them: then no input dangles and no cycle is closed."""
+    seen: set[str] = set()
+    known = graph.by_name
+    for node in graph.nodes:
         for text in node.inputs:
-            producer = index.get(text)
-            if producer is None:
-                producer = index.get(TensorRef.parse(text).node, -1)
-            if producer >= number and nodes[producer].op not in LOOP_OP:
+            if text in seen:
+                continue
+            name = text if text in known else TensorRef.node_in(text)
+            if name not in seen and (name not in known or known[name].op not in LOOP_OP):
                 return False
+        seen.add(node.name)
     return True
 
 

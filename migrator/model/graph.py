@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from migrator.model.tensors import LazyTensor, Shape, TensorRef, TensorSpec
@@ -28,7 +28,7 @@ class AttrPlaceholder:
     name: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, init=False)
 class Node:
     """One node. ``inputs`` are as written: data inputs in slot order, then ``^control`` ones.
 
@@ -40,6 +40,21 @@ class Node:
     inputs: tuple[str, ...]
     device: str
     attrs: Mapping[str, AttrValue]
+
+    def __init__(
+        self,
+        name: str,
+        op: str,
+        inputs: tuple[str, ...],
+        device: str,
+        attrs: Mapping[str, AttrValue],
+    ) -> None:
+        # The slots themselves: half the time of what a frozen class would do.
+        _set_name(self, name)
+        _set_op(self, op)
+        _set_inputs(self, inputs)
+        _set_device(self, device)
+        _set_attrs(self, attrs)
 
     @property
     def refs(self) -> tuple[TensorRef, ...]:
@@ -66,6 +81,11 @@ class Node:
             elif isinstance(value, list):
                 stack.extend(item for item in value if isinstance(item, FunctionRef))
         return tuple(found)
+
+
+_set_name, _set_op, _set_inputs, _set_device, _set_attrs = (
+    vars(Node)[slot.name].__set__ for slot in fields(Node)
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -76,6 +76,17 @@ class TensorRef:
             return cls(node, int(tail), False, arg)
         return cls(head, int(tail))
 
+    @staticmethod
+    def node_in(text: str) -> str:
+        """The node of what ``parse`` reads, and nothing made beside it."""
+        if text[:1] == "^":
+            return text[1:]
+        head, colon, tail = text.rpartition(":")
+        if not colon or not tail.isascii() or not tail.isdigit() or len(tail) > 9:
+            return text
+        node, colon, _ = head.rpartition(":")
+        return node if colon else head
+
     @classmethod
     def parse_option(cls, text: str) -> TensorRef:
         """Read what a user typed. Raises UsageError for an empty or a control name."""
@@ -112,7 +123,8 @@ class FileSpan:
     length: int
 
 
-def _nowhere() -> FileSpan | None:
+def nowhere() -> FileSpan | None:
+    """The place of a tensor whose array lies in no file in its own form."""
     return None
 
 
@@ -130,7 +142,7 @@ class LazyTensor:
     read: Callable[[], bytes] = field(repr=False)
     """The serialised TensorProto, read when called. Raises FormatError."""
     decode: Callable[[LazyTensor], Any] = field(repr=False)
-    place: Callable[[], FileSpan | None] = field(repr=False, default=_nowhere)
+    place: Callable[[], FileSpan | None] = field(repr=False, default=nowhere)
     """Finds the array's own bytes in a file, None where they lie in none in that form."""
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import subprocess
@@ -10,11 +11,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from migrator.errors import FormatError, LimitError
 from migrator.formats import graph_def
 from migrator.formats.load import load
-from migrator.formats.messages import SPAN_FIELD
+from migrator.formats.messages import SPAN_FIELD, message_class
+from migrator.formats.skeleton import read_skeleton
 from migrator.formats.sniff import sniff
 from migrator.formats.spans import INLINE, Spans
 from migrator.inspection.summary import summarize
@@ -239,3 +243,37 @@ def test_the_last_tensor_past_two_gibibytes_is_read(tmp_path: Path) -> None:
     assert isinstance(value, LazyTensor)
     assert value.stored_bytes > INLINE
     assert (value.numpy() == np.arange(5000.0)).all()
+
+
+def test_a_model_that_nobody_holds_is_gone_without_the_collector() -> None:
+    """Its tensors keep no way back to the attributes that hold them: such a circle would stay."""
+    gc.collect()
+    gc.disable()
+    try:
+        before = _tensors_held()
+        model = read_graph(weights_graph(30, 8))
+        summarize(model)
+        assert _tensors_held() == before + 30
+        del model
+        assert _tensors_held() == before
+    finally:
+        gc.enable()
+
+
+def _tensors_held() -> int:
+    return sum(isinstance(item, LazyTensor) for item in gc.get_objects())
+
+
+@given(
+    st.lists(st.sampled_from([1, 100, 120, 127, 128, 200, 4000]), max_size=30), st.integers(0, 9)
+)
+def test_small_nodes_are_taken_over_as_they_stand_wherever_they_lie(
+    lengths: list[int], unknown: int
+) -> None:
+    """Lengths of one, two and three bytes, and a window's end anywhere in them."""
+    nodes = [wire.node("n" * length, "NoOp", [], {}) for length in lengths]
+    data = wire.graph(nodes) + b"\x18\x16" * unknown + wire.graph(nodes)
+    found, _ = read_skeleton(
+        ByteSource(io.BytesIO(data), name="graph.pb", size=len(data)), "GraphDef", DEFAULT_LIMITS
+    )
+    assert found == message_class("GraphDef").FromString(data)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from migrator.graph.wiring import Wiring
 from tests import wire
 from tests.handmade import const, dense, op, placeholder, text_const, unary
 from tests.inspection.rules import endpoints, expect, net, tensors
@@ -241,3 +244,27 @@ def test_judgements_alone_are_no_candidates_beside_a_prediction() -> None:
         unary("acc", "Neg", "x"),
     )
     expect(found, ["x:0"], ["scores:0"])
+
+
+def test_however_many_named_ends_no_value_reaches_the_graph_is_walked_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    walks: list[int] = []
+    forward = Wiring.forward
+
+    def counting(self: Wiring, *args: Any, **options: Any) -> set[int]:
+        walks.append(1)
+        return forward(self, *args, **options)
+
+    monkeypatch.setattr(Wiring, "forward", counting)
+
+    def walked(ends: int) -> int:
+        walks.clear()
+        letters = [f"{chr(97 + number // 26)}{chr(97 + number % 26)}" for number in range(ends)]
+        counts = [op(f"{name}/size", "Shape", "x", T=wire.F) for name in letters]
+        named = [unary(f"{name}/boxes_left", "Identity", f"{name}/size") for name in letters]
+        found = endpoints(placeholder("x"), *net(), *counts, *named)
+        assert f"{letters[0]}/boxes_left:0" in tensors((*found.outputs, *found.alternatives))
+        return len(walks)
+
+    assert walked(300) == walked(30)

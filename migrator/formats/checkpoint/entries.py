@@ -140,22 +140,16 @@ def _header(value: bytes, where: str) -> int:
 
 def _entry(message: Any) -> Entry:
     """Raises FormatError (without a place)."""
-    shape = tuple([dim.size for dim in message.shape.dim])
-    if message.shape.unknown_rank or any(size < 0 for size in shape):
+    # Each look at a field of a message makes an object: once, for there may be a million entries.
+    given, offset, size, parts = message.shape, message.offset, message.size, message.slices
+    shape = tuple([dim.size for dim in given.dim[:]])
+    if given.unknown_rank or (shape and min(shape) < 0):
         raise FormatError("has no full shape")
-    if message.offset < 0 or message.size < 0:
-        raise FormatError(f"lies at byte {message.offset:,}, {message.size:,} bytes long")
-    slices: tuple[Extents, ...] = ()
-    if message.slices:
-        slices = tuple(read_extents(item) for item in message.slices)
+    if offset < 0 or size < 0:
+        raise FormatError(f"lies at byte {offset:,}, {size:,} bytes long")
+    slices: tuple[Extents, ...] = tuple([read_extents(item) for item in parts]) if parts else ()
     return Entry(
-        DType(message.dtype),
-        shape,
-        message.shard_id,
-        message.offset,
-        message.size,
-        message.crc32c,
-        slices,
+        DType(message.dtype), shape, message.shard_id, offset, size, message.crc32c, slices
     )
 
 

@@ -10,7 +10,7 @@ import os
 from typing import Any
 
 from migrator.formats.messages import message_class
-from migrator.formats.nodes import WireAttrs
+from migrator.formats.nodes import Origin, WireAttrs
 from migrator.formats.spans import Spans
 from migrator.formats.tflite.flat import Broken, Flat
 from migrator.formats.tflite.schema import OPERATOR
@@ -76,7 +76,7 @@ def _decoded(content: bytes, flat: Flat, operator: OperatorRow, part: str) -> di
 def _node_def(data: bytes, flat: Flat, part: str) -> dict[str, AttrValue]:
     message = message_class("NodeDef").FromString(data)
     spans = Spans(source=flat.source, key=os.urandom(16))
-    return dict(WireAttrs(message.attr, spans, flat.limits, part))
+    return dict(WireAttrs(message, Origin(spans=spans, limits=flat.limits, where=part)))
 
 
 def _entries(found: Any) -> dict[str, AttrValue]:
