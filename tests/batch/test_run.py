@@ -372,6 +372,26 @@ def test_an_interrupted_run_keeps_what_is_finished_and_nothing_else(
     assert len(latest(out)) == len(names)
 
 
+class Ready(Executor):
+    """Everything has ended before the run hears of the first."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **words: Any) -> Future[Any]:
+        done: Future[Any] = Future()
+        done.set_result(fn(*args, **words))
+        return done
+
+
+def test_an_interruption_keeps_what_ended_and_was_not_looked_at(tmp_path: Path) -> None:
+    class Interrupts(Seen):
+        def ended(self, outcome: Outcome, tally: Tally) -> None:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        go(tmp_path, "ok-1", "ok-2", "ok-3", executor=Ready(), watchers=[Interrupts()])
+    assert set(latest(tmp_path / "out")) == {"ok-1", "ok-2", "ok-3"}
+    assert len(json.loads((tmp_path / "out" / "batch.json").read_text())["models"]) == 3
+
+
 def test_a_run_that_is_killed_at_any_moment_resumes_to_the_same_end(tmp_path: Path) -> None:
     whole = start(tmp_path, "whole")
     whole.communicate(timeout=60)

@@ -125,7 +125,7 @@ class Run:
         self._jobs = 0
         self._again: deque[Task] = deque()
         self._handed: set[Future[Json]] = set()
-        self._ended: SimpleQueue[tuple[Task, Future[Json]]] = SimpleQueue()
+        self._ended: SimpleQueue[tuple[Task, Future[Json], int]] = SimpleQueue()
         self._started = utc_now()
         self._start = time.monotonic()
 
@@ -154,6 +154,8 @@ class Run:
         finally:
             if how != "finished":
                 self._stop(executor)
+                if how == "interrupted":
+                    self._keep_ended()
             elif own is not None:
                 own.shutdown()
             found = self._wind_up(how)
@@ -165,6 +167,19 @@ class Run:
             kill()
         for future in self._handed:  # what others' executors have not begun yet, they never do
             future.cancel()
+
+    def _keep_ended(self) -> None:
+        """Write down what had ended before the interruption and was not looked at yet."""
+        with _quietly(), contextlib.suppress(Empty):
+            self._check_place()
+            while True:
+                task, future, attempt = self._ended.get_nowait()
+                if future.cancelled() or future.exception() is not None:
+                    continue
+                outcome = outcome_from_json(future.result())
+                if not self._is_worth_more(task, outcome):  # not what the interruption killed
+                    self._ledger.add(replace(outcome, attempts=attempt, again=False))
+                    self._counts[outcome.outcome] += 1
 
     def _wind_up(self, how: str) -> BatchResult:
         """Write what there is, and tell that it is over; the run's own error counts more."""
@@ -206,14 +221,14 @@ class Run:
                 self._hand_over(executor, task, {})
             if not self._running:
                 break
-            self._finish_one(1)
+            self._finish_one()
         while self._again or self._running:
             # Alone: what a neighbour may have done to it, none does now.
             while self._again and self._running < getattr(executor, "lone", 1):
                 task = self._again.popleft()
                 limit = task.memory_limit or getattr(executor, "whole", None)
                 self._hand_over(executor, task, {"memory_limit": limit, "alone": True})
-            self._finish_one(2)
+            self._finish_one()
 
     def _room(self, executor: Executor) -> int:
         """How many more to hand over; a cluster's size changes while it works."""
@@ -227,13 +242,14 @@ class Run:
             raise MigratorError(f"takes no more tasks: {error}", where="the executor") from None
         self._running += 1
         self._handed.add(future)
-        future.add_done_callback(lambda done: self._ended.put((task, done)))
+        attempt = 2 if more.get("alone") else 1
+        future.add_done_callback(lambda done: self._ended.put((task, done, attempt)))
 
-    def _finish_one(self, attempt: int) -> None:
+    def _finish_one(self) -> None:
         """Wait for one to end, and write down what became of it."""
         while True:
             try:
-                task, future = self._ended.get(timeout=_TICK)
+                task, future, attempt = self._ended.get(timeout=_TICK)
                 break
             except Empty:
                 self._tell("tick")
