@@ -10,6 +10,7 @@ from typing import Any
 from migrator.formats.skeleton import Spans
 from migrator.formats.tensors import lazy_tensor, read_shape
 from migrator.limits import Limits
+from migrator.model.brief import brief_keys
 from migrator.model.dtypes import DType
 from migrator.model.graph import (
     AttrPlaceholder,
@@ -94,7 +95,7 @@ class WireAttrs(Mapping[str, AttrValue]):
         return len(self._message)
 
     def __repr__(self) -> str:
-        return f"WireAttrs({sorted(self._message)})"
+        return brief_keys("WireAttrs", self)
 
 
 def _attr(message: Any, spans: Spans, limits: Limits, where: str) -> AttrValue:

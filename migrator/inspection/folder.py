@@ -18,6 +18,7 @@ from migrator.inspection.folder_files import (
     read_keras,
 )
 from migrator.limits import DEFAULT_LIMITS, Limits
+from migrator.model.brief import brief
 from migrator.model.model import Model
 from migrator.places.place import Place
 
@@ -46,6 +47,8 @@ class CheckpointFacts:
     copies: int = 0
     """Keys that only copies of its variables take, which the graph never uses."""
 
+    __repr__ = brief
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Folder:
@@ -59,6 +62,8 @@ class Folder:
     attachments: tuple[Attachment, ...] = ()
     """Of all meta graphs of a hub module, each name once."""
     problems: tuple[str, ...] = ()
+
+    __repr__ = brief
 
 
 def describe_folder(model: Model, limits: Limits = DEFAULT_LIMITS) -> Folder | None:

@@ -11,6 +11,7 @@ from migrator.errors import MigratorError, NoSuchTensor
 from migrator.inspection.near import near_names
 from migrator.inspection.owned import own_names
 from migrator.inspection.weights import VARIABLE, VARIABLE_OPS, variable_name, weights
+from migrator.model.brief import brief
 from migrator.model.dtypes import INVALID, DType
 from migrator.model.graph import AttrValue, Function, Graph, Node, declared_shape
 from migrator.model.model import OTHER_GRAPHS, Model
@@ -47,6 +48,8 @@ class TensorEnd:
     shape: Shape
     control: bool = False
 
+    __repr__ = brief
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consumer:
@@ -59,6 +62,8 @@ class Consumer:
     op: str
     slot: int
     tensor: str
+
+    __repr__ = brief
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -87,6 +92,8 @@ class NodeDetail:
     """Weights of a layer by name."""
     trouble: str = ""
     """Why its value cannot be read."""
+
+    __repr__ = brief
 
 
 def describe_node(

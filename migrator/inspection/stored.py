@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from migrator.errors import MigratorError
 from migrator.inspection.weights import VARIABLE, Weight, is_carried_weight
+from migrator.model.brief import brief
 from migrator.model.dtypes import DType
 from migrator.model.model import Model
 from migrator.model.tensors import LazyTensor, Shape
@@ -26,6 +27,8 @@ class StoredVariable:
     """Name of a checkpoint's file that it lies in; None for strings, several, a missing one."""
     is_parameter: bool
     """Whether it counts as a weight: see ``is_carried_weight``."""
+
+    __repr__ = brief
 
     @property
     def elements(self) -> int:

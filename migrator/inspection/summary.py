@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from migrator.collector import collector_paused
 from migrator.formats.checkpoint import checkpoint_place
+from migrator.formats.load import as_model
 from migrator.graph.wiring import Wiring
 from migrator.inspection.endpoints import Endpoints, find_endpoints
 from migrator.inspection.folder import Folder, describe_folder
@@ -23,7 +24,9 @@ from migrator.inspection.weights import (
     meta_weights,
     totals_by_dtype,
 )
+from migrator.model.brief import brief
 from migrator.model.model import MetaGraph, Model, Signature, Source
+from migrator.places.resolve import PathLike
 
 if TYPE_CHECKING:
     from migrator.inspection.cost import Cost
@@ -72,6 +75,8 @@ class GraphSummary:
     body_called_again: int = 0
     """The same in bodies."""
 
+    __repr__ = brief
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetaGraphSummary:
@@ -84,6 +89,8 @@ class MetaGraphSummary:
     graph: GraphSummary
     cost: Cost | None = None
     """Where it was asked for (``with_cost``)."""
+
+    __repr__ = brief
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,11 +113,13 @@ class Summary:
     """What is special to a TFLite file."""
     producer: str = ""
     """What wrote the file, as ``Model.producer`` has it."""
-    is_unmarked: bool = False
+    is_unmarked: bool = field(default=False, repr=False)
     """Whether an HDF5 file has nothing that only Keras writes."""
-    is_empty: bool = True
+    is_empty: bool = field(default=True, repr=False)
     """Whether nothing is in it, where there is no graph and no variable: not even what is no
     tensor."""
+
+    __repr__ = brief
 
     @property
     def parameters(self) -> int:
@@ -127,8 +136,12 @@ class Summary:
         return totals_by_dtype(item.weight for item in self.variables if item.is_parameter)
 
 
-def summarize(model: Model) -> Summary:
-    """Summarise every meta graph of ``model``. Linear; reads no weights."""
+def summarize(source: PathLike | Model) -> Summary:
+    """Summarise every meta graph of a model, read or named. Linear; reads no weights.
+
+    Raises what ``load`` raises where it is named, UsageError for what is neither.
+    """
+    model = as_model(source)
     with collector_paused():
         variables = stored_variables(model)
         folder = describe_folder(model)

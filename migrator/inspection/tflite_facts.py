@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from migrator.model.brief import brief
 from migrator.model.model import Model
 from migrator.model.tflite import TFLiteFile, TFLiteTensor
 
@@ -34,6 +35,8 @@ class QuantizationFacts:
     other_forms: int
     """Quantised blockwise or in a form of the writer's own: no scales are told."""
 
+    __repr__ = brief
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubgraphFacts:
@@ -41,6 +44,8 @@ class SubgraphFacts:
     tensors: int
     constants: int
     operators: int
+
+    __repr__ = brief
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +67,8 @@ class TFLiteFacts:
     weight_bytes: int
     """Bytes that these take in the file."""
     quantization: QuantizationFacts
+
+    __repr__ = brief
 
 
 def tflite_facts(model: Model) -> TFLiteFacts | None:

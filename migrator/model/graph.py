@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from migrator.model.brief import brief
 from migrator.model.tensors import LazyTensor, Shape, TensorRef, TensorSpec
 
 AttrValue = Any
@@ -20,12 +21,16 @@ class FunctionRef:
     name: str
     attrs: Mapping[str, AttrValue] = field(default_factory=dict)
 
+    __repr__ = brief
+
 
 @dataclass(frozen=True, slots=True)
 class AttrPlaceholder:
     """An attribute whose value the function's caller gives."""
 
     name: str
+
+    __repr__ = brief
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,6 +45,8 @@ class Node:
     inputs: tuple[str, ...]
     device: str
     attrs: Mapping[str, AttrValue]
+
+    __repr__ = brief
 
     @property
     def refs(self) -> tuple[TensorRef, ...]:
@@ -76,6 +83,8 @@ class Versions:
     min_consumer: int = 0
     bad_consumers: tuple[int, ...] = ()
 
+    __repr__ = brief
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Function:
@@ -97,6 +106,8 @@ class Function:
     gradient_of_op: str = ""
     """The op type that this function is registered as the gradient of."""
 
+    __repr__ = brief
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Graph:
@@ -108,8 +119,10 @@ class Graph:
     nodes: Sequence[Node]
     functions: Mapping[str, Function]
     versions: Versions
-    by_name: Mapping[str, Node]
+    by_name: Mapping[str, Node] = field(repr=False)
     duplicates: tuple[str, ...] = ()
+
+    __repr__ = brief
 
     def __len__(self) -> int:
         return len(self.nodes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from migrator.model.brief import brief
 from migrator.model.dtypes import DType
 from migrator.model.tensors import LazyTensor, Shape
 
@@ -32,6 +33,8 @@ class Quantization:
     read: Callable[[], tuple[tuple[float, ...], tuple[int, ...]]] = field(repr=False)
     """The scales and the zero points. Raises FormatError."""
 
+    __repr__ = brief
+
     @property
     def per_channel(self) -> bool:
         return self.scales > 1
@@ -54,6 +57,8 @@ class TFLiteTensor:
     stored_bytes: int
     sparse: bool
 
+    __repr__ = brief
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TFLiteSubgraph:
@@ -64,6 +69,8 @@ class TFLiteSubgraph:
     operators: Mapping[tuple[str, str], int]
     """(kind, name) -> count; the kind is ``builtin``, ``select`` (a TensorFlow op, without its
     ``Flex``) or ``custom``."""
+
+    __repr__ = brief
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -86,3 +93,5 @@ class TFLiteFile:
     """Signature -> index of the subgraph that it calls."""
     shared: Mapping[str, LazyTensor] = field(default_factory=dict)
     """Constants whose buffer is an earlier one's: ``Model.variables`` counts each buffer once."""
+
+    __repr__ = brief
