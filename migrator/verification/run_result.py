@@ -23,6 +23,8 @@ class Timing:
     first: float
     further: tuple[float, ...] = ()
 
+    __repr__ = brief
+
     @property
     def spread(self) -> tuple[float, float, float] | None:
         """Minimum, median and maximum of the further calls; None without any."""
