@@ -52,7 +52,7 @@ def audit(
     selection = select_rules(settings.select, settings.ignore, deep=settings.deep)
     ignores = _ignores(settings)
     baseline = read_baseline(settings.baseline) if settings.baseline else None
-    names = [path_text(path) for path in paths]
+    names = ["" if path == "" else path_text(path) for path in paths]
     check_paths(names)
     for text in selection.notes:
         note(text)
