@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from migrator.model.graph import Graph as Graph
     from migrator.model.graph import Node as Node
     from migrator.model.model import Model as Model
+    from migrator.report.text import inspect_text as inspect_text
 
 _HOMES = {
     "AuditSettings": "migrator.auditing.settings",
@@ -50,6 +51,7 @@ _HOMES = {
     "explore": "migrator.actions.explore",
     "export": "migrator.actions.export",
     "freeze": "migrator.actions.freeze",
+    "inspect_text": "migrator.report.text",
     "load": "migrator.formats.load",
     "migrate": "migrator.actions.migrate",
     "plan": "migrator.migration.planning",

@@ -21,6 +21,7 @@ from migrator.auditing.settings import AuditSettings
 from migrator.auditing.twins.kin import find_twins
 from migrator.formats.keras.facts import holds_hdf5
 from migrator.formats.staging import is_packed
+from migrator.places.resolve import path_text
 
 Outcome = AuditedModel | Skipped | None
 _TWINS = frozenset(rule.code for rule in (same_file, same_model, same_graph, same_weights))
@@ -51,7 +52,7 @@ def audit(
     selection = select_rules(settings.select, settings.ignore, deep=settings.deep)
     ignores = _ignores(settings)
     baseline = read_baseline(settings.baseline) if settings.baseline else None
-    names = [os.fspath(path) for path in paths]
+    names = ["" if path == "" else path_text(path) for path in paths]
     check_paths(names)
     for text in selection.notes:
         note(text)

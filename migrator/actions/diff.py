@@ -11,7 +11,7 @@ from migrator.diffing.options import DiffOptions
 from migrator.diffing.result import Diff
 from migrator.formats.load import load
 from migrator.limits import DEFAULT_LIMITS, Limits
-from migrator.model.model import Model
+from migrator.model.model import Model, tags_of
 
 
 def diff(
@@ -37,7 +37,7 @@ def diff(
         ignore=tuple(ignore),
         only=tuple(only),
         weights=weights,
-        tag_set=None if tag_set is None else tuple(tag_set),
+        tag_set=None if tag_set is None else tuple(tags_of(tag_set)),
         signature=signature,
         limits=limits,
     )

@@ -11,7 +11,7 @@ from migrator.diffing.compare import choose
 from migrator.errors import DestinationError
 from migrator.files import exists, folder_beside, is_taken, put_in_place
 from migrator.formats.load import load
-from migrator.model.model import Model
+from migrator.model.model import Model, tags_of
 from migrator.places.addresses import is_remote
 from migrator.report.explorer.files import Explored, explore_diff, explore_model, text
 from migrator.report.json_diff import diff_result
@@ -57,7 +57,7 @@ def explore(
         other = right if isinstance(right, Model) else load(right)
         one.require_tensorflow_graph()
         other.require_tensorflow_graph()
-        tags = None if tag_set is None else tuple(tag_set)
+        tags = None if tag_set is None else tuple(tags_of(tag_set))
         if diff is None:
             from migrator.actions.diff import diff as compared
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,12 +14,14 @@ from migrator.errors import DestinationError, UsageError, did_you_mean, first_fe
 from migrator.files import exists, folder_beside, is_stream, is_taken, put_in_place
 from migrator.formats.encode import write_graph
 from migrator.formats.load import load
-from migrator.graph.cut import cut_graph, parse_range
+from migrator.graph.cut import Cut, cut_graph, parse_range
 from migrator.graph.function_graph import function_graph
 from migrator.limits import DEFAULT_LIMITS, Limits
 from migrator.migration.choosing import choose_meta_graph
+from migrator.model.brief import brief
 from migrator.model.graph import Function, Graph
-from migrator.model.model import MetaGraph, Model
+from migrator.model.model import OTHER_GRAPHS, MetaGraph, Model
+from migrator.model.tensors import UNKNOWN_SHAPE
 from migrator.ops.state import VARIABLE_OPS
 from migrator.report.escape import shown
 from migrator.report.export.formats import GRAPH_DEF, TENSORBOARD, Form, form_for
@@ -46,6 +48,8 @@ class Exported:
     nodes: int
     placeholders: dict[str, str]
     notes: tuple[str, ...]
+
+    __repr__ = brief
 
 
 def export(
@@ -118,7 +122,10 @@ def _export(
             )
         if cut.unused:
             notes.append(f"not needed, so not cut at: {_listed(cut.unused)}")
-        graph, placeholders = with_called(cut.graph), cut.placeholders
+        graph = with_called(
+            _with_shapes(cut, whole) if model.source.format not in OTHER_GRAPHS else cut.graph
+        )
+        placeholders = cut.placeholders
     subject = Subject(
         model=model, meta=meta, metas=metas, graph=graph, function=function, whole=not subgraph
     )
@@ -132,6 +139,30 @@ def _export(
         placeholders=placeholders,
         notes=tuple(notes),
     )
+
+
+def _with_shapes(cut: Cut, whole: Graph) -> Graph:
+    """The part, its placeholders with the shapes that the whole graph gives them."""
+    named = {made: tensor for tensor, made in cut.placeholders.items()}
+    silent = {
+        made: tensor
+        for made, tensor in named.items()
+        if cut.graph.by_name[made].attrs.get("shape") == UNKNOWN_SHAPE
+    }
+    if not silent:
+        return cut.graph
+    from migrator.shapes.propagate import propagate
+
+    shapes = propagate(whole, wanted=silent.values())
+    made = {
+        name: replace(
+            cut.graph.by_name[name], attrs={**cut.graph.by_name[name].attrs, "shape": shape}
+        )
+        for name, tensor in silent.items()
+        if (shape := shapes.shape(tensor)).dims is not None
+    }
+    nodes = tuple([made.get(node.name, node) for node in cut.graph.nodes])
+    return replace(cut.graph, nodes=nodes, by_name={**cut.graph.by_name, **made})
 
 
 def _function(meta: MetaGraph, name: str, model: Model) -> Function:

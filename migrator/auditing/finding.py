@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
+from migrator.model.brief import brief
+
 if TYPE_CHECKING:
     from migrator.migration.readiness import Readiness
 
@@ -44,6 +46,8 @@ class Location:
     node: str = ""
     attr: str = ""
 
+    __repr__ = brief
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
@@ -63,6 +67,8 @@ class Finding:
     fingerprint: str = ""
     """Hash of what was found and where in the model, without the file's path or bytes."""
 
+    __repr__ = brief
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Skipped:
@@ -72,6 +78,8 @@ class Skipped:
     reason: str
     rule: str = ""
     """Code of the rule that failed; empty where the source itself could not be read."""
+
+    __repr__ = brief
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +102,8 @@ class AuditedModel:
     sketch: Mapping[str, str] = field(default_factory=dict)
     """Hashes that tell near-duplicates in a tree: ``graph``, ``weights``, ``names``, ``file``."""
 
+    __repr__ = brief
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audit:
@@ -105,6 +115,8 @@ class Audit:
     accepted: int = 0
     """Findings that a baseline or an ignore rule kept back."""
     deep: bool = False
+
+    __repr__ = brief
 
     @property
     def findings(self) -> tuple[Finding, ...]:

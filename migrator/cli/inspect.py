@@ -28,8 +28,9 @@ def configure_parser(verbs: options.Verbs) -> None:
         "paths",
         nargs="+",
         metavar="PATH",
-        help="a .pb or .meta file, a SavedModel folder, or a checkpoint: its PREFIX, its .index "
-        "or its folder; also in a .zip, .tar or .gz, and at an address such as s3://...",
+        help="a .pb, .pbtxt or .meta file, a SavedModel or hub module's folder, a checkpoint (its "
+        "PREFIX, its .index or its folder), a Keras .h5 or .keras or a .tflite file; also in a "
+        ".zip, .tar or .gz, and at an address such as s3://...",
     )
     parser.add_argument("--tag-set", metavar="TAGS", help="only this meta graph, e.g. serve,gpu")
     parser.add_argument("--signature", metavar="KEY", help="only this signature")

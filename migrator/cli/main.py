@@ -52,6 +52,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     unwind_on_signals()
     _prepare_streams()
     words = sys.argv[1:] if argv is None else list(argv)
+    if not words:
+        build_parser().print_help(sys.stderr)
+        return EXIT_CANNOT
     args = build_parser(words[0] if words else None).parse_args(words)
     try:
         code: int = args.execute(args)

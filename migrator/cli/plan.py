@@ -52,6 +52,7 @@ def execute(args: argparse.Namespace) -> int:
 def _execute(args: argparse.Namespace, source: Staged, limits: Limits) -> int:
     from migrator.cli.spec import write_open_spec, write_settled_spec
     from migrator.formats.staging import named
+    from migrator.migration.known_shapes import with_known_shapes
     from migrator.migration.planning import plan
     from migrator.report.json_record import decision_result, plan_result
     from migrator.report.json_v1 import dumps
@@ -66,6 +67,7 @@ def _execute(args: argparse.Namespace, source: Staged, limits: Limits) -> int:
             write_result(dumps(result), args)
         raise
     write_settled_spec(args, found)
+    found = with_known_shapes(found)
     found = replace(found, source=named(found.source), checkpoint=source.told(found.checkpoint))
     text = dumps(plan_result(found)) if args.format == "json" else plan_text(found)
     write_result(text, args)

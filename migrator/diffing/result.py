@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from migrator.model.brief import brief
 from migrator.model.model import Source
 
 ADDED = "added"
@@ -29,6 +30,8 @@ class Match:
     ``functions``, ``neighbours``, ``twins``, ``scope``, ``assignment``, ``alone`` or
     ``computation``."""
 
+    __repr__ = brief
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
@@ -38,6 +41,8 @@ class Change:
     field: str
     left: Any
     right: Any
+
+    __repr__ = brief
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +59,8 @@ class NodeChange:
     why: str = ""
     """What explains it, one of the reasons of ``explain`` (``packaging``, ``unused``, ...), of
     pairs too. Empty for what nothing explains."""
+
+    __repr__ = brief
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +81,8 @@ class WeightChange:
     not_finite: int = 0
     """Elements that differ and are not finite on a side: they have no difference to tell."""
 
+    __repr__ = brief
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScopeRename:
@@ -83,6 +92,8 @@ class ScopeRename:
     right: str
     nodes: int
 
+    __repr__ = brief
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignatureChange:
@@ -90,6 +101,8 @@ class SignatureChange:
     kind: str
     """``added``, ``removed``, ``renamed``, ``changed``."""
     changes: tuple[Change, ...] = ()
+
+    __repr__ = brief
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +115,8 @@ class FunctionChange:
     """``added``, ``removed``, ``renamed``, ``changed``."""
     nodes: int = 0
     """Of the body; of one that changed, those that are another."""
+
+    __repr__ = brief
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,3 +147,5 @@ class Diff:
     ignored: tuple[str, ...] = ()
     only: tuple[str, ...] = ()
     """The scopes that are told of; all where there are none."""
+
+    __repr__ = brief

@@ -15,6 +15,7 @@ from typing import Any
 
 from migrator.errors import FormatError
 from migrator.formats.wire import FIXED32, FIXED64, LENGTH, VARINT, read_varint
+from migrator.model.brief import brief
 
 OLDEST, NEWEST = 1, 4
 """Versions of the file whose hashes are known to be made this way."""
@@ -34,6 +35,8 @@ class Fingerprint:
     signatures: int = 0
     objects: int = 0
     uuid: str = ""
+
+    __repr__ = brief
 
     @property
     def known(self) -> bool:

@@ -8,7 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from migrator.collector import collector_paused
-from migrator.errors import FormatError, MigratorError, StorageError, UnsupportedFormat, first_few
+from migrator.errors import (
+    FormatError,
+    MigratorError,
+    StorageError,
+    UnsupportedFormat,
+    UsageError,
+    first_few,
+)
 from migrator.formats import graph_def, meta_graph, saved_model
 from migrator.formats.checkpoint.locate import STATE, index_for, latest_in, tell_lone_shard
 from migrator.formats.names import CHUNKED_SAVED_MODEL, SAVED_MODEL_FILES
@@ -18,7 +25,7 @@ from migrator.limits import DEFAULT_LIMITS, Deadline, Limits
 from migrator.model.model import Model
 from migrator.places.addresses import is_remote, shown
 from migrator.places.place import LocalPlace, Place
-from migrator.places.resolve import check_named, place_of
+from migrator.places.resolve import PathLike, path_text, place_of
 from migrator.places.source import ByteSource
 from migrator.places.visit import Visit
 
@@ -65,7 +72,7 @@ _READERS: dict[str, Reader] = {
 _HUB_MARKER = "tfhub_module.pb"
 
 
-def load(path: str | os.PathLike[str] | Place, *, limits: Limits = DEFAULT_LIMITS) -> Model:
+def load(path: PathLike | Place, *, limits: Limits = DEFAULT_LIMITS) -> Model:
     """Read a model file or folder, without TensorFlow and without its weights.
 
     A checkpoint may be named by its PREFIX, by any of its files, or by its folder. What a file
@@ -94,7 +101,20 @@ def load(path: str | os.PathLike[str] | Place, *, limits: Limits = DEFAULT_LIMIT
     return replace(model, warnings=(*place.notes, *model.warnings)) if place.notes else model
 
 
-def load_on_disk(path: str | os.PathLike[str], *, limits: Limits = DEFAULT_LIMITS) -> Model:
+def as_model(given: PathLike | Model) -> Model:
+    """``given``, or what lies at that path. Raises UsageError for what is neither, and what
+    ``load`` raises."""
+    if isinstance(given, Model):
+        return given
+    if isinstance(given, (str, bytes, os.PathLike, Place)):
+        return load(given)
+    raise UsageError(
+        f"a model or its path is wanted, and this is of type {type(given).__name__}",
+        hint="migrator.load(path) gives a model",
+    )
+
+
+def load_on_disk(path: PathLike, *, limits: Limits = DEFAULT_LIMITS) -> Model:
     """The same for who needs files of their own: archives and addresses are refused."""
     return _read(LocalPlace(model_file(path)), limits, Deadline(limits))
 
@@ -127,19 +147,19 @@ def _parsed(reader: Reader, source: ByteSource, limits: Limits, place: Place) ->
         return reader(source, limits, place)
 
 
-def model_file(path: str | os.PathLike[str]) -> Path:
+def model_file(path: PathLike) -> Path:
     """The file on disk to read for ``path``, as ``model_place`` finds it.
 
     Raises UnsupportedFormat for an address, UsageError for an empty path.
     """
-    check_named(os.fspath(path))
-    if is_remote(os.fspath(path)):
+    text = path_text(path)
+    if is_remote(text):
         raise UnsupportedFormat(
             "is an address, and this reads from disk alone",
-            where=shown(os.fspath(path)),
+            where=shown(text),
             hint="copy it to disk first; inspect takes it as it is",
         )
-    found = model_place(LocalPlace(path)).path
+    found = model_place(LocalPlace(text)).path
     assert found is not None
     return found
 

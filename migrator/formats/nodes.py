@@ -11,6 +11,7 @@ from typing import Any
 from migrator.formats.spans import Spans
 from migrator.formats.tensors import lazy_tensor, read_shape
 from migrator.limits import Limits
+from migrator.model.brief import brief_keys
 from migrator.model.dtypes import DType
 from migrator.model.graph import (
     AttrPlaceholder,
@@ -109,7 +110,7 @@ class WireAttrs(Mapping[str, AttrValue]):
         return len(self._owner.attr)
 
     def __repr__(self) -> str:
-        return f"WireAttrs({sorted(self._owner.attr)})"
+        return brief_keys("WireAttrs", self)
 
 
 def _place(where: str, index: int | None, key: str) -> str:

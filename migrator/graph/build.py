@@ -25,13 +25,15 @@ edge       control      True for a control edge (bool)
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from migrator.collector import collector_paused
-from migrator.errors import UsageError
+from migrator.formats.load import as_model
 from migrator.graph.elements import Element, Elements
 from migrator.model.graph import Function, Graph
 from migrator.model.model import Model
+from migrator.places.resolve import PathLike
 
 if TYPE_CHECKING:
     import networkx
@@ -39,17 +41,17 @@ if TYPE_CHECKING:
     MultiDiGraph: TypeAlias = networkx.MultiDiGraph  # type: ignore[type-arg, unused-ignore]
 
 
-def to_networkx(model: Model, *, meta_graph: int = 0) -> MultiDiGraph:
-    """The graph of one meta graph of ``model`` with its function bodies; schema above.
+def to_networkx(
+    source: PathLike | Model, *, meta_graph: int | str | Sequence[str] = 0
+) -> MultiDiGraph:
+    """The graph of one meta graph of a model with its function bodies; schema above.
 
-    An input that names no node is left out; a second node of one name is too (the model's
-    ``warnings`` tell of both). Raises UsageError where ``meta_graph`` does not exist.
+    ``source`` is a model or its path, ``meta_graph`` its number or its tags. An input that names
+    no node is left out; a second node of one name is too (the model's ``warnings`` tell of both).
+    Raises UsageError where there is no such meta graph, and what ``load`` raises for a path.
     """
-    if not -len(model.meta_graphs) <= meta_graph < len(model.meta_graphs):
-        raise UsageError(
-            f"there is no meta graph {meta_graph}; the model holds {len(model.meta_graphs)}"
-        )
-    meta = model.meta_graphs[meta_graph]
+    model = as_model(source)
+    meta = model.meta_graph(meta_graph)
     with collector_paused():
         top = _view(meta.graph)
         top.graph.update(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from migrator.model.brief import brief
 from migrator.model.dtypes import DType
 from migrator.model.tensors import Shape
 
@@ -18,6 +19,8 @@ class Candidate:
     score: float
     reasons: tuple[str, ...]
 
+    __repr__ = brief
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Control:
@@ -28,6 +31,8 @@ class Control:
     shape: Shape
     suggested: str
     reasons: tuple[str, ...]
+
+    __repr__ = brief
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,3 +50,5 @@ class Endpoints:
     alternatives: tuple[Candidate, ...] = ()
     decided: bool
     questions: tuple[str, ...] = ()
+
+    __repr__ = brief

@@ -11,6 +11,7 @@ from migrator.graph.wiring import Wiring
 from migrator.inspection.sources import placeholder_spec
 from migrator.inspection.vocabulary import DEFAULTED, PLACEHOLDERS
 from migrator.inspection.work import element_operations, is_product, multiply_adds
+from migrator.model.brief import brief
 from migrator.model.graph import Graph
 from migrator.model.model import MetaGraph
 from migrator.model.tensors import Shape, TensorRef
@@ -31,6 +32,8 @@ class NodeCost:
     multiply_adds: int
     shape: Shape
     """Of what it gives."""
+
+    __repr__ = brief
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +66,8 @@ class Cost:
     """What is counted is what these need; the whole graph where there are none."""
     reason: str = ""
     """Why nothing was counted."""
+
+    __repr__ = brief
 
     @property
     def nodes(self) -> int:

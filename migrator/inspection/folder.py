@@ -17,6 +17,7 @@ from migrator.inspection.folder_files import (
     read_fingerprint,
     read_keras,
 )
+from migrator.model.brief import brief
 from migrator.model.model import Model
 from migrator.ops.state import VARIABLE_OPS, variable_name
 from migrator.places.place import Place
@@ -47,6 +48,8 @@ class CheckpointFacts:
     bytes: int = 0
     """Sizes of its files that are there."""
 
+    __repr__ = brief
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Folder:
@@ -60,6 +63,8 @@ class Folder:
     attachments: tuple[Attachment, ...] = ()
     """Of all meta graphs of a hub module, each name once."""
     problems: tuple[str, ...] = ()
+
+    __repr__ = brief
 
 
 def describe_folder(model: Model) -> Folder | None:

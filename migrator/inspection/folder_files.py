@@ -13,6 +13,7 @@ from migrator.errors import FormatError, MigratorError
 from migrator.formats.farmhash import fingerprint64
 from migrator.formats.fingerprint import Fingerprint, deterministic_form, parse_fingerprint
 from migrator.formats.messages import message_class
+from migrator.model.brief import brief
 from migrator.model.model import Asset, MetaGraph
 from migrator.places.place import Place
 
@@ -38,6 +39,8 @@ class FolderFile:
     bytes: int | None
     tensors: tuple[str, ...] = ()
 
+    __repr__ = brief
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FingerprintFacts:
@@ -47,6 +50,8 @@ class FingerprintFacts:
     said: Fingerprint
     saved_model_matches: bool | None
     checkpoint_matches: bool | None
+
+    __repr__ = brief
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +63,8 @@ class KerasMetadata:
     root: str
     classes: Mapping[str, int]
 
+    __repr__ = brief
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attachment:
@@ -65,6 +72,8 @@ class Attachment:
 
     key: str
     bytes: int
+
+    __repr__ = brief
 
 
 def list_assets(folder: Place, assets: Iterable[Asset]) -> tuple[tuple[FolderFile, ...], list[str]]:

@@ -11,6 +11,7 @@ from migrator.errors import MigratorError, NoSuchTensor
 from migrator.inspection.near import near_names
 from migrator.inspection.owned import own_names
 from migrator.inspection.weights import VARIABLE, weights
+from migrator.model.brief import brief
 from migrator.model.dtypes import INVALID, DType
 from migrator.model.graph import AttrValue, Function, Graph, Node, declared_shape
 from migrator.model.joined import joins
@@ -49,6 +50,8 @@ class TensorEnd:
     shape: Shape
     control: bool = False
 
+    __repr__ = brief
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consumer:
@@ -61,6 +64,8 @@ class Consumer:
     op: str
     slot: int
     tensor: str
+
+    __repr__ = brief
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -89,6 +94,8 @@ class NodeDetail:
     """Weights of a layer by name."""
     trouble: str = ""
     """Why its value cannot be read."""
+
+    __repr__ = brief
 
 
 def describe_node(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from migrator.inspection.weights import VARIABLE, Weight, is_carried_weight
+from migrator.model.brief import brief
 from migrator.model.dtypes import DType
 from migrator.model.model import Model
 from migrator.model.tensors import Shape
@@ -24,6 +25,8 @@ class StoredVariable:
     """Name of a checkpoint's file that it lies in; None for several, a missing one."""
     is_parameter: bool
     """Whether it counts as a weight: see ``is_carried_weight``."""
+
+    __repr__ = brief
 
     @property
     def elements(self) -> int:

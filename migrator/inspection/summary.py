@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from migrator.collector import collector_paused
 from migrator.formats.checkpoint import checkpoint_place
+from migrator.formats.load import as_model
 from migrator.graph.wiring import Wiring
 from migrator.inspection.endpoints import Endpoints, find_endpoints
 from migrator.inspection.folder import Folder, describe_folder
@@ -24,8 +25,10 @@ from migrator.inspection.weights import (
     total,
     totals_by_dtype,
 )
+from migrator.model.brief import brief
 from migrator.model.keras import KerasFile
 from migrator.model.model import MetaGraph, Model, Signature, Source
+from migrator.places.resolve import PathLike
 
 if TYPE_CHECKING:
     from migrator.inspection.cost import Cost
@@ -76,6 +79,8 @@ class GraphSummary:
     body_constants: WeightTotal | None = None
     """What the constants of bodies come to that are no weights; None without any."""
 
+    __repr__ = brief
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetaGraphSummary:
@@ -88,6 +93,8 @@ class MetaGraphSummary:
     graph: GraphSummary
     cost: Cost | None = None
     """Where it was asked for (``with_costs``)."""
+
+    __repr__ = brief
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +120,8 @@ class Summary:
     keras: KerasFile | None = None
     """What is special to a Keras file."""
 
+    __repr__ = brief
+
     @property
     def parameters(self) -> int:
         """Elements in ``variables`` that count as weights, optimizer slots included."""
@@ -128,8 +137,12 @@ class Summary:
         return totals_by_dtype(item.weight for item in self.variables if item.is_parameter)
 
 
-def summarize(model: Model) -> Summary:
-    """Summarise every meta graph of ``model``. Linear; reads no weights."""
+def summarize(source: PathLike | Model) -> Summary:
+    """Summarise every meta graph of a model, read or named. Linear; reads no weights.
+
+    Raises what ``load`` raises where it is named, UsageError for what is neither.
+    """
+    model = as_model(source)
     with collector_paused():
         variables = stored_variables(model)
         folder = describe_folder(model)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from migrator.errors import FormatError
+from migrator.model.brief import brief
 from migrator.model.dtypes import DType
 from migrator.model.model import Model
 from migrator.model.tflite import TFLiteFile, TFLiteTensor
@@ -52,6 +53,8 @@ class QuantizationFacts:
     ends: tuple[QuantizedEnd, ...]
     """The inputs and outputs whose integers have one scale."""
 
+    __repr__ = brief
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubgraphFacts:
@@ -59,6 +62,8 @@ class SubgraphFacts:
     tensors: int
     constants: int
     operators: int
+
+    __repr__ = brief
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +85,8 @@ class TFLiteFacts:
     weight_bytes: int
     """Bytes that these take in the file."""
     quantization: QuantizationFacts
+
+    __repr__ = brief
 
 
 def tflite_facts(model: Model) -> TFLiteFacts | None:

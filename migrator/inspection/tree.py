@@ -13,6 +13,7 @@ from migrator.inspection.weights import (
     meta_weights,
     tensor_weight,
 )
+from migrator.model.brief import brief
 from migrator.model.graph import Graph
 from migrator.model.joined import first_name
 from migrator.model.model import Model
@@ -39,6 +40,8 @@ class Scope:
     bytes: int
     children: tuple[Scope, ...]
     is_function: bool = False
+
+    __repr__ = brief
 
 
 def scope_tree(model: Model, *, meta_graph: int = 0, depth: int = DEFAULT_DEPTH) -> Scope:

@@ -10,6 +10,7 @@ from fnmatch import translate
 from migrator.errors import MigratorError, NoSuchTensor
 from migrator.inspection.near import near_names
 from migrator.inspection.weights import VARIABLE, Weight, meta_weights, tensor_weight, weights
+from migrator.model.brief import brief
 from migrator.model.model import Model
 from migrator.model.tensors import FileSpan, LazyTensor
 
@@ -28,6 +29,8 @@ class ListedWeight:
     tensor: LazyTensor | None = field(repr=False)
     place: FileSpan | None
     trouble: str = ""
+
+    __repr__ = brief
 
 
 def list_weights(

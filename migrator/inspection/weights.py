@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from migrator.formats.load import as_model
 from migrator.inspection.spare import initial_values, spare_handles
+from migrator.model.brief import brief
 from migrator.model.dtypes import DType
 from migrator.model.graph import Graph, Node
 from migrator.model.model import OTHER_GRAPHS, MetaGraph, Model
 from migrator.model.tensors import LazyTensor, Shape
 from migrator.ops.state import VARIABLE_OPS, variable_name
+from migrator.places.resolve import PathLike
 
 VARIABLE = "variable"
 """Stands for the op of a weight that belongs to no node."""
@@ -33,6 +36,8 @@ class Weight:
     bytes: int
     function: str = ""
     """Whose body it is in, if any."""
+
+    __repr__ = brief
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,21 +150,27 @@ def totals_by_dtype(weights: Iterable[Weight]) -> dict[str, WeightTotal]:
     }
 
 
-def weights(model: Model, *, meta_graph: int = 0) -> dict[str, LazyTensor]:
+def weights(
+    source: PathLike | Model, *, meta_graph: int | str | Sequence[str] = 0
+) -> dict[str, LazyTensor]:
     """The weights of one meta graph by name, each left in its file until it is asked for.
+
+    ``meta_graph`` is its number, or its tags.
 
     Those are its constants that hold parameters (a body's as ``function/node``), its variables
     with their values from the checkpoint beside it, and what a checkpoint, a Keras file or a
     TFLite file holds, strings and counters included. A variable whose value is nowhere is left
     out. A constant of a TFLite file that shares an earlier one's buffer is found by its name, and
     not listed, as it is stored once; and so is a body's constant beside variables, which is no
-    weight (see ``find_weights``). Raises MigratorError where the checkpoint cannot be read.
+    weight (see ``find_weights``). Raises MigratorError where the checkpoint cannot be read,
+    UsageError where there is no such meta graph, and what ``load`` raises for a path.
     """
+    model = as_model(source)
     if model.tflite is not None and model.tflite.shared:
         return _Shared(model.variables, model.tflite.shared)
     if model.variables or not model.meta_graphs:
         return dict(model.variables)
-    meta = model.meta_graphs[meta_graph]
+    meta = model.meta_graph(meta_graph)
     found: dict[str, LazyTensor] = {}
     of_bodies: dict[str, LazyTensor] = {}
     variables: dict[str, None] = {}

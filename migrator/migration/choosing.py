@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from migrator.errors import NeedsDecision, UsageError, did_you_mean, paste_option
-from migrator.model.model import MetaGraph, Model
+from migrator.model.model import MetaGraph, Model, tags_of
 
 
-def choose_meta_graph(model: Model, tag_set: Sequence[str] | None) -> MetaGraph:
+def choose_meta_graph(model: Model, tag_set: str | Sequence[str] | None) -> MetaGraph:
     """The meta graph with just these tags; without any asked for, the only one, or ``serve``.
 
     Of a hub module's, the one without tags. Raises UsageError for tags that no meta graph has,
@@ -16,7 +16,7 @@ def choose_meta_graph(model: Model, tag_set: Sequence[str] | None) -> MetaGraph:
     """
     model.require_graph()
     tags = [sorted(meta.tags) for meta in model.meta_graphs]
-    wanted = None if tag_set is None else sorted(tag_set)
+    wanted = None if tag_set is None else sorted(tags_of(tag_set))
     if wanted is None and len(tags) == 1:
         return model.meta_graphs[0]
     for usual in (["serve"], []):

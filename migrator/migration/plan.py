@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from migrator.model.brief import brief
 from migrator.model.dtypes import DType
 from migrator.model.graph import Function, Graph, Node, Versions
 from migrator.model.model import Source
@@ -31,6 +32,8 @@ class Endpoint:
     dtype: DType | None
     shape: Shape
 
+    __repr__ = brief
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Feed:
@@ -40,6 +43,8 @@ class Feed:
     dtype: DType
     value: Any
 
+    __repr__ = brief
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
@@ -48,6 +53,8 @@ class Step:
     code: str
     text: str
     count: int = 1
+
+    __repr__ = brief
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +67,8 @@ class Blocker:
     fix: str = ""
     op: str = ""
     """It stands for all nodes of this op in its body; empty where it is about one place."""
+
+    __repr__ = brief
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -78,6 +87,8 @@ class Weight:
     computed: str = ""
     variable: str = ""
     """The source's node, where the weight was a variable there; a rewrite may rename ``node``."""
+
+    __repr__ = brief
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -103,6 +114,8 @@ class Table:
     """The source's tensor that holds the path of ``file``."""
     settings: Mapping[str, Any] = field(default_factory=dict)
 
+    __repr__ = brief
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Subgraph:
@@ -122,6 +135,8 @@ class Subgraph:
     handles: Mapping[str, str] = field(default_factory=dict)
     tables: Mapping[str, str] = field(default_factory=dict)
     assets: Mapping[str, str] = field(default_factory=dict)
+
+    __repr__ = brief
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -143,6 +158,8 @@ class SignaturePlan:
     decode_images: Mapping[str, str] = field(default_factory=dict)
     """Inputs for which there shall also be a signature that takes encoded pictures, and the range
     of pixels that the model expects there."""
+
+    __repr__ = brief
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -173,6 +190,8 @@ class Plan:
     weights_reason: str = ""
     control_flow: str = "none"
     """Of the result: ``none``, ``v1`` (kept), ``functional`` or ``both``."""
+
+    __repr__ = brief
 
     @property
     def is_lifted(self) -> bool:

@@ -18,6 +18,7 @@ from migrator.errors import (
     UsageError,
 )
 from migrator.migration.plan import Blocker, Plan, Step
+from migrator.model.brief import brief
 
 if TYPE_CHECKING:
     from migrator.formats.keras.facts import KerasFacts
@@ -93,6 +94,8 @@ class Reason:
     node: str = ""
     fix: str = ""
 
+    __repr__ = brief
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Readiness:
@@ -102,6 +105,8 @@ class Readiness:
     reasons: tuple[Reason, ...] = ()
     options: tuple[str, ...] = ()
     """What to paste, where a decision is needed; the most plausible first."""
+
+    __repr__ = brief
 
 
 def assess(

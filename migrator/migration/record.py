@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from migrator.migration.plan import Endpoint, Feed, Step
+from migrator.model.brief import brief
 from migrator.model.model import Source
 from migrator.verification.result import Verification
 
@@ -25,6 +26,8 @@ class SignatureRecord:
     outputs: Mapping[str, Endpoint]
     source_key: str = ""
     """The source's signature; empty for endpoints of a bare graph."""
+
+    __repr__ = brief
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +50,8 @@ class MigrationRecord:
     peak_rss_bytes: int
     """Of the largest TensorFlow process."""
     versions: Mapping[str, str]
+
+    __repr__ = brief
 
     @property
     def passed(self) -> bool:

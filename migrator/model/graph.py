@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from migrator.model.brief import brief
 from migrator.model.tensors import LazyTensor, Shape, TensorRef, TensorSpec
 
 AttrValue = Any
@@ -20,12 +21,16 @@ class FunctionRef:
     name: str
     attrs: Mapping[str, AttrValue] = field(default_factory=dict)
 
+    __repr__ = brief
+
 
 @dataclass(frozen=True, slots=True)
 class AttrPlaceholder:
     """An attribute whose value the function's caller gives."""
 
     name: str
+
+    __repr__ = brief
 
 
 @dataclass(frozen=True, slots=True, eq=False, init=False)
@@ -40,6 +45,8 @@ class Node:
     inputs: tuple[str, ...]
     device: str
     attrs: Mapping[str, AttrValue]
+
+    __repr__ = brief
 
     def __init__(
         self,
@@ -96,6 +103,8 @@ class Versions:
     min_consumer: int = 0
     bad_consumers: tuple[int, ...] = ()
 
+    __repr__ = brief
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Function:
@@ -117,6 +126,8 @@ class Function:
     gradient_of_op: str = ""
     """The op type that this function is registered as the gradient of."""
 
+    __repr__ = brief
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Graph:
@@ -128,8 +139,10 @@ class Graph:
     nodes: Sequence[Node]
     functions: Mapping[str, Function]
     versions: Versions
-    by_name: Mapping[str, Node]
+    by_name: Mapping[str, Node] = field(repr=False)
     duplicates: tuple[str, ...] = ()
+
+    __repr__ = brief
 
     def __len__(self) -> int:
         return len(self.nodes)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from migrator.errors import UnsupportedFormat
+from migrator.errors import UnsupportedFormat, UsageError
 from migrator.limits import DEFAULT_LIMITS, Limits
+from migrator.model.brief import brief
 from migrator.model.graph import Graph
 from migrator.model.keras import KerasFile
 from migrator.model.tensors import LazyTensor, TensorSpec
@@ -20,6 +21,20 @@ OTHER_GRAPHS = {
     "tflite": "a TFLite model, whose graph is of TFLite's operators",
 }
 """Formats whose nodes are no TensorFlow ops, and that in words."""
+_SOME = 5
+
+
+def tags_of(given: str | Iterable[str]) -> list[str]:
+    """Tags as a list, of one or as a text with commas. Raises UsageError for anything else."""
+    if isinstance(given, str):
+        return [tag for tag in given.split(",") if tag]
+    found = list(given) if isinstance(given, Iterable) else [None]
+    if all(isinstance(tag, str) for tag in found):
+        return [tag for tag in found if tag is not None]
+    raise UsageError(
+        f"{type(given).__name__} names no meta graph",
+        hint="give its number, or its tags: 'serve', ['serve', 'gpu']",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +46,8 @@ class Source:
     bytes: int
     format: str
     """One of the contract's names: ``graph_def``, ``saved_model``, ..."""
+
+    __repr__ = brief
 
     @property
     def kind(self) -> str:
@@ -48,6 +65,8 @@ class Signature:
     defaults: Mapping[str, LazyTensor] = field(default_factory=dict)
     """Values of inputs that a caller may leave out."""
 
+    __repr__ = brief
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asset:
@@ -55,6 +74,8 @@ class Asset:
 
     tensor: str
     filename: str
+
+    __repr__ = brief
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +86,8 @@ class Saver:
     save_tensor: str
     restore_op: str
 
+    __repr__ = brief
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavedVariable:
@@ -73,6 +96,8 @@ class SavedVariable:
     name: str
     spec: TensorSpec
     trainable: bool
+
+    __repr__ = brief
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -86,6 +111,8 @@ class ObjectGraph:
     variables: tuple[SavedVariable, ...]
     concrete_functions: tuple[str, ...]
     message: Any = field(repr=False)
+
+    __repr__ = brief
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -105,6 +132,8 @@ class MetaGraph:
     saver: Saver | None = None
     object_graph: ObjectGraph | None = None
     declared: Signature | None = None
+
+    __repr__ = brief
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -129,11 +158,34 @@ class Model:
     keras: KerasFile | None = field(default=None, repr=False)
     tflite: TFLiteFile | None = field(default=None, repr=False)
 
+    __repr__ = brief
+
     @property
     def graph(self) -> Graph:
         """The graph of the first meta graph. Raises UnsupportedFormat for a bare checkpoint."""
         self.require_graph()
         return self.meta_graphs[0].graph
+
+    def meta_graph(self, which: int | str | Sequence[str]) -> MetaGraph:
+        """The meta graph with that number, or with just these tags (``"serve,gpu"``).
+
+        Raises UsageError where there is none.
+        """
+        count = len(self.meta_graphs)
+        if isinstance(which, int):
+            if -count <= which < count:
+                return self.meta_graphs[which]
+            raise UsageError(f"there is no meta graph {which}; the model holds {count}")
+        tags = sorted(tags_of(which))
+        for meta in self.meta_graphs:
+            if sorted(meta.tags) == tags:
+                return meta
+        known = "; ".join(ascii(",".join(meta.tags))[:100] for meta in self.meta_graphs[:_SOME])
+        raise UsageError(
+            f"there is no meta graph with tags {ascii(','.join(tags))[:100]}; "
+            f"the model holds {known or 'none'}",
+            where=self.source.path,
+        )
 
     def require_graph(self) -> None:
         """Raise UnsupportedFormat where there is no graph to work on: weights alone."""
@@ -152,6 +204,6 @@ class Model:
             raise UnsupportedFormat(
                 f"is {OTHER_GRAPHS[self.source.format]}, not of TensorFlow's ops",
                 where=self.source.path,
-                hint="inspect and export take it",
+                hint="inspect takes it, and so do the other formats of export",
             )
         self.require_graph()

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from migrator.errors import UsageError
+from migrator.model.brief import brief
 from migrator.model.dtypes import DType
 
+_DIMS_SHOWN = 16
 _NO_TENSOR = 1 << 63
 """Elements that no tensor can have. A hostile shape can claim more than Python will print."""
 
@@ -45,6 +47,11 @@ class Shape:
             return "unknown rank"
         return "[" + ", ".join("?" if dim is None else str(dim) for dim in self.dims) + "]"
 
+    def __repr__(self) -> str:
+        if self.dims is None or len(self.dims) <= _DIMS_SHOWN:
+            return f"Shape({self})"
+        return f"Shape({str(Shape(self.dims[:_DIMS_SHOWN]))[:-1]}, ... {len(self.dims):,} in all])"
+
 
 UNKNOWN_SHAPE = Shape(None)
 SCALAR = Shape(())
@@ -62,6 +69,8 @@ class TensorRef:
     port: int = 0
     control: bool = False
     arg: str = ""
+
+    __repr__ = brief
 
     @classmethod
     def parse(cls, text: str) -> TensorRef:
@@ -113,6 +122,8 @@ class TensorSpec:
     parts: tuple[str, ...] = ()
     """The dense tensors that a sparse one is made of: values, indices, dense shape."""
 
+    __repr__ = brief
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileSpan:
@@ -121,6 +132,8 @@ class FileSpan:
     path: str
     offset: int
     length: int
+
+    __repr__ = brief
 
 
 def nowhere() -> FileSpan | None:
@@ -145,9 +158,20 @@ class LazyTensor:
     place: Callable[[], FileSpan | None] = field(repr=False, default=nowhere)
     """Finds the array's own bytes in a file, None where they lie in none in that form."""
 
+    __repr__ = brief
+
     @property
     def elements(self) -> int:
         return self.shape.elements or 0
+
+    @property
+    def size(self) -> int:
+        """The same, under numpy's name."""
+        return self.elements
+
+    @property
+    def ndim(self) -> int | None:
+        return self.shape.rank
 
     @property
     def nbytes(self) -> int:
@@ -163,6 +187,17 @@ class LazyTensor:
         """
         return self.decode(self)
 
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        """``np.asarray(tensor)`` reads the values, as ``numpy()``. The array is always a new one.
+
+        The protocol of numpy 1 and 2, whose ``copy=False`` asks for an array without reading:
+        ValueError.
+        """
+        if copy is False:
+            raise ValueError("a tensor that stays in its file cannot be an array without a copy")
+        array = self.numpy()
+        return array if dtype is None else array.astype(dtype, copy=False)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class LazyBytes:
@@ -170,3 +205,5 @@ class LazyBytes:
 
     size: int
     read: Callable[[], bytes] = field(repr=False)
+
+    __repr__ = brief

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from migrator.model.brief import brief
 from migrator.model.dtypes import DType
 from migrator.model.tensors import LazyTensor, Shape
 
@@ -37,6 +38,8 @@ class Quantization:
     scales_tensor: int = -1
     """Index of the tensor with the scales of blocks, in the same subgraph."""
 
+    __repr__ = brief
+
     @property
     def per_channel(self) -> bool:
         return self.scales > 1
@@ -59,6 +62,8 @@ class TFLiteTensor:
     stored_bytes: int
     sparse: bool
 
+    __repr__ = brief
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TFLiteSubgraph:
@@ -69,6 +74,8 @@ class TFLiteSubgraph:
     operators: Mapping[tuple[str, str], int]
     """(kind, name) -> count; the kind is ``builtin``, ``select`` (a TensorFlow op, without its
     ``Flex``) or ``custom``."""
+
+    __repr__ = brief
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,3 +118,5 @@ class TFLiteFile:
     """Signature -> index of the subgraph that it calls."""
     shared: Mapping[str, LazyTensor] = field(default_factory=dict)
     """Constants whose buffer is an earlier one's: ``Model.variables`` counts each buffer once."""
+
+    __repr__ = brief

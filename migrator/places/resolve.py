@@ -12,6 +12,7 @@ from migrator.places.packing import BLOCK, STREAMS, TAR, ZIP, head_of, is_tar, p
 from migrator.places.place import LocalPlace, Place
 from migrator.places.visit import Visit
 
+PathLike = str | bytes | os.PathLike[str]
 NESTED = 4
 """Archives in archives; ``.tar.gz`` counts as one."""
 _DEEPEST = 64
@@ -21,9 +22,7 @@ _BESIDE_IT = ("metadata.json", "model.weights.h5")
 """A ``.keras`` file has the one and at least one of the others at its root."""
 
 
-def place_of(
-    path: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS, visit: Visit | None = None
-) -> Place:
+def place_of(path: PathLike, limits: Limits = DEFAULT_LIMITS, visit: Visit | None = None) -> Place:
     """What ``path`` names: on disk, at an address, or in an archive that a part of it names
     (``models.zip/inner/saved_model``). An archive itself stays a file; see ``opened``.
 
@@ -31,23 +30,36 @@ def place_of(
     for an empty path, UsageError and StorageError for an address that leads nowhere.
     """
     visit = visit or Visit(limits)
-    text = os.fspath(path)
-    check_named(text)
+    text = path_text(path)
     if is_remote(text):
         from migrator.places.remote import remote_place
 
         place: Place = remote_place(text, visit)
     else:
         place = LocalPlace(
-            local_path(text) if text.lower().startswith(("file:", "local:")) else path
+            local_path(text) if text.lower().startswith(("file:", "local:")) else text
         )
     return _inside(place, visit)
 
 
-def check_named(path: str) -> None:
-    """Raise UsageError for no path at all, which Python would take for the current folder."""
-    if not path:
+def path_text(path: object) -> str:
+    """A path as text, also of bytes. Raises UsageError for what is none, and for an empty one,
+    which Python would take for the current folder."""
+    if not isinstance(path, (str, bytes, os.PathLike)):
+        raise UsageError(
+            f"a path is wanted, and this is {_kind_of(path)}",
+            hint="name a file or a folder; one that is open has its path in .name"
+            if hasattr(path, "read")
+            else "name a file or a folder",
+        )
+    text = os.fsdecode(path)
+    if not text:
         raise UsageError("the path is empty", hint="name a file or a folder; . is this folder")
+    return text
+
+
+def _kind_of(given: object) -> str:
+    return "None" if given is None else f"of type {type(given).__name__}"
 
 
 def _inside(place: Place, visit: Visit) -> Place:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from migrator.errors import UsageError
 from migrator.inspection.candidates import Candidate, Control, Endpoints
 from migrator.inspection.notable import notable, notable_summary
 from migrator.inspection.summary import GraphSummary, MetaGraphSummary, Summary
@@ -34,7 +35,12 @@ _SIGNATURE_TENSORS = 24
 
 
 def inspect_text(summary: Summary) -> str:
-    """One model for the terminal."""
+    """What ``inspect`` prints of one model. Raises UsageError for what is no summary."""
+    if not isinstance(summary, Summary):
+        raise UsageError(
+            f"a summary is wanted, and this is of type {type(summary).__name__}",
+            hint="migrator.summarize(model) gives one",
+        )
     parts = [headline(summary)]
     for index, meta in enumerate(summary.meta_graphs):
         if len(summary.meta_graphs) > 1:
@@ -141,7 +147,7 @@ def _meta_graph(meta: MetaGraphSummary, form: str) -> list[str]:
     }
     counts = [
         *_nodes(graph, form),
-        f"{graph.edges:,} edges",
+        _edges(graph),
         *(
             [f"{graph.functions:,} functions ({graph.function_nodes:,} nodes)"]
             if graph.functions
@@ -258,6 +264,14 @@ def _nodes(graph: GraphSummary, form: str) -> list[str]:
     if not graph.called_again:
         return [f"{graph.nodes:,} {called}"]
     return [f"{graph.nodes - graph.called_again:,} {called}", f"called {graph.nodes:,} times"]
+
+
+def _edges(graph: GraphSummary) -> str:
+    """Both kinds, as exports and networkx count them together."""
+    controls = graph.control_edges
+    if not controls:
+        return f"{graph.edges:,} edges"
+    return f"{graph.edges:,} edges and {controls:,} control edge{'' if controls == 1 else 's'}"
 
 
 def _ops(ops: Mapping[str, int], counted: str = "") -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from migrator.graph.order import Tensor, all_inputs, in_order, tensor_of
+from migrator.model.brief import brief
 from migrator.model.graph import Graph, Node
 from migrator.verification.compare import compare_arrays
 from migrator.verification.match import (
@@ -39,6 +40,8 @@ class InputState:
     tensor: str
     comparison: OutputComparison | None
 
+    __repr__ = brief
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parting:
@@ -53,6 +56,8 @@ class Parting:
     inputs: tuple[InputState, ...]
     suspects: tuple[str, ...]
     """Nodes between here and what agrees that have no twin: the fault may lie in them."""
+
+    __repr__ = brief
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +75,8 @@ class Bisection:
     rounds: int
     settled: bool
     harmless: tuple[str, ...] = ()
+
+    __repr__ = brief
 
 
 def bisect(

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from migrator.model.brief import brief
+
 if TYPE_CHECKING:
     from migrator.verification.bisect import Bisection
 
@@ -26,6 +28,8 @@ class OutputComparison:
     max_rel: float | None
     reason: str = ""
 
+    __repr__ = brief
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseResult:
@@ -40,6 +44,8 @@ class CaseResult:
     signature: str = ""
     stage: str = ""
 
+    __repr__ = brief
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
@@ -50,6 +56,8 @@ class Stage:
     max_abs: float | None
     max_rel: float | None
     reason: str = ""
+
+    __repr__ = brief
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +72,8 @@ class Verification:
     stages: tuple[Stage, ...] = ()
     bisection: Bisection | None = None
     """Where the two part, if that was searched for."""
+
+    __repr__ = brief
 
     @property
     def passed(self) -> bool:

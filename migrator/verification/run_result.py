@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
+from migrator.model.brief import brief
 from migrator.model.model import Source
 
 
@@ -21,6 +22,8 @@ class Timing:
     load: float | None
     first: float
     further: tuple[float, ...] = ()
+
+    __repr__ = brief
 
     @property
     def spread(self) -> tuple[float, float, float] | None:
@@ -37,6 +40,8 @@ class InputValue:
     array: Any = field(repr=False)
     origin: str
 
+    __repr__ = brief
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class RunResult:
@@ -52,3 +57,5 @@ class RunResult:
     timing: Timing
     peak_rss_bytes: int
     versions: Mapping[str, str]
+
+    __repr__ = brief

@@ -155,6 +155,42 @@ def test_a_part_of_a_graph(capsys: Capture, tmp_path: Path) -> None:
     assert len(graph) == 8
 
 
+def test_placeholders_of_a_part_take_the_shapes_that_the_whole_tells(
+    capsys: Capture, tmp_path: Path
+) -> None:
+    """``hidden/Relu`` says nothing of its shape; what it is made of does."""
+    target = tmp_path / "tail.pb"
+    run(capsys, "export", MLP, "-o", target, "--subgraph", "hidden/Relu..probabilities")
+    made = migrator.load(target).graph.by_name["hidden/Relu"]
+    assert str(made.attrs["shape"]) == "[?, 16]"
+    done = run(capsys, "inspect", target)
+    assert "unknown rank" not in done.out
+
+
+def test_each_output_of_a_node_has_its_own_shape_and_what_nobody_knows_stays_open(
+    tmp_path: Path,
+) -> None:
+    model = h.model(
+        h.placeholder("x"),
+        h.const("axis", 1, "int32"),
+        h.const("sizes", [1, 3], "int32"),
+        h.op("split", "SplitV", "x", "sizes", "axis", T=wire.F, Tlen=wire.Type(3), num_split=2),
+        h.op("odd", "Odd", "x", T=wire.F),
+        h.op("sum", "AddN", "split:1", "odd", T=wire.F, N=2),
+        h.op("end", "AddN", "sum", "split:1", T=wire.F, N=2),
+    )
+    done = migrator.export(model, tmp_path / "part.pb", subgraph="split:1,sum..end")
+    made = migrator.load(tmp_path / "part.pb").graph.by_name
+    assert done.placeholders == {"split:1": "split_1", "sum:0": "sum"}
+    shapes = {name: str(made[name].attrs["shape"]) for name in ("split_1", "sum")}
+    assert shapes == {"split_1": "[?, 3]", "sum": "[?, 3]"}
+    done = migrator.export(model, tmp_path / "odd.json", subgraph="odd..sum")
+    (odd,) = (
+        n for n in json.loads((tmp_path / "odd.json").read_text())["nodes"] if n["id"] == "odd"
+    )
+    assert odd["shape"] is None
+
+
 def test_functions_that_a_part_does_not_call_go(tmp_path: Path) -> None:
     bodies = [
         wire.function(

@@ -12,6 +12,7 @@ from tests import wire
 from tests.commands import run
 from tests.corpus import NAMED, PROTOBUF, REFUSED, Sample, sample
 from tests.fuzz.survive import assert_harmless
+from tests.handmade import op, placeholder, unary
 from tests.schemas import parsed
 
 MLP = sample("tf1.15.5/mlp")
@@ -210,3 +211,33 @@ def test_what_does_not_exist_is_answered_with_what_does(
     assert (done.code, done.out) == (2, "")
     assert value in done.err
     assert there in done.err
+
+
+def test_control_edges_are_counted_beside_the_others(capsys: Capture, tmp_path: Path) -> None:
+    nodes = [
+        placeholder("x"),
+        unary("a", "Relu", "x"),
+        op("b", "Neg", "a", "^x", T=wire.F),
+        op("c", "Neg", "b", "^x", "^a", T=wire.F),
+    ]
+    path = tmp_path / "model.pb"
+    path.write_bytes(wire.graph(nodes))
+    out = run(capsys, "inspect", path).out
+    assert "4 nodes, 3 edges and 3 control edges, " in out
+    path.write_bytes(wire.graph(nodes[:3]))
+    assert "3 nodes, 2 edges and 1 control edge, " in run(capsys, "inspect", path).out
+    path.write_bytes(wire.graph(nodes[:2]))
+    assert "2 nodes, 1 edges, " in run(capsys, "inspect", path).out
+
+
+def test_help_names_each_kind_of_file(capsys: Capture) -> None:
+    out = run(capsys, "inspect", "--help").out
+    for ending in (".pb", ".pbtxt", ".meta", ".h5", ".keras", ".tflite", ".zip", "PREFIX"):
+        assert ending in out
+
+
+def test_no_words_at_all_list_the_verbs(capsys: Capture) -> None:
+    done = run(capsys)
+    assert (done.code, done.out) == (2, "")
+    for verb in ("inspect", "export", "migrate", "batch"):
+        assert f"\n    {verb} " in done.err

@@ -55,6 +55,17 @@ def test_text_names_the_endpoints_and_what_is_done(item: Sample, capsys: Capture
         assert tensor in done.out
 
 
+def test_outputs_have_the_shapes_that_inspect_tells(capsys: Capture, tmp_path: Path) -> None:
+    nodes = [placeholder("x"), *dense("a", "x"), unary("b", "Relu", "a")]
+    path = write(tmp_path / "model.pb", *nodes)
+    for words in (["inspect"], ["plan"]):
+        done = run(capsys, *words, path)
+        assert "b:0" in done.out and "[?, 3]" in done.out and "unknown rank" not in done.out
+    result = parsed(run(capsys, "plan", path, "--format", "json").out)
+    (output,) = result["signatures"]["serving_default"]["outputs"].values()
+    assert output["shape"] == [None, 3]
+
+
 @pytest.mark.parametrize("item", OPEN, ids=str)
 def test_open_endpoints_are_exit_code_three_with_options(item: Sample, capsys: Capture) -> None:
     done = run(capsys, "plan", item.path)

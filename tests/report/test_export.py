@@ -14,13 +14,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from migrator.actions.export import export
+from migrator.formats.load import load
 from migrator.formats.messages import message_class
 from migrator.graph.build import to_networkx
 from migrator.model.dtypes import FLOAT32
 from migrator.model.graph import Function, FunctionRef, Graph, Node, Versions, index_nodes
 from migrator.model.model import MetaGraph, Model, Source
-from migrator.model.tensors import UNKNOWN_SHAPE, TensorSpec
-from migrator.report.export.texts import escaped, unescaped, xml
+from migrator.model.tensors import UNKNOWN_SHAPE, TensorRef, TensorSpec
+from migrator.report.export.texts import dot, escaped, unescaped, xml
 from tests import handmade as h
 from tests import strategies, wire
 from tests.corpus import META, PROTOBUF, Sample, sample
@@ -207,6 +208,33 @@ def test_model_explorer_has_the_graphs_that_view_shows() -> None:
     name = next(iter(model.graph.functions))
     one = json.loads(written(model, "model-explorer", function=name))
     assert one["graphs"][0]["id"] == name
+
+
+@pytest.mark.parametrize(
+    ("path", "inputs", "outputs"),
+    [
+        ("fixtures/tf1.15.5/keras2_two_inputs/model.h5", 2, None),
+        ("fixtures/tflite_files/signatures.tflite", None, None),
+        ("fixtures/tf1.15.5/sm_variables/saved_model", 1, None),
+    ],
+)
+def test_dot_colours_what_is_declared_as_inputs_and_outputs(
+    path: str, inputs: int | None, outputs: int | None
+) -> None:
+    model = load(path)
+    text = written(model, "dot")
+    meta = model.meta_graphs[0]
+    declared = [meta.declared] if meta.declared else list(meta.signatures.values())
+    for side, color, count in (("inputs", "#cfe8cf", inputs), ("outputs", "#f3d9b1", outputs)):
+        names = {
+            TensorRef.parse(spec.tensor).node
+            for signature in declared
+            for spec in getattr(signature, side).values()
+        }
+        assert names and (count is None or len(names) == count)
+        for name in names:
+            (line,) = [line for line in text.splitlines() if f"[node_name={dot(name)}, " in line]
+            assert f'fillcolor="{color}"' in line, name
 
 
 def test_dot_draws_scopes_as_boxes_in_small_graphs_only() -> None:

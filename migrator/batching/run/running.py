@@ -47,6 +47,7 @@ from migrator.errors import (
     StorageError,
 )
 from migrator.files import is_full
+from migrator.model.brief import brief
 from migrator.places.addresses import is_remote, shown
 
 if TYPE_CHECKING:
@@ -75,6 +76,8 @@ class BatchResult:
     """Outcome -> number of models that this run was asked for, done by it or before."""
     run: Json
     """When, how long, with how many slots, what was kept and what was left out."""
+
+    __repr__ = brief
 
     @property
     def exit_code(self) -> int:

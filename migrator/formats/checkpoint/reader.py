@@ -37,6 +37,7 @@ from migrator.formats.checkpoint.version1 import (
 )
 from migrator.formats.wire import bytes_field, number_field
 from migrator.limits import DEFAULT_LIMITS, Limits
+from migrator.model.brief import brief_keys
 from migrator.model.dtypes import DType
 from migrator.model.tensors import LazyTensor, Shape
 from migrator.places.place import LocalPlace, Place
@@ -401,3 +402,6 @@ class CheckpointTensors(Mapping[str, LazyTensor]):
     def shard_of(self, key: str) -> str | None:
         """As of the checkpoint."""
         return self._checkpoint.shard_of(key)
+
+    def __repr__(self) -> str:
+        return brief_keys("CheckpointTensors", self)

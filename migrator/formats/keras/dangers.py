@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from migrator.formats.keras.code import telling_names
+from migrator.model.brief import brief
 from migrator.ops.registry import op_facts
 
 
@@ -23,6 +24,8 @@ class KerasDanger:
     ``function``, ``file``, ``op`` or ``link``."""
     argument: str = ""
     """What it names: a file, a module, a class, an op, the telling names in its code."""
+
+    __repr__ = brief
 
 
 _MOST_TOLD = 20

@@ -31,6 +31,7 @@ from migrator.formats.keras.config import (
 from migrator.formats.keras.dangers import KerasDanger, find_dangers, find_training_dangers
 from migrator.formats.magic import HDF5
 from migrator.limits import DEFAULT_LIMITS, Limits
+from migrator.model.brief import brief
 from migrator.places.source import ByteSource
 
 _WEIGHTS = ".weights.h5"
@@ -46,6 +47,8 @@ class KerasLayer:
     name: str
     class_name: str
 
+    __repr__ = brief
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KerasTensor:
@@ -54,6 +57,8 @@ class KerasTensor:
     name: str
     dtype: str | None = None
     shape: tuple[int | None, ...] | None = None
+
+    __repr__ = brief
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +77,8 @@ class KerasFacts:
     dangers: tuple[KerasDanger, ...]
     training_dangers: tuple[KerasDanger, ...] = ()
     """Those in what the model was compiled with, which migrating leaves alone."""
+
+    __repr__ = brief
 
     @property
     def major(self) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 
 from migrator.formats.tflite.flat import Flat, Kind, names_subgraph
 from migrator.formats.tflite.schema import dtype_of, options_kind
+from migrator.model.brief import brief_keys
 from migrator.model.graph import AttrValue, FunctionRef
 from migrator.ops.tflite import enum_names, options_table
 
@@ -77,7 +78,7 @@ class LazyAttrs(Mapping[str, AttrValue]):
         return len(self._all())
 
     def __repr__(self) -> str:
-        return f"LazyAttrs({list(self._all())})"
+        return brief_keys("LazyAttrs", self)
 
 
 def kind_of(number: int, *, second: bool = False) -> Kind | None:

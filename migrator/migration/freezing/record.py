@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from migrator.migration.plan import Step
 from migrator.migration.record import SignatureRecord
+from migrator.model.brief import brief
 from migrator.model.model import Source
 from migrator.verification.result import Verification
 
@@ -40,6 +41,8 @@ class FreezeRecord:
     peak_rss_bytes: int
     """Of the largest TensorFlow process."""
     versions: Mapping[str, str]
+
+    __repr__ = brief
 
     @property
     def passed(self) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from migrator.migration.plan import Feed, Step
+from migrator.model.brief import brief
 from migrator.model.model import Source
 from migrator.model.tensors import Shape
 from migrator.verification.result import Verification
@@ -32,6 +33,8 @@ class Scale:
     scale: float
     zero_point: int
 
+    __repr__ = brief
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TFLiteTensor:
@@ -43,11 +46,15 @@ class TFLiteTensor:
     shape: Shape
     scale: Scale | None = None
 
+    __repr__ = brief
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TFLiteSignature:
     inputs: Mapping[str, TFLiteTensor]
     outputs: Mapping[str, TFLiteTensor]
+
+    __repr__ = brief
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +65,8 @@ class TFLiteOps:
     builtin: Mapping[str, int]
     select: Mapping[str, int]
     custom: Mapping[str, int]
+
+    __repr__ = brief
 
 
 def no_ops() -> TFLiteOps:
@@ -78,6 +87,8 @@ class Quantization:
     samples: int
     tolerance: float | None
     weight_bytes: Mapping[str, int]
+
+    __repr__ = brief
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +112,8 @@ class TFLiteRecord:
     peak_rss_bytes: int
     """Of the largest TensorFlow process."""
     versions: Mapping[str, str]
+
+    __repr__ = brief
 
     @property
     def passed(self) -> bool:

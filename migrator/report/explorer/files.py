@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from migrator.auditing.finding import Finding
 from migrator.collector import collector_paused
+from migrator.model.brief import brief
 from migrator.model.model import MetaGraph, Model
 from migrator.report.diff_parts import place
 from migrator.report.explorer.graphs import Collected, Notes, collect
@@ -38,6 +39,8 @@ class Pane:
     overlays: tuple[str, ...] = ()
     """Names of files, the one to show first at the front."""
 
+    __repr__ = brief
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explored:
@@ -47,6 +50,8 @@ class Explored:
     panes: tuple[Pane, ...]
     identical: bool = True
     """False where two models differ."""
+
+    __repr__ = brief
 
 
 def text(content: Json) -> str:

@@ -6,10 +6,11 @@ that ``graphml`` tells.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from migrator.graph.elements import ARGUMENT_OP, RESULT_OP, Elements
 from migrator.model.joined import name_parts
+from migrator.model.tensors import TensorRef
 from migrator.report.escape import shown
 from migrator.report.explorer.names import namespaces
 from migrator.report.export.subject import Row, Rows, Subject, attrs_text, compact, shape_text
@@ -18,18 +19,21 @@ from migrator.report.export.texts import dot as quoted
 SMALL = 500
 """Nodes up to which scopes are boxes. Graphviz takes minutes for larger graphs without, too."""
 _LONGEST = 60
+_INPUT, _OUTPUT = "#cfe8cf", "#f3d9b1"
 _COLORS = {
     "Const": "#eeeeee",
-    "Placeholder": "#cfe8cf",
-    "PlaceholderWithDefault": "#cfe8cf",
-    ARGUMENT_OP: "#cfe8cf",
-    RESULT_OP: "#f3d9b1",
+    "Placeholder": _INPUT,
+    "PlaceholderV2": _INPUT,
+    "PlaceholderWithDefault": _INPUT,
+    ARGUMENT_OP: _INPUT,
+    RESULT_OP: _OUTPUT,
 }
 
 
 def dot(subject: Subject) -> Iterator[str]:
     """The text in parts. Linear; one node is in memory at a time where there are many."""
     elements, rows = Elements(subject.graph), Rows(subject)
+    colors = _colors(subject)
     facts = subject.facts()
     yield "digraph G {\n"
     for name, value in facts.items():
@@ -40,10 +44,10 @@ def dot(subject: Subject) -> Iterator[str]:
         'fontsize=10, color="#999999"];\n'
     )
     if len(elements) <= SMALL:
-        yield from _in_scopes(elements, rows)
+        yield from _in_scopes(elements, rows, colors)
     else:
         for number, item in enumerate(elements.items):
-            yield _node(number, rows.row(item), item.name)
+            yield _node(number, rows.row(item), item.name, colors)
     for edge in elements.edges():
         style = ", style=dashed, color=gray" if edge.control else ""
         named = f", src_arg={quoted(edge.src_arg)}" if edge.src_arg else ""
@@ -54,7 +58,7 @@ def dot(subject: Subject) -> Iterator[str]:
     yield "}\n"
 
 
-def _in_scopes(elements: Elements, rows: Rows) -> Iterator[str]:
+def _in_scopes(elements: Elements, rows: Rows, colors: Mapping[str, str]) -> Iterator[str]:
     """The nodes, those of one scope beside each other within its box."""
     paths = [tuple(filter(None, layer.split("/"))) for layer in _layers(elements)]
     order = sorted(range(len(paths)), key=paths.__getitem__)
@@ -74,7 +78,7 @@ def _in_scopes(elements: Elements, rows: Rows) -> Iterator[str]:
         name = item.name
         if path:  # the box says the rest
             name = name_parts(name.strip("/"))[-1]
-        yield _node(number, rows.row(item), name)
+        yield _node(number, rows.row(item), name, colors)
     yield "}\n" * len(open_)
 
 
@@ -82,8 +86,26 @@ def _layers(elements: Elements) -> list[str]:
     return namespaces(item.name for item in elements.items)
 
 
-def _node(number: int, found: Row, name: str) -> str:
-    color = _COLORS.get(found.op)
+def _colors(subject: Subject) -> dict[str, str]:
+    """The nodes that a signature, or the format itself, declares as inputs and as outputs."""
+    if subject.function:
+        return {}
+    meta = subject.meta
+    signatures = [*meta.signatures.values(), *([meta.declared] if meta.declared else [])]
+    found: dict[str, str] = {}
+    for color, specs in (
+        (_OUTPUT, [spec for item in signatures for spec in item.outputs.values()]),
+        (_INPUT, [spec for item in signatures for spec in item.inputs.values()]),
+    ):
+        for spec in specs:
+            for tensor in (spec.tensor, *spec.parts):
+                for name in (tensor, TensorRef.parse(tensor).node):
+                    found[name] = color
+    return found
+
+
+def _node(number: int, found: Row, name: str, colors: Mapping[str, str]) -> str:
+    color = colors.get(found.name) or _COLORS.get(found.op)
     lines = [shown(found.op, _LONGEST), shown(name, _LONGEST)]
     tensor = f"{found.dtype or ''} {shape_text(found.shape)}".strip()
     if tensor:
