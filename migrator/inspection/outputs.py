@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from migrator.graph.wiring import Wiring
+from migrator.inspection import set_aside
 from migrator.inspection import vocabulary as words
 from migrator.inspection.candidates import Candidate
 from migrator.inspection.held import VARIABLES, is_weight, variable_bytes
@@ -16,6 +18,10 @@ from migrator.ops.registry import op_facts, output_dtype
 ACCEPT = 0.6
 REJECT = 0.3
 """A candidate between the two is plausible: alone it is the answer, beside others a question."""
+_JUDGED = 0.25
+"""More is no end given that judges the model, whatever else speaks for it."""
+_WORTH_NAMING = 0.1
+"""An end of so much is told of as possible, though it is neither taken nor asked about."""
 
 _MOST_ENDS = 64
 """So many loose ends get their share of the weights measured (a walk each)."""
@@ -42,13 +48,19 @@ def find(graph: Graph, wiring: Wiring) -> FoundOutputs:
     scored = [finder.score_end(number) for number in finder.ends]
     accepted = [item for item in scored if item.score >= ACCEPT]
     plausible = [item for item in scored if REJECT <= item.score < ACCEPT]
-    consumed = finder.consumed_outputs()
+    ends = {item.tensor for item in accepted}
+    consumed = [item for item in finder.consumed_outputs() if item.tensor not in ends]
     named = [item for item in consumed if item.score >= ACCEPT]
+    sure = ends.union(item.tensor for item in named)
     judged = finder.judged_outputs()
     plausible += [item for item in judged if item.score >= REJECT]
-    taken = {item.tensor for item in (*accepted, *named, *plausible)}
+    plausible = [item for item in plausible if item.tensor not in sure]
+    taken = sure.union(item.tensor for item in plausible)
+    kept = [item for item in scored if _WORTH_NAMING <= item.score < REJECT]
     others = list(
-        {item.tensor: item for item in (*judged, *consumed) if item.tensor not in taken}.values()
+        {
+            item.tensor: item for item in (*kept, *judged, *consumed) if item.tensor not in taken
+        }.values()
     )
     if not accepted and len(plausible) == 1 and not named:
         return _found(plausible, others)
@@ -101,8 +113,10 @@ class _Finder:
             if node.op in VARIABLES and (size := variable_bytes(node))
         }
         self.weights = self.weight_bytes.keys()
-        self.total = sum(self.weight_bytes.values())
-        self.junk = self._find_junk()
+        self.junk = set_aside.find_junk(wiring)
+        self.predicates = set_aside.find_predicates(wiring)
+        self.minimised = set_aside.find_minimised(wiring)
+        self.looped, self.branched = set_aside.find_inside(wiring)
         # Loss, gradients or savers: nobody cut this graph down to what its outputs need.
         self.littered = any(
             words.in_training_scope(nodes[number].name) or nodes[number].op in words.LOSS_OPS
@@ -119,6 +133,9 @@ class _Finder:
         self.ends = ends = self._find_ends()
         self.few = len(ends) <= _MOST_ENDS
         live = [end for end in ends if self._depends(end)]
+        # What an optimizer keeps, and what a variable starts from, is no part of the model.
+        of_model = wiring.backward(live) & self.weights
+        self.total = sum(self.weight_bytes[number] for number in of_model)
         self.live_groups = [
             index for index, reach in enumerate(self.reached) if any(end in reach for end in live)
         ]
@@ -126,30 +143,20 @@ class _Finder:
         self.asked = 0
         self.shares: dict[int, float] = {}
 
-    def _find_junk(self) -> set[int]:
-        """Nodes that only judge, train, save or report."""
-        nodes, wiring = self.wiring.nodes, self.wiring
-        losses = [
-            number
-            for number, node in enumerate(nodes)
-            if node.op in words.LOSS_OPS and not words.in_training_scope(node.name)
-        ]
-        junk = {
-            number
-            for number, node in enumerate(nodes)
-            if node.op in words.SINKS
-            or words.in_training_scope(node.name)
-            or node.op.startswith(("Apply", "ResourceApply", "SparseApply", "ResourceSparseApply"))
-        }
-        return junk | wiring.forward(losses)
-
     def _find_ends(self) -> list[int]:
-        """Nodes with outputs that nothing but junk consumes, and that are no known leftovers."""
+        """Nodes with outputs that nothing but junk consumes, and that are no known leftovers.
+
+        Of what somebody named, and of what often ends a model, others may read the shape.
+        """
         found = []
-        junk, consumers = self.junk, self.wiring.consumers
-        for number, node in enumerate(self.wiring.nodes):
+        junk, consumers, nodes = self.junk, self.wiring.consumers, self.wiring.nodes
+        for number, node in enumerate(nodes):
             if consumers[number] and (not junk or not junk.issuperset(consumers[number])):
-                continue
+                telling = node.op in words.FINAL_OPS or words.is_given_name(node.name, node.op)
+                if not telling or node.op in words.NO_OUTPUT:
+                    continue
+                if any(c not in junk and not self.shape_only[c] for c in consumers[number]):
+                    continue
             if number in junk or self.graph.by_name.get(node.name) is not node:
                 continue
             facts = op_facts(node.op)
@@ -164,14 +171,18 @@ class _Finder:
         node = self.wiring.nodes[number]
         if words.is_lowered(node.name) or words.is_variable_read(node.name):
             return True
-        if node.op in ("Exit", "RefExit"):  # a loop variable that nobody reads
-            return not words.is_given_name(node.name, node.op)
+        if words.is_guard(node.name) or number in self.predicates or number in self.looped:
+            return True
         if node.op == "Identity" and self._reads_switch(number):  # marks a branch of tf.cond
             return True
+        if node.op in ("Exit", "RefExit") or number in self.branched:  # nobody reads it
+            return not words.is_given_name(node.name, node.op)
         if node.op in words.RESHAPING and self._from_source(number):  # hands an input on
             return True
+        if set_aside.is_spare(self.wiring, number) or set_aside.is_written(self.wiring, number):
+            return True
         consumers = self.wiring.consumers[number]
-        return any(self.wiring.nodes[item].op in words.STATE_WRITES for item in consumers)
+        return any(words.writes_state(self.wiring.nodes[item].op) for item in consumers)
 
     def is_live(self, number: int) -> bool:
         """True for an end that the values of an input reach."""
@@ -185,11 +196,13 @@ class _Finder:
     def score_end(self, number: int) -> Candidate:
         """Score a loose end of the graph."""
         node = self.wiring.nodes[number]
-        reasons: list[str] = ["nothing consumes it"]
         if not self.is_live(number):
             return self._valueless_end(number)
+        consumers = [item for item in self.wiring.consumers[number] if item not in self.junk]
+        reasons = ["nothing but its shape is read" if consumers else "nothing consumes it"]
         score = 0.35
-        if self.only_end and not words.judging_word(node.name):
+        against = self._against(number)
+        if self.only_end and not words.judging_word(node.name) and not against:
             score += 0.4
             reasons.append("the only end that data reaches")
         share = self._share(number)
@@ -205,10 +218,29 @@ class _Finder:
         delta, more = _by_name_and_op(node.name, node.op)
         score += delta
         reasons += more
+        if against:
+            reasons.append(against)
+        if against or (node.op not in words.FINAL_OPS and words.judging_word(node.name)):
+            score = min(score - (0.5 if against else 0), _JUDGED)
         if share == 0 and self.total and not self.only_end:
             score -= 0.35
             reasons.append("depends on no weights")
         return self._candidate(number, score, reasons)
+
+    def _against(self, number: int) -> str:
+        """What the nodes around an end tell against it, empty for nothing."""
+        node = self.wiring.nodes[number]
+        if number in self.minimised:
+            return "training makes it smaller: a loss"
+        consumers = self.wiring.consumers[number]
+        if (
+            consumers
+            and all(self.wiring.nodes[item].op == "ScalarSummary" for item in consumers)
+            and node.op not in words.FINAL_OPS
+            and not words.output_word(node.name)
+        ):
+            return "a single number that only a summary reads: a measure"
+        return ""
 
     def _from_source(self, number: int) -> bool:
         """True where nothing but reshaping lies between an input and this node."""
@@ -221,16 +253,17 @@ class _Finder:
         return number in self.source_numbers
 
     def _valueless_end(self, number: int) -> Candidate:
-        """An end that no input's values reach: left over, but for two kinds.
+        """An end that no input's values reach: left over, but for three kinds.
 
-        A matrix of weights that nothing consumes at all may be wanted for its values; what
-        somebody named may count something (how many boxes are left) and follow from a shape only.
+        What somebody named may count something (how many boxes are left) and follow from a shape
+        only, or tell what the model keeps, whatever is fed. A matrix of weights that nothing
+        consumes at all may be wanted for its values.
         """
         node = self.wiring.nodes[number]
-        if node.op == "Identity" and words.is_given_name(node.name, node.op):
-            delta, reasons = _by_name_and_op(node.name, node.op)
-            if number in self.wiring.forward(source.number for source in self.sources):
-                return self._candidate(number, 0.35 + delta, ["nothing consumes it", *reasons])
+        if words.is_given_name(node.name, node.op) and node.op not in words.NO_OUTPUT:
+            found = self._named_valueless(number)
+            if found is not None:
+                return found
         if self.wiring.consumers[number]:
             return self._candidate(number, 0.0, ["a variable that only training reads"])
         source = node
@@ -251,22 +284,53 @@ class _Finder:
             return self._candidate(number, 0.35, ["nothing consumes it", "the graph has no input"])
         return self._candidate(number, 0.0, ["nothing consumes it", "no input reaches it"])
 
+    def _named_valueless(self, number: int) -> Candidate | None:
+        """A named end by the shapes or the state that it follows from, None where by neither."""
+        node = self.wiring.nodes[number]
+        delta, reasons = _by_name_and_op(node.name, node.op)
+        word = words.counting_word(node.name)
+        if word and not words.judging_word(node.name) and not words.judging_scope(node.name):
+            delta, reasons = 0.3, ["somebody gave it its name", f"its name says {word!r}"]
+        reasons = ["nothing consumes it", *reasons]
+        if number in self._by_shapes:
+            if node.op == "Identity" or word or words.output_word(node.name):
+                return self._candidate(number, 0.35 + delta, reasons)
+            if not self.wiring.consumers[number]:
+                reasons.append("the shape of an input alone decides it")
+                return self._candidate(number, 0.1 + delta, reasons)
+        if number in self._by_state and (node.op == "Identity" or word):
+            reasons.append("it tells what the model keeps, whatever is fed")
+            return self._candidate(number, min(delta - 0.1, REJECT - 0.05), reasons)
+        return None
+
+    @cached_property
+    def _by_shapes(self) -> set[int]:
+        return self.wiring.forward(source.number for source in self.sources)
+
+    @cached_property
+    def _by_state(self) -> set[int]:
+        """What follows from variables and tables."""
+        nodes = self.wiring.nodes
+        return self.wiring.forward(
+            number
+            for number, node in enumerate(nodes)
+            if node.op in VARIABLES or node.op.endswith(("HashTable", "HashTableV2"))
+        )
+
     def consumed_outputs(self) -> list[Candidate]:
         """Tensors that look like outputs although something goes on from them."""
         found = []
         for number in self._near_ends():
             node = self.wiring.nodes[number]
             consumers = [c for c in self.wiring.consumers[number] if c not in self.junk]
-            if not consumers or number in self.junk or not self._depends(number):
+            if not consumers or self._is_hidden(number) or not self._depends(number):
                 continue
             word = words.output_word(node.name)
             final = node.op in words.FINAL_OPS
             named = word and (node.op == "Identity" or words.is_given_name(node.name, node.op))
             if not named and not final:
                 continue
-            after = self.wiring.forward(
-                [number], stop=self.junk.__contains__, most=_POST_PROCESSING
-            )
+            after = self._after(number)
             if len(after) > _POST_PROCESSING or self._weights_join(number, after):
                 continue
             delta, reasons = _by_name_and_op(node.name, node.op)
@@ -289,7 +353,7 @@ class _Finder:
         """
         found = []
         for number in self._near_ends():
-            if number in self.junk or not self._depends(number):
+            if self._is_hidden(number) or not self._depends(number):
                 continue
             own = {index for index, reach in enumerate(self.reached) if number in reach}
             joins = any(
@@ -300,9 +364,7 @@ class _Finder:
             )
             if not joins or not self._share(number):
                 continue
-            after = self.wiring.forward(
-                [number], stop=self.junk.__contains__, most=_POST_PROCESSING
-            )
+            after = self._after(number)
             if len(after) > _POST_PROCESSING or self._weights_join(number, after):
                 continue
             behind = [self.wiring.nodes[end] for end in self.ends if end in after]
@@ -311,6 +373,21 @@ class _Finder:
             )
             reasons = ["another input joins behind it, and no weights: what follows may be a loss"]
             found.append(self._candidate(number, 0.45 if unnamed else 0.25, reasons))
+        return found
+
+    def _is_hidden(self, number: int) -> bool:
+        """True for what cannot be an output: junk, predicates, insides of loops and branches."""
+        if number in self.junk or number in self.predicates:
+            return True
+        return number in self.looped or number in self.branched
+
+    def _after(self, number: int) -> set[int]:
+        """What goes on from a node, itself too, junk aside; cut off past ``_POST_PROCESSING``."""
+        found, stack = {number}, [number]
+        while stack and len(found) <= _POST_PROCESSING:
+            new = set(self.wiring.consumers[stack.pop()]) - found - self.junk
+            found |= new
+            stack += new
         return found
 
     def _brings_input(self, producer: int, own: set[int]) -> bool:
