@@ -6,14 +6,16 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from migrator.graph.wiring import Wiring
-from migrator.inspection import set_aside
 from migrator.inspection import vocabulary as words
 from migrator.inspection.candidates import Candidate
 from migrator.inspection.held import VARIABLES, is_weight, variable_bytes
+from migrator.inspection.loose_ends import LooseEnds
+from migrator.inspection.set_aside import find_minimised
 from migrator.inspection.sources import find_sources
+from migrator.inspection.telling import by_name_and_op
 from migrator.model.graph import Graph, declared_shape
 from migrator.model.tensors import UNKNOWN_SHAPE, LazyTensor
-from migrator.ops.registry import op_facts, output_dtype
+from migrator.ops.registry import output_dtype
 
 ACCEPT = 0.6
 REJECT = 0.3
@@ -113,10 +115,9 @@ class _Finder:
             if node.op in VARIABLES and (size := variable_bytes(node))
         }
         self.weights = self.weight_bytes.keys()
-        self.junk = set_aside.find_junk(wiring)
-        self.predicates = set_aside.find_predicates(wiring)
-        self.minimised = set_aside.find_minimised(wiring)
-        self.looped, self.branched = set_aside.find_inside(wiring)
+        self.loose = LooseEnds(graph, wiring, self.source_numbers)
+        self.junk = self.loose.junk
+        self.minimised = find_minimised(wiring)
         # Loss, gradients or savers: nobody cut this graph down to what its outputs need.
         self.littered = any(
             words.in_training_scope(nodes[number].name) or nodes[number].op in words.LOSS_OPS
@@ -130,7 +131,7 @@ class _Finder:
             groups.append(numbers[_MOST_SOURCES - 1 :])
         self.reached = [wiring.forward(group, stop=lambda n: by_shape[n]) for group in groups]
         self.shape_only = by_shape
-        self.ends = ends = self._find_ends()
+        self.ends = ends = self.loose.find()
         self.few = len(ends) <= _MOST_ENDS
         live = [end for end in ends if self._depends(end)]
         # What an optimizer keeps, and what a variable starts from, is no part of the model.
@@ -142,47 +143,6 @@ class _Finder:
         self.only_end = len(live) == 1
         self.asked = 0
         self.shares: dict[int, float] = {}
-
-    def _find_ends(self) -> list[int]:
-        """Nodes with outputs that nothing but junk consumes, and that are no known leftovers.
-
-        Of what somebody named, and of what often ends a model, others may read the shape.
-        """
-        found = []
-        junk, consumers, nodes = self.junk, self.wiring.consumers, self.wiring.nodes
-        for number, node in enumerate(nodes):
-            if consumers[number] and (not junk or not junk.issuperset(consumers[number])):
-                telling = node.op in words.FINAL_OPS or words.is_given_name(node.name, node.op)
-                if not telling or node.op in words.NO_OUTPUT:
-                    continue
-                if any(c not in junk and not self.shape_only[c] for c in consumers[number]):
-                    continue
-            if number in junk or self.graph.by_name.get(node.name) is not node:
-                continue
-            facts = op_facts(node.op)
-            if facts is not None and not facts.outputs:
-                continue
-            if not self._is_leftover(number):
-                found.append(number)
-        return found
-
-    def _is_leftover(self, number: int) -> bool:
-        """True for the loose ends that control flow, training and freezing leave behind."""
-        node = self.wiring.nodes[number]
-        if words.is_lowered(node.name) or words.is_variable_read(node.name):
-            return True
-        if words.is_guard(node.name) or number in self.predicates or number in self.looped:
-            return True
-        if node.op == "Identity" and self._reads_switch(number):  # marks a branch of tf.cond
-            return True
-        if node.op in ("Exit", "RefExit") or number in self.branched:  # nobody reads it
-            return not words.is_given_name(node.name, node.op)
-        if node.op in words.RESHAPING and self._from_source(number):  # hands an input on
-            return True
-        if set_aside.is_spare(self.wiring, number) or set_aside.is_written(self.wiring, number):
-            return True
-        consumers = self.wiring.consumers[number]
-        return any(words.writes_state(self.wiring.nodes[item].op) for item in consumers)
 
     def is_live(self, number: int) -> bool:
         """True for an end that the values of an input reach."""
@@ -215,7 +175,7 @@ class _Finder:
         if len(reaching) == len(self.live_groups) and share != 0 and telling:
             score += 0.25
             reasons.append("depends on every input")
-        delta, more = _by_name_and_op(node.name, node.op)
+        delta, more = by_name_and_op(node.name, node.op)
         score += delta
         reasons += more
         if against:
@@ -241,16 +201,6 @@ class _Finder:
         ):
             return "a single number that only a summary reads: a measure"
         return ""
-
-    def _from_source(self, number: int) -> bool:
-        """True where nothing but reshaping lies between an input and this node."""
-        seen: set[int] = set()
-        while self.wiring.nodes[number].op in words.RESHAPING and self.wiring.inputs[number]:
-            if number in seen:
-                return False  # a cycle of a broken graph
-            seen.add(number)
-            number = self.wiring.inputs[number][0][0]
-        return number in self.source_numbers
 
     def _valueless_end(self, number: int) -> Candidate:
         """An end that no input's values reach: left over, but for three kinds.
@@ -287,7 +237,7 @@ class _Finder:
     def _named_valueless(self, number: int) -> Candidate | None:
         """A named end by the shapes or the state that it follows from, None where by neither."""
         node = self.wiring.nodes[number]
-        delta, reasons = _by_name_and_op(node.name, node.op)
+        delta, reasons = by_name_and_op(node.name, node.op)
         word = words.counting_word(node.name)
         if word and not words.judging_word(node.name) and not words.judging_scope(node.name):
             delta, reasons = 0.3, ["somebody gave it its name", f"its name says {word!r}"]
@@ -323,17 +273,22 @@ class _Finder:
         for number in self._near_ends():
             node = self.wiring.nodes[number]
             consumers = [c for c in self.wiring.consumers[number] if c not in self.junk]
-            if not consumers or self._is_hidden(number) or not self._depends(number):
+            if not consumers or self.loose.is_hidden(number) or not self._depends(number):
                 continue
             word = words.output_word(node.name)
             final = node.op in words.FINAL_OPS
             named = word and (node.op == "Identity" or words.is_given_name(node.name, node.op))
-            if not named and not final:
+            layer = None if named or final else self._last_of_layer(number, consumers)
+            if not named and not final and not layer:
                 continue
             after = self._after(number)
             if len(after) > _POST_PROCESSING or self._weights_join(number, after):
                 continue
-            delta, reasons = _by_name_and_op(node.name, node.op)
+            if layer:
+                reasons = [f"ends what is called {layer!r}", "only weightless processing follows"]
+                found.append(self._candidate(number, REJECT - 0.05, reasons))
+                continue
+            delta, reasons = by_name_and_op(node.name, node.op)
             if node.op == "Identity" and words.is_given_name(node.name, node.op):
                 delta += 0.1
                 reasons.append("an identity that is there to give a name")
@@ -353,7 +308,7 @@ class _Finder:
         """
         found = []
         for number in self._near_ends():
-            if self._is_hidden(number) or not self._depends(number):
+            if self.loose.is_hidden(number) or not self._depends(number):
                 continue
             own = {index for index, reach in enumerate(self.reached) if number in reach}
             joins = any(
@@ -375,11 +330,15 @@ class _Finder:
             found.append(self._candidate(number, 0.45 if unnamed else 0.25, reasons))
         return found
 
-    def _is_hidden(self, number: int) -> bool:
-        """True for what cannot be an output: junk, predicates, insides of loops and branches."""
-        if number in self.junk or number in self.predicates:
-            return True
-        return number in self.looped or number in self.branched
+    def _last_of_layer(self, number: int, consumers: list[int]) -> str | None:
+        """The name of the layer that ends here, where it says what outputs are called."""
+        scope = self.wiring.nodes[number].name.rpartition("/")[0]
+        if not words.output_word(scope) or not words.is_given_name(scope, ""):
+            return None
+        if words.judging_scope(f"{scope}/"):
+            return None
+        inside = any(self.wiring.nodes[item].name.startswith(f"{scope}/") for item in consumers)
+        return None if inside else scope.rpartition("/")[2]
 
     def _after(self, number: int) -> set[int]:
         """What goes on from a node, itself too, junk aside; cut off past ``_POST_PROCESSING``."""
@@ -425,12 +384,6 @@ class _Finder:
             self.shares[number] = found / self.total
         return self.shares[number]
 
-    def _reads_switch(self, number: int) -> bool:
-        return any(
-            self.wiring.nodes[producer].op in ("Switch", "RefSwitch")
-            for producer, _ in self.wiring.inputs[number]
-        )
-
     def _candidate(self, number: int, score: float, reasons: list[str]) -> Candidate:
         node = self.wiring.nodes[number]
         return Candidate(
@@ -440,28 +393,3 @@ class _Finder:
             score=round(min(max(score, 0.0), 1.0), 2),
             reasons=tuple(reasons),
         )
-
-
-def _by_name_and_op(name: str, op: str) -> tuple[float, list[str]]:
-    score, reasons = 0.0, []
-    word, judging = words.output_word(name), words.judging_word(name)
-    if op in words.FINAL_OPS and word:
-        judging = None  # "labels_softmax" are no labels to learn from
-    if op in words.FINAL_OPS:
-        score += 0.15
-        reasons.append(f"{op} often ends a model")
-    scope = words.judging_scope(name)
-    doubtful = None if op in words.FINAL_OPS else words.doubtful_word(name)
-    if judging or scope:
-        score -= 0.5
-        reasons.append(f"its name says {judging or scope!r}")
-    elif doubtful:
-        score -= 0.25
-        reasons.append(f"its name says {doubtful!r}")
-    elif words.is_given_name(name, op):
-        score += 0.3
-        reasons.append("somebody gave it its name")
-    if word and not judging and not scope:
-        score += 0.1
-        reasons.append(f"its name says {word!r}")
-    return score, reasons

@@ -16,6 +16,7 @@ _BRANCHING = frozenset(("If", "StatelessIf", "Case", "StatelessCase"))
 _FUNCTIONAL = _BRANCHING | {"While", "StatelessWhile"}
 _HANDLES = frozenset(("variant", "resource"))
 _GRADIENT = re.compile(r"(?:^|/)gradients(?:_\d+)?/(.+?)_grad/")
+_OF_GRADIENTS = re.compile(r"(?:^|/)gradients(?:_\d+)?/")
 _MOST_SCOPES = 8
 """So many scopes around "gradients" are tried as being around the whole graph."""
 
@@ -64,11 +65,21 @@ def find_inside(wiring: Wiring) -> tuple[set[int], set[int]]:
     if not merges - looped:
         return looped, set()
     switches = [
-        number
-        for number, node in enumerate(nodes)
-        if node.op in _SWITCHES and number not in looped
+        number for number, node in enumerate(nodes) if node.op in _SWITCHES and number not in looped
     ]
     return looped, wiring.forward(switches, stop=merges.__contains__) - merges
+
+
+def find_of_gradients(wiring: Wiring) -> set[int]:
+    """Gradients and what is computed from them, in a graph that trains."""
+    nodes = wiring.nodes
+    if not any(words.is_training_step(node.op) for node in nodes):
+        return set()
+    return wiring.forward(
+        number
+        for number, node in enumerate(nodes)
+        if "gradients" in node.name and _OF_GRADIENTS.search(node.name)
+    )
 
 
 def find_minimised(wiring: Wiring) -> set[int]:

@@ -217,7 +217,10 @@ def output_word(name: str) -> str | None:
 
 def counting_word(name: str) -> str | None:
     """The word of ``name`` that a count, or what is there once for each item, is called by."""
-    return next((word for word in words(name) if word in _COUNTING_WORDS), None)
+    found = words(name)
+    if "batch" in found:  # how many were fed: seldom what somebody wants to be told
+        return None
+    return next((word for word in found if word in _COUNTING_WORDS), None)
 
 
 def is_training_step(op: str) -> bool:
