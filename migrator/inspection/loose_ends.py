@@ -11,7 +11,8 @@ from migrator.inspection.set_aside import (
     find_junk,
     find_of_gradients,
     find_predicates,
-    is_spare,
+    find_spare,
+    is_handle,
     is_written,
 )
 from migrator.model.graph import Graph
@@ -27,6 +28,7 @@ class LooseEnds:
         self.sources = sources
         self.junk = find_junk(wiring)
         self.predicates = find_predicates(wiring)
+        self.spare = find_spare(wiring)
         self.of_gradients = find_of_gradients(wiring)
         self.looped, self.branched = find_inside(wiring)
 
@@ -69,7 +71,9 @@ class LooseEnds:
             return not words.is_given_name(node.name, node.op)
         if node.op in words.RESHAPING and self._from_source(number):  # hands an input on
             return True
-        if is_spare(self.wiring, number) or is_written(self.wiring, number):
+        if number in self.spare or is_written(self.wiring, number):
+            return True
+        if is_handle(self.wiring, number):
             return True
         consumers = self.wiring.consumers[number]
         return any(words.writes_state(self.wiring.nodes[item].op) for item in consumers)

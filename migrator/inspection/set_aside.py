@@ -101,30 +101,33 @@ def find_minimised(wiring: Wiring) -> set[int]:
     return found
 
 
-def is_spare(wiring: Wiring, number: int) -> bool:
-    """True for what a functional loop or condition hands out beside what is wanted of it.
+def find_spare(wiring: Wiring) -> set[int]:
+    """What functional loops and conditions hand out beside what is wanted of them.
 
     Such is an identity without a name of its own that nothing takes, where something goes on
-    from another result; and each handle of a list or a resource.
+    from another result.
     """
-    node = wiring.nodes[number]
-    dtype = output_dtype(node, 0)
-    if dtype is not None and dtype.base.name in _HANDLES:
-        return True
-    if node.op != "Identity" or words.is_given_name(node.name, node.op):
-        return False
-    producers = wiring.inputs[number]
-    if not producers or wiring.nodes[producers[0][0]].op not in _FUNCTIONAL:
-        return False
-    return any(
-        wiring.consumers[other] or not _is_unnamed_identity(wiring, other)
-        for other in wiring.consumers[producers[0][0]]
-    )
+    found: set[int] = set()
+    for number, node in enumerate(wiring.nodes):
+        if node.op not in _FUNCTIONAL:
+            continue
+        takers = set(wiring.consumers[number])
+        spare = {
+            item
+            for item in takers
+            if wiring.nodes[item].op == "Identity"
+            and not wiring.consumers[item]
+            and not words.is_given_name(wiring.nodes[item].name, "Identity")
+        }
+        if spare != takers:
+            found |= spare
+    return found
 
 
-def _is_unnamed_identity(wiring: Wiring, number: int) -> bool:
-    node = wiring.nodes[number]
-    return node.op == "Identity" and not words.is_given_name(node.name, node.op)
+def is_handle(wiring: Wiring, number: int) -> bool:
+    """True for a list or a resource, which nobody can fetch the values of."""
+    dtype = output_dtype(wiring.nodes[number], 0)
+    return dtype is not None and dtype.base.name in _HANDLES
 
 
 def is_written(wiring: Wiring, number: int) -> bool:
