@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from migrator.graph.wiring import Wiring
 from migrator.inspection import vocabulary as words
 from migrator.inspection.candidates import Candidate
 from migrator.inspection.held import VARIABLES, is_weight, variable_bytes
+from migrator.inspection.loose_ends import LooseEnds
+from migrator.inspection.set_aside import find_minimised
 from migrator.inspection.sources import find_sources
+from migrator.inspection.telling import by_name_and_op
 from migrator.model.graph import Graph, declared_shape
 from migrator.model.tensors import UNKNOWN_SHAPE, LazyTensor
-from migrator.ops.registry import op_facts, output_dtype
+from migrator.ops.registry import output_dtype
 
 ACCEPT = 0.6
 REJECT = 0.3
 """A candidate between the two is plausible: alone it is the answer, beside others a question."""
+_JUDGED = 0.25
+"""More is no end given that judges the model, whatever else speaks for it."""
+_WORTH_NAMING = 0.1
+"""An end of so much is told of as possible, though it is neither taken nor asked about."""
 
 _MOST_ENDS = 64
 """So many loose ends get their share of the weights measured (a walk each)."""
@@ -42,13 +50,19 @@ def find(graph: Graph, wiring: Wiring) -> FoundOutputs:
     scored = [finder.score_end(number) for number in finder.ends]
     accepted = [item for item in scored if item.score >= ACCEPT]
     plausible = [item for item in scored if REJECT <= item.score < ACCEPT]
-    consumed = finder.consumed_outputs()
+    ends = {item.tensor for item in accepted}
+    consumed = [item for item in finder.consumed_outputs() if item.tensor not in ends]
     named = [item for item in consumed if item.score >= ACCEPT]
+    sure = ends.union(item.tensor for item in named)
     judged = finder.judged_outputs()
     plausible += [item for item in judged if item.score >= REJECT]
-    taken = {item.tensor for item in (*accepted, *named, *plausible)}
+    plausible = [item for item in plausible if item.tensor not in sure]
+    taken = sure.union(item.tensor for item in plausible)
+    kept = [item for item in scored if _WORTH_NAMING <= item.score < REJECT]
     others = list(
-        {item.tensor: item for item in (*judged, *consumed) if item.tensor not in taken}.values()
+        {
+            item.tensor: item for item in (*kept, *judged, *consumed) if item.tensor not in taken
+        }.values()
     )
     if not accepted and len(plausible) == 1 and not named:
         return _found(plausible, others)
@@ -101,8 +115,9 @@ class _Finder:
             if node.op in VARIABLES and (size := variable_bytes(node))
         }
         self.weights = self.weight_bytes.keys()
-        self.total = sum(self.weight_bytes.values())
-        self.junk = self._find_junk()
+        self.loose = LooseEnds(graph, wiring, self.source_numbers)
+        self.junk = self.loose.junk
+        self.minimised = find_minimised(wiring)
         # Loss, gradients or savers: nobody cut this graph down to what its outputs need.
         self.littered = any(
             words.in_training_scope(nodes[number].name) or nodes[number].op in words.LOSS_OPS
@@ -117,63 +132,18 @@ class _Finder:
         self.reached = wiring.reached_from(groups, stop=by_shape.__getitem__)
         """By node, a bit for each group."""
         self.shape_only = by_shape
-        self.behind: set[int] | None = None
-        self.ends = ends = self._find_ends()
+        self.ends = ends = self.loose.find()
         self.few = len(ends) <= _MOST_ENDS
         live = [end for end in ends if self._depends(end)]
+        # What an optimizer keeps, and what a variable starts from, is no part of the model.
+        of_model = wiring.backward(live) & self.weights
+        self.total = sum(self.weight_bytes[number] for number in of_model)
         self.live_groups = 0
         for end in live:
             self.live_groups |= self.reached[end]
         self.only_end = len(live) == 1
         self.asked = 0
         self.shares: dict[int, float] = {}
-
-    def _find_junk(self) -> set[int]:
-        """Nodes that only judge, train, save or report."""
-        nodes, wiring = self.wiring.nodes, self.wiring
-        losses = [
-            number
-            for number, node in enumerate(nodes)
-            if node.op in words.LOSS_OPS and not words.in_training_scope(node.name)
-        ]
-        junk = {
-            number
-            for number, node in enumerate(nodes)
-            if node.op in words.SINKS
-            or words.in_training_scope(node.name)
-            or node.op.startswith(("Apply", "ResourceApply", "SparseApply", "ResourceSparseApply"))
-        }
-        return junk | wiring.forward(losses)
-
-    def _find_ends(self) -> list[int]:
-        """Nodes with outputs that nothing but junk consumes, and that are no known leftovers."""
-        found = []
-        junk, consumers = self.junk, self.wiring.consumers
-        for number, node in enumerate(self.wiring.nodes):
-            if consumers[number] and (not junk or not junk.issuperset(consumers[number])):
-                continue
-            if number in junk or self.graph.by_name.get(node.name) is not node:
-                continue
-            facts = op_facts(node.op)
-            if facts is not None and not facts.outputs:
-                continue
-            if not self._is_leftover(number):
-                found.append(number)
-        return found
-
-    def _is_leftover(self, number: int) -> bool:
-        """True for the loose ends that control flow, training and freezing leave behind."""
-        node = self.wiring.nodes[number]
-        if words.is_lowered(node.name) or words.is_variable_read(node.name):
-            return True
-        if node.op in ("Exit", "RefExit"):  # a loop variable that nobody reads
-            return not words.is_given_name(node.name, node.op)
-        if node.op == "Identity" and self._reads_switch(number):  # marks a branch of tf.cond
-            return True
-        if node.op in words.RESHAPING and self._from_source(number):  # hands an input on
-            return True
-        consumers = self.wiring.consumers[number]
-        return any(self.wiring.nodes[item].op in words.STATE_WRITES for item in consumers)
 
     def is_live(self, number: int) -> bool:
         """True for an end that the values of an input reach."""
@@ -185,11 +155,13 @@ class _Finder:
     def score_end(self, number: int) -> Candidate:
         """Score a loose end of the graph."""
         node = self.wiring.nodes[number]
-        reasons: list[str] = ["nothing consumes it"]
         if not self.is_live(number):
             return self._valueless_end(number)
+        consumers = [item for item in self.wiring.consumers[number] if item not in self.junk]
+        reasons = ["nothing but its shape is read" if consumers else "nothing consumes it"]
         score = 0.35
-        if self.only_end and not words.judging_word(node.name):
+        against = self._against(number)
+        if self.only_end and not words.judging_word(node.name) and not against:
             score += 0.4
             reasons.append("the only end that data reaches")
         share = self._share(number)
@@ -201,35 +173,45 @@ class _Finder:
         if not self.live_groups & ~self.reached[number] and share != 0 and telling:
             score += 0.25
             reasons.append("depends on every input")
-        delta, more = _by_name_and_op(node.name, node.op)
+        delta, more = by_name_and_op(node.name, node.op)
         score += delta
         reasons += more
+        if against:
+            reasons.append(against)
+        if against or (node.op not in words.FINAL_OPS and words.judging_word(node.name)):
+            score = min(score - (0.5 if against else 0), _JUDGED)
         if share == 0 and self.total and not self.only_end:
             score -= 0.35
             reasons.append("depends on no weights")
         return self._candidate(number, score, reasons)
 
-    def _from_source(self, number: int) -> bool:
-        """True where nothing but reshaping lies between an input and this node."""
-        seen: set[int] = set()
-        while self.wiring.nodes[number].op in words.RESHAPING and self.wiring.inputs[number]:
-            if number in seen:
-                return False  # a cycle of a broken graph
-            seen.add(number)
-            number = self.wiring.inputs[number][0][0]
-        return number in self.source_numbers
+    def _against(self, number: int) -> str:
+        """What the nodes around an end tell against it, empty for nothing."""
+        node = self.wiring.nodes[number]
+        if number in self.minimised:
+            return "training makes it smaller: a loss"
+        consumers = self.wiring.consumers[number]
+        if (
+            consumers
+            and all(self.wiring.nodes[item].op == "ScalarSummary" for item in consumers)
+            and node.op not in words.FINAL_OPS
+            and not words.output_word(node.name)
+        ):
+            return "a single number that only a summary reads: a measure"
+        return ""
 
     def _valueless_end(self, number: int) -> Candidate:
-        """An end that no input's values reach: left over, but for two kinds.
+        """An end that no input's values reach: left over, but for three kinds.
 
-        A matrix of weights that nothing consumes at all may be wanted for its values; what
-        somebody named may count something (how many boxes are left) and follow from a shape only.
+        What somebody named may count something (how many boxes are left) and follow from a shape
+        only, or tell what the model keeps, whatever is fed. A matrix of weights that nothing
+        consumes at all may be wanted for its values.
         """
         node = self.wiring.nodes[number]
-        if node.op == "Identity" and words.is_given_name(node.name, node.op):
-            delta, reasons = _by_name_and_op(node.name, node.op)
-            if number in self._behind_sources():
-                return self._candidate(number, 0.35 + delta, ["nothing consumes it", *reasons])
+        if words.is_given_name(node.name, node.op) and node.op not in words.NO_OUTPUT:
+            found = self._named_valueless(number)
+            if found is not None:
+                return found
         if self.wiring.consumers[number]:
             return self._candidate(number, 0.0, ["a variable that only training reads"])
         source = node
@@ -250,11 +232,38 @@ class _Finder:
             return self._candidate(number, 0.35, ["nothing consumes it", "the graph has no input"])
         return self._candidate(number, 0.0, ["nothing consumes it", "no input reaches it"])
 
-    def _behind_sources(self) -> set[int]:
-        """Nodes that an input reaches by its values or its shape."""
-        if self.behind is None:
-            self.behind = self.wiring.forward(self.source_numbers)
-        return self.behind
+    def _named_valueless(self, number: int) -> Candidate | None:
+        """A named end by the shapes or the state that it follows from, None where by neither."""
+        node = self.wiring.nodes[number]
+        delta, reasons = by_name_and_op(node.name, node.op)
+        word = words.counting_word(node.name)
+        if word and not words.judging_word(node.name) and not words.judging_scope(node.name):
+            delta, reasons = 0.3, ["somebody gave it its name", f"its name says {word!r}"]
+        reasons = ["nothing consumes it", *reasons]
+        if number in self._by_shapes:
+            if node.op == "Identity" or word or words.output_word(node.name):
+                return self._candidate(number, 0.35 + delta, reasons)
+            if not self.wiring.consumers[number]:
+                reasons.append("the shape of an input alone decides it")
+                return self._candidate(number, 0.1 + delta, reasons)
+        if number in self._by_state and (node.op == "Identity" or word):
+            reasons.append("it tells what the model keeps, whatever is fed")
+            return self._candidate(number, min(delta - 0.1, REJECT - 0.05), reasons)
+        return None
+
+    @cached_property
+    def _by_shapes(self) -> set[int]:
+        return self.wiring.forward(source.number for source in self.sources)
+
+    @cached_property
+    def _by_state(self) -> set[int]:
+        """What follows from variables and tables."""
+        nodes = self.wiring.nodes
+        return self.wiring.forward(
+            number
+            for number, node in enumerate(nodes)
+            if node.op in VARIABLES or node.op.endswith(("HashTable", "HashTableV2"))
+        )
 
     def consumed_outputs(self) -> list[Candidate]:
         """Tensors that look like outputs although something goes on from them."""
@@ -262,19 +271,22 @@ class _Finder:
         for number in self._near_ends():
             node = self.wiring.nodes[number]
             consumers = [c for c in self.wiring.consumers[number] if c not in self.junk]
-            if not consumers or number in self.junk or not self._depends(number):
+            if not consumers or self.loose.is_hidden(number) or not self._depends(number):
                 continue
             word = words.output_word(node.name)
             final = node.op in words.FINAL_OPS
             named = word and (node.op == "Identity" or words.is_given_name(node.name, node.op))
-            if not named and not final:
+            layer = None if named or final else self._last_of_layer(number, consumers)
+            if not named and not final and not layer:
                 continue
-            after = self.wiring.forward(
-                [number], stop=self.junk.__contains__, most=_POST_PROCESSING
-            )
+            after = self._after(number)
             if len(after) > _POST_PROCESSING or self._weights_join(number, after):
                 continue
-            delta, reasons = _by_name_and_op(node.name, node.op)
+            if layer:
+                reasons = [f"ends what is called {layer!r}", "only weightless processing follows"]
+                found.append(self._candidate(number, REJECT - 0.05, reasons))
+                continue
+            delta, reasons = by_name_and_op(node.name, node.op)
             if node.op == "Identity" and words.is_given_name(node.name, node.op):
                 delta += 0.1
                 reasons.append("an identity that is there to give a name")
@@ -294,7 +306,7 @@ class _Finder:
         """
         found = []
         for number in self._near_ends():
-            if number in self.junk or not self._depends(number):
+            if self.loose.is_hidden(number) or not self._depends(number):
                 continue
             own = self.reached[number]
             joins = any(
@@ -305,9 +317,7 @@ class _Finder:
             )
             if not joins or not self._share(number):
                 continue
-            after = self.wiring.forward(
-                [number], stop=self.junk.__contains__, most=_POST_PROCESSING
-            )
+            after = self._after(number)
             if len(after) > _POST_PROCESSING or self._weights_join(number, after):
                 continue
             behind = [self.wiring.nodes[end] for end in self.ends if end in after]
@@ -316,6 +326,25 @@ class _Finder:
             )
             reasons = ["another input joins behind it, and no weights: what follows may be a loss"]
             found.append(self._candidate(number, 0.45 if unnamed else 0.25, reasons))
+        return found
+
+    def _last_of_layer(self, number: int, consumers: list[int]) -> str | None:
+        """The name of the layer that ends here, where it says what outputs are called."""
+        scope = self.wiring.nodes[number].name.rpartition("/")[0]
+        if not words.output_word(scope) or not words.is_given_name(scope, ""):
+            return None
+        if words.judging_scope(f"{scope}/"):
+            return None
+        inside = any(self.wiring.nodes[item].name.startswith(f"{scope}/") for item in consumers)
+        return None if inside else scope.rpartition("/")[2]
+
+    def _after(self, number: int) -> set[int]:
+        """What goes on from a node, itself too, junk aside; cut off past ``_POST_PROCESSING``."""
+        found, stack = {number}, [number]
+        while stack and len(found) <= _POST_PROCESSING:
+            new = set(self.wiring.consumers[stack.pop()]) - found - self.junk
+            found |= new
+            stack += new
         return found
 
     def _brings_input(self, producer: int, own: int) -> bool:
@@ -352,12 +381,6 @@ class _Finder:
             self.shares[number] = found / self.total
         return self.shares[number]
 
-    def _reads_switch(self, number: int) -> bool:
-        return any(
-            self.wiring.nodes[producer].op in ("Switch", "RefSwitch")
-            for producer, _ in self.wiring.inputs[number]
-        )
-
     def _candidate(self, number: int, score: float, reasons: list[str]) -> Candidate:
         node = self.wiring.nodes[number]
         return Candidate(
@@ -367,28 +390,3 @@ class _Finder:
             score=round(min(max(score, 0.0), 1.0), 2),
             reasons=tuple(reasons),
         )
-
-
-def _by_name_and_op(name: str, op: str) -> tuple[float, list[str]]:
-    score, reasons = 0.0, []
-    word, judging = words.output_word(name), words.judging_word(name)
-    if op in words.FINAL_OPS and word:
-        judging = None  # "labels_softmax" are no labels to learn from
-    if op in words.FINAL_OPS:
-        score += 0.15
-        reasons.append(f"{op} often ends a model")
-    scope = words.judging_scope(name)
-    doubtful = None if op in words.FINAL_OPS else words.doubtful_word(name)
-    if judging or scope:
-        score -= 0.5
-        reasons.append(f"its name says {judging or scope!r}")
-    elif doubtful:
-        score -= 0.25
-        reasons.append(f"its name says {doubtful!r}")
-    elif words.is_given_name(name, op):
-        score += 0.3
-        reasons.append("somebody gave it its name")
-    if word and not judging and not scope:
-        score += 0.1
-        reasons.append(f"its name says {word!r}")
-    return score, reasons

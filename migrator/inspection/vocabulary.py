@@ -49,6 +49,11 @@ STATE_WRITES = frozenset(
 )
 """What these are given is training state."""
 
+_TRAINING_STEP = re.compile(r"(?:Resource)?(?:Sparse)?Apply[A-Z]")
+_OTHER_WRITE = re.compile(
+    r"(?:Resource)?Scatter(?:Nd)?(?:Add|Sub|Mul|Div|Min|Max|Update)"
+    r"|(?:Resource)?StridedSliceAssign|(?:Resource|Sparse)?AccumulatorApplyGradient"
+)
 SINKS = STATE_WRITES | frozenset(
     (
         "Assert",
@@ -169,6 +174,9 @@ _OUTPUT_WORDS = frozenset(
         "heatmaps answer final encoded decoded argmax topk transcription generated"
     ).split()
 )
+_COUNTING_WORDS = frozenset(
+    "num number count counts length lengths len size sizes total labels names dims".split()
+)
 _JUDGING_WORDS = frozenset(
     "loss losses accuracy acc metric metrics auc perplexity lr regularizer regularization summary "
     "summaries".split()
@@ -190,7 +198,8 @@ _AUTOMATIC = frozenset(
         "relu relu6 tanh identity cast gather gatherv2 batchnorm fusedbatchnorm fusedbatchnormv2 "
         "fusedbatchnormv3 convolution conv2d maxpool avgpool pack exit merge tensordot addv2 addn "
         "exp log sqrt rsqrt square fill tile pad range equal greater less select where maximum "
-        "minimum"
+        "minimum embedding_lookup embedding_lookup_sparse tofloat todouble toint32 toint64 "
+        "zeros ones zeros_like ones_like"
     ).split()
 )
 
@@ -204,6 +213,29 @@ def words(name: str) -> tuple[str, ...]:
 def output_word(name: str) -> str | None:
     """The word of ``name`` that speaks for an output."""
     return next((word for word in words(name) if word in _OUTPUT_WORDS), None)
+
+
+def counting_word(name: str) -> str | None:
+    """The word of ``name`` that a count, or what is there once for each item, is called by."""
+    found = words(name)
+    if "batch" in found:  # how many were fed: seldom what somebody wants to be told
+        return None
+    return next((word for word in found if word in _COUNTING_WORDS), None)
+
+
+def is_training_step(op: str) -> bool:
+    """True for what moves weights along gradients (``ApplyAdam``, ``SparseApplyMomentum``)."""
+    return _TRAINING_STEP.match(op) is not None
+
+
+def writes_state(op: str) -> bool:
+    """True for an op that changes a variable."""
+    return op in STATE_WRITES or is_training_step(op) or _OTHER_WRITE.fullmatch(op) is not None
+
+
+def is_guard(name: str) -> bool:
+    """True for the node that joins the branches of a conditional assertion."""
+    return "/AssertGuard/" in f"/{name}"
 
 
 def judging_word(name: str) -> str | None:
