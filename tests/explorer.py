@@ -11,6 +11,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -86,9 +87,12 @@ def view(
 ) -> Iterator[Served]:
     """``migrator view`` on a free port, ready to answer unless ``answering`` is not asked for."""
     require_explorer()
+    with socket.socket() as one:  # not the first from 8080 on: tests beside this one take those
+        one.bind(("localhost", 0))
+        port = one.getsockname()[1]
     process = subprocess.Popen(
         [
-            *(sys.executable, "-m", "migrator", "view"),
+            *(sys.executable, "-m", "migrator", "view", "--port", str(port)),
             *([] if browser else ["--no-browser"]),
             *map(str, words),
         ],

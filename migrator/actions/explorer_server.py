@@ -100,14 +100,20 @@ def serve(
                 contextlib.redirect_stdout(nowhere if quiet else sys.stderr),
                 _guarded(host, port),
             ):
-                # Left to wait until it answers, it would swallow a Ctrl-C, and wait for ever.
-                server.start(
-                    host=host,
-                    port=port,
-                    config=config,
-                    no_open_in_browser=True,
-                    skip_health_check=True,
-                )
+                _start(server, host=host, port=port, config=config)
+
+
+def _start(server: Any, **words: Any) -> None:
+    """Raises MigratorError where another took the port meanwhile."""
+    try:
+        # Left to wait until it answers, it would swallow a Ctrl-C, and wait for ever.
+        server.start(**words, no_open_in_browser=True, skip_health_check=True)
+    except SystemExit as error:
+        if error.code != 1:  # a signal's
+            raise
+        raise MigratorError(
+            f"port {words['port']} was taken by another program just now", hint="try again"
+        ) from None
 
 
 def _open_browser(address: str, host: str, port: int) -> None:

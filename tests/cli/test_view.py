@@ -99,6 +99,19 @@ def test_a_port_that_is_taken_is_told(capsys: Capture) -> None:
     assert done.code == 2 and str(port) in done.err
 
 
+@pytest.mark.usefixtures("package")
+def test_a_port_that_is_taken_in_the_last_moment_is_told(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as taken:
+        taken.bind(("localhost", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        monkeypatch.setattr("migrator.actions.explorer_server.free_port", lambda *_: port)
+        done = run(capsys, "view", MLP, "--no-browser")
+    assert done.code == 2 and f"port {port} was taken" in done.err
+
+
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("view")
