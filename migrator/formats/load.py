@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +19,13 @@ from migrator.errors import (
 from migrator.formats import graph_def, meta_graph, saved_model
 from migrator.formats.checkpoint.locate import STATE, index_for, latest_in, tell_lone_shard
 from migrator.formats.names import CHUNKED_SAVED_MODEL, SAVED_MODEL_FILES
-from migrator.formats.packed import only_model, tell_packing, unpacked_place
+from migrator.formats.packed import (
+    ask_which,
+    only_model,
+    other_models,
+    tell_packing,
+    unpacked_place,
+)
 from migrator.formats.sniff import sniff
 from migrator.limits import DEFAULT_LIMITS, Deadline, Limits
 from migrator.model.model import Model
@@ -85,8 +91,8 @@ def load(path: PathLike | Place, *, limits: Limits = DEFAULT_LIMITS) -> Model:
     """
     visit = Visit(limits)
     try:
-        place = path if isinstance(path, Place) else place_of(path, limits, visit)
-        place = unpacked_place(place, visit, model_place)
+        named = path if isinstance(path, Place) else place_of(path, limits, visit)
+        place = unpacked_place(named, visit, model_place)
         try:
             model = _read(place, limits, visit.deadline)
         except MigratorError as error:
@@ -98,7 +104,22 @@ def load(path: PathLike | Place, *, limits: Limits = DEFAULT_LIMITS) -> Model:
         visit.settle()  # it may have been replaced while it was read
         raise
     visit.settle()
-    return replace(model, warnings=(*place.notes, *model.warnings)) if place.notes else model
+    notes = (*place.notes, *_left_aside(named, place))
+    return replace(model, warnings=(*notes, *model.warnings)) if notes else model
+
+
+def _left_aside(named: Place, read: Place) -> Iterator[str]:
+    """What is said of the other models in a folder whose ``checkpoint`` file chose one."""
+    if named.path is None or read == named or read.base in SAVED_MODEL_FILES:
+        return
+    if not named.child(STATE).is_file():
+        return
+    others = sorted(item.base for item in other_models(named))
+    if others:
+        yield (
+            f"{named}: its latest checkpoint is read; {first_few(others)} beside it "
+            f"{'is a model' if len(others) == 1 else 'are models'} too, to be named one by one"
+        )
 
 
 def as_model(given: PathLike | Model) -> Model:
@@ -186,6 +207,8 @@ def model_place(place: Place) -> Place:
             place.child(name).open()
     found = latest_in(place)
     if found is not None:
+        if STATE not in names:  # nothing says that the folder is there for its checkpoints
+            ask_which(place, [found, *other_models(place)])
         return found
     if CHUNKED_SAVED_MODEL in names:
         raise UnsupportedFormat(
@@ -201,7 +224,8 @@ def model_place(place: Place) -> Place:
         "is a folder without a checkpoint and without saved_model.pb; it holds "
         f"{first_few(names) or 'nothing'}",
         where=str(place),
-        hint="name the model file itself",
+        hint="name the model file itself"
+        + ("; `migrator audit` finds all models below a folder" if place.path and names else ""),
     )
 
 

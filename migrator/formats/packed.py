@@ -92,6 +92,28 @@ def only_model(folder: Place) -> Place | None:
     )
 
 
+def other_models(folder: Place) -> list[Place]:
+    """What lies in a folder of checkpoints on disk that is surely a model of another kind."""
+    if folder.path is None:
+        return []
+    names = folder.names()
+    if len(names) > _MOST_IN_FOLDER:
+        return []
+    return [
+        place
+        for place, looked in _looked_at_on_disk(folder, names)
+        if isinstance(looked, Sniffed)
+        and looked.sure
+        and looked.format not in _NO_MODELS
+        and not _format(looked).startswith(("checkpoint", "meta_graph"))
+    ]
+
+
+def ask_which(folder: Place, models: list[Place]) -> None:
+    """Raise NeedsDecision for the models of a folder, where they are several."""
+    _only(folder, sorted(models, key=str))
+
+
 def _store_folder(folder: Place) -> RemotePlace | None:
     from migrator.places.remote import RemotePlace  # with an address alone
 

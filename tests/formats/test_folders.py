@@ -66,6 +66,48 @@ def test_several_versions_need_a_decision_and_each_option_works(
     assert str(top / "20") in capsys.readouterr().err
 
 
+def checkpoint(folder: Path) -> Path:
+    """A MetaGraph and its checkpoint, and models of other kinds; no ``checkpoint`` file."""
+    found = sample("tf1.15.5/mg_train").path
+    for file in (found if found.is_dir() else found.parent).iterdir():
+        if file.is_file() and file.name != "checkpoint":
+            shutil.copy(file, folder)
+    (meta,) = folder.glob("*.meta")
+    (folder / "frozen.pb").write_bytes(MLP)
+    shutil.copytree(SAVED[0].path, folder / "export")
+    return meta
+
+
+def test_models_beside_a_lone_checkpoint_need_a_decision(tmp_path: Path) -> None:
+    meta = checkpoint(tmp_path)
+    with pytest.raises(NeedsDecision, match="holds 3 models") as caught:
+        load(tmp_path)
+    assert caught.value.options == tuple(
+        shlex.quote(str(tmp_path / name)) for name in ("export", "frozen.pb", meta.name)
+    )
+
+
+def test_models_beside_the_latest_checkpoint_are_told_of(tmp_path: Path) -> None:
+    meta = checkpoint(tmp_path)
+    prefix = meta.name.removesuffix(".meta")
+    (tmp_path / "checkpoint").write_text(f'model_checkpoint_path: "{prefix}"\n')
+    found = load(tmp_path)
+    assert found.source == load(meta).source
+    (told,) = set(found.warnings) - set(load(meta).warnings)
+    assert "'export', 'frozen.pb' beside it are models too" in told
+    (tmp_path / "frozen.pb").unlink()
+    shutil.rmtree(tmp_path / "export")
+    assert load(tmp_path).warnings == load(meta).warnings
+
+
+def test_a_folder_of_folders_leads_to_the_audit(tmp_path: Path) -> None:
+    (tmp_path / "old" / "net").mkdir(parents=True)
+    (tmp_path / "old" / "net" / "frozen.pb").write_bytes(MLP)
+    with pytest.raises(FormatError) as caught:
+        load(tmp_path)
+    assert "migrator audit" in caught.value.hint
+
+
 def test_an_archive_counts_where_it_lies_alone(tmp_path: Path) -> None:
     (tmp_path / "drawer").write_bytes(zipped({"a/m": MLP}))
     assert load(tmp_path).source.path == f"{tmp_path}/drawer/a/m"
