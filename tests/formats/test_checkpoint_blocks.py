@@ -31,7 +31,7 @@ def test_checksums_have_the_published_values() -> None:
 
 
 @pytest.mark.parametrize("size", [32768, 32769, 40001, 100_003, (1 << 20) + 1, (4 << 20) + 7])
-def test_lanes_give_what_the_loop_gives(size: int) -> None:
+def test_long_strings_have_the_checksum_that_a_plain_loop_gives(size: int) -> None:
     data = bytes(range(251)) * (size // 251 + 1)
     assert crc32c(data[:size]) == tables.crc(data[:size])
 
