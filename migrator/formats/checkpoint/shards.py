@@ -27,8 +27,12 @@ class Shards:
         self._sizes: dict[int, int] = {}
         self._lock = threading.Lock()
 
+    def base(self, shard: int) -> str:
+        """The last part of its name."""
+        return f"{self.prefix.base}.data-{shard:05d}-of-{self.count:05d}"
+
     def place(self, shard: int) -> Place:
-        return self.prefix.sibling(f"{self.prefix.base}.data-{shard:05d}-of-{self.count:05d}")
+        return self.prefix.sibling(self.base(shard))
 
     def path(self, shard: int) -> str:
         """Its name, as errors show it."""

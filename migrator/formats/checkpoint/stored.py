@@ -39,7 +39,7 @@ class ShardValues:
         return self._shards.path(shard)
 
     def base(self, shard: int) -> str:
-        return self._shards.place(shard).base
+        return self._shards.base(shard)
 
     def total_bytes(self) -> int:
         shards = self._shards
@@ -51,7 +51,7 @@ class ShardValues:
 
     def missing(self) -> list[str]:
         shards, used = self._shards, self._used()
-        return [shards.place(shard).base for shard in sorted(used) if not shards.is_there(shard)]
+        return [shards.base(shard) for shard in sorted(used) if not shards.is_there(shard)]
 
     def faults(self) -> list[str]:
         """Entries that pass the end of their shard, one line for each shard."""
