@@ -55,12 +55,12 @@ def exported(*listed: str) -> Model:
 
 def test_copies_and_leftovers_of_an_export_are_no_variables() -> None:
     meta = exported("w", "w", "slot").meta_graphs[0]
-    assert spare_handles(meta) == {"copy", "left"}
+    assert spare_handles(meta) == {"copy": "w", "left": ""}
 
 
 def test_a_variable_that_only_began_as_another_counts() -> None:
     meta = exported("w", "target", "slot").meta_graphs[0]
-    assert spare_handles(meta) == {"left"}
+    assert spare_handles(meta) == {"left": ""}
 
 
 def test_without_an_object_graph_every_variable_counts() -> None:

@@ -401,3 +401,8 @@ class CheckpointTensors(Mapping[str, LazyTensor]):
     def shard_of(self, key: str) -> str | None:
         """As of the checkpoint."""
         return self._checkpoint.shard_of(key)
+
+    @property
+    def objects(self) -> CheckpointObjects | None:
+        """As of the checkpoint: its ``object_graph``. Raises MigratorError."""
+        return self._checkpoint.object_graph
