@@ -20,9 +20,14 @@ _KIND = (
     r"|NovoGrad|ProximalAdagrad|RAdam|RMSProp|RMSprop|SGD|Yogi)"
 )
 _SLOT = re.compile(rf"{_KIND}(?:_\d+)?|(?:adam|lamb|nadam)_[mv]")
+_KERAS_SLOT = re.compile(
+    r"(?:accum_grad|accum_var|accumulator|linear|m|mg|momentum|rms|v|vhat)(?:_\d+)?"
+)
+"""How Keras calls slots, in its optimizer's scope: ``Adam/dense/kernel/m``."""
 _FACTORED = re.compile(r"(.+)_slot_(?:m|v|vr|vc|k)")
 """Mesh TensorFlow's slots: of a matrix rows and columns, so that their shapes are others."""
 _TRAINED = re.compile(rf"training(?:_\d+)?/{_KIND}(?:_\d+)?/")
+_IN_SCOPE = re.compile(rf"(?:[^/]+/)?{_KIND}(?:_\d+)?/")
 _POWER = re.compile(r"(?:.*/)?beta[12]_power(?:_\d+)?")
 _SCOPES = ("optimizer/", "_optimizer/", "optimizer_weights/")
 _SLOT_PART = "/.OPTIMIZER_SLOT/"
@@ -91,7 +96,9 @@ def _is_called_slot(name: str, shape: object, shapes: Mapping[str, object]) -> b
     if factored is not None and factored[1] in shapes:
         return True
     base, _, last = key.rpartition("/")
-    if not base or not _SLOT.fullmatch(last):
+    if _KERAS_SLOT.fullmatch(last) and _IN_SCOPE.match(key):
+        base = base.partition("/")[2]
+    elif not _SLOT.fullmatch(last):
         return False
     for _ in range(_SCOPES_ABOVE):
         if shapes.get(base) == shape and shape is not None:

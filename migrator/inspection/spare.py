@@ -162,7 +162,7 @@ def _without_objects(
     unlisted = {
         name: begins
         for name, begins in alike.items()
-        if _times(begins, handles[name], listed) and not listed[(name, *_form(handles[name]))]
+        if _times(begins, handles[name], listed) and not listed[_called(name, handles[name])]
     }
     wanted = Counter(_form(handles[name]) for name in unlisted)
     return {
@@ -199,8 +199,11 @@ def _read_from(graph: Graph, ref: TensorRef, handles: dict[str, Node]) -> str:
 
 def _times(begins: str, handle: Node, listed: Counter[tuple[str, DType, Shape]]) -> int:
     """How many objects are called as the variable ``begins``, of the type of ``handle``."""
-    form = _form(handle)
-    return max(listed[(name, *form)] for name in {begins, _NUMBERED.sub("", begins)})
+    return max(listed[_called(name, handle)] for name in {begins, _NUMBERED.sub("", begins)})
+
+
+def _called(name: str, handle: Node) -> tuple[str, Any, Any]:
+    return (name, *_form(handle))
 
 
 def _form(handle: Node) -> tuple[Any, Any]:
