@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from migrator.errors import MigratorError
@@ -36,22 +37,27 @@ _EDGES = frozenset(("optimizer", "_optimizer"))
 _IDENTIFIERS = frozenset(("optimizer", "tf_deprecated_optimizer"))
 _KEPT = frozenset(("_learning_rate", "_variables"))
 """What every optimizer of Keras 3 and of Keras 2.11 on tracks, whatever it is called."""
+_TRAINS = "_trainable_variables"
+"""Where such an optimizer tracks the variables that it trains: none of its own."""
 _SCOPES_ABOVE = 16
 """Scopes that a step may be made in: its slots are named below them."""
 
 
-def optimizer_variables(meta: MetaGraph) -> frozenset[str]:
+def optimizer_variables(
+    meta: MetaGraph, copies: Mapping[str, str] = MappingProxyType({})
+) -> frozenset[str]:
     """``variable_name`` of the variables that an optimizer keeps: slots, powers, steps. Linear.
 
     By the objects where TensorFlow 2 lists them; by what the ops that train take beside the
-    variable; by the name where a variable of the same shape is what it is a slot of.
+    variable; by the name where a variable of the same shape is what it is a slot of. ``copies``
+    are as of ``spare_handles``: what is restored into a copy only is known by that.
     """
     nodes = [node for node in meta.graph.nodes if node.op in VARIABLE_OPS]
     if not nodes:
         return frozenset()
     found = _by_steps(meta.graph)
     if meta.object_graph is not None and meta.object_graph.variables:
-        return found | _by_objects(meta, nodes)
+        return found | _by_objects(meta, nodes, copies)
     shapes = {variable_name(node): node.attrs.get("shape") for node in nodes}
     return found | by_name(shapes)
 
@@ -91,7 +97,7 @@ def _is_called_slot(name: str, shape: object, shapes: Mapping[str, object]) -> b
         return True
     if key.startswith(_SCOPES):
         # Keras 3 lists the model's own variables there, too.
-        return "/_trainable_variables/" not in key
+        return f"/{_TRAINS}/" not in key
     factored = _FACTORED.fullmatch(key)
     if factored is not None and factored[1] in shapes:
         return True
@@ -137,7 +143,9 @@ def _by_steps(graph: Graph) -> frozenset[str]:
     return frozenset(kept - trained)
 
 
-def _by_objects(meta: MetaGraph, nodes: Sequence[Node]) -> frozenset[str]:
+def _by_objects(
+    meta: MetaGraph, nodes: Sequence[Node], copies: Mapping[str, str]
+) -> frozenset[str]:
     objects = meta.object_graph
     assert objects is not None
     message = objects.message
@@ -156,10 +164,12 @@ def _by_objects(meta: MetaGraph, nodes: Sequence[Node]) -> frozenset[str]:
         for node in nodes
         if (name := variable_name(node)) not in found and (name in names or name not in others)
     ]
-    return frozenset(found | set(_by_keys(meta, unclear, theirs)))
+    return frozenset(found | set(_by_keys(meta, unclear, theirs, copies)))
 
 
-def _by_keys(meta: MetaGraph, nodes: Sequence[Node], theirs: frozenset[int]) -> Iterator[str]:
+def _by_keys(
+    meta: MetaGraph, nodes: Sequence[Node], theirs: frozenset[int], copies: Mapping[str, str]
+) -> Iterator[str]:
     """Those whose keys in the checkpoint lead to an optimizer's objects."""
     from migrator.inspection.joined import restored_by
 
@@ -175,8 +185,9 @@ def _by_keys(meta: MetaGraph, nodes: Sequence[Node], theirs: frozenset[int]) -> 
         for number, item in enumerate(objects.message.nodes)
         for child in item.children
     }
+    by_copy = {begins: restored.get(name) for name, begins in copies.items()}
     for node in nodes:
-        entry = restored.get(node.name)
+        entry = restored.get(node.name) or by_copy.get(node.name)
         if entry is None:
             continue
         if _SLOT_PART in entry.key or _leads_to(entry.key, children) in theirs:
@@ -214,7 +225,14 @@ def optimizer_objects(message: Any) -> frozenset[int]:
     heads.discard(0)  # a checkpoint of an optimizer alone is no model's
     if not heads and not slots:
         return frozenset()
-    own = _reached(nodes, (0,), heads)
+    trained = {
+        child.node_id
+        for number in heads
+        if 0 <= number < len(nodes)
+        for child in nodes[number].children
+        if child.local_name == _TRAINS
+    }
+    own = _reached(nodes, (0, *trained), heads)
     return (_reached(nodes, heads, set()) - own) | slots
 
 

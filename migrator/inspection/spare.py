@@ -112,8 +112,8 @@ def spare_handles(meta: MetaGraph) -> Mapping[str, str]:
         (item.name, item.spec.dtype, item.spec.shape) for item in meta.object_graph.variables
     )
     spare: dict[str, str] = {}
-    alike: dict[str, str] = {}
-    for name, handle in handles.items():
+    copies: dict[str, str] = {}
+    for name in handles:
         needed = name in told
         begins: str | None = None
         for node in () if needed else users.get(name, ()):
@@ -135,41 +135,38 @@ def spare_handles(meta: MetaGraph) -> Mapping[str, str]:
             if any(node.op not in (*_CARE, "ReadVariableOp") for node in users.get(name, ())):
                 continue  # saved and restored, and nobody's copy: an optimizer's
             spare[name] = ""
-        elif _times(begins, handle, listed) > 1:
+        else:
+            copies[name] = begins
+    alike: dict[str, str] = {}
+    for name, begins in copies.items():
+        if spare.get(begins) == "" and _is_named_after(name, begins, handles, listed):
+            del spare[begins]  # saved by way of its copy alone, but it goes by its own name
+            spare[name] = begins
+        elif _times(begins, handles[name], listed) > 1:
             spare[name] = begins
         else:
             alike[name] = begins
-    return {**spare, **_without_objects(alike, handles, spare, listed)}
-
-
-def _without_objects(
-    alike: Mapping[str, str],
-    handles: Mapping[str, Node],
-    spare: Mapping[str, str],
-    listed: Counter[tuple[str, DType, Shape]],
-) -> Mapping[str, str]:
-    """Those of ``alike`` that no object is left for, when every other node has got one.
-
-    One that has an object may be called otherwise than that, so that names alone do not tell.
-    """
-    if not alike:
-        return {}
     left: Counter[object] = Counter()
-    for name, handle in handles.items():
-        left[_form(handle)] += spare.get(name) != ""  # a copy that is listed has an object
-    for (_, dtype, shape), count in listed.items():
-        left[dtype, shape] -= count
+    for name, handle in handles.items() if alike else ():
+        copied = spare.get(name)
+        # A copy of what is saved, too, has an object of its own.
+        left[_form(handle)] += copied is None or any(
+            filename and any(ref.node == filename for ref in node.data_refs)
+            for node in users.get(copied, ())
+        )
+    for item in meta.object_graph.variables:
+        left[item.spec.dtype, item.spec.shape] -= 1
     unlisted = {
         name: begins
         for name, begins in alike.items()
-        if _times(begins, handles[name], listed) and not listed[_called(name, handles[name])]
+        if _is_named_after(name, begins, handles, listed)
     }
     wanted = Counter(_form(handles[name]) for name in unlisted)
-    return {
-        name: begins
-        for name, begins in unlisted.items()
-        if left[_form(handles[name])] >= wanted[_form(handles[name])]
-    }
+    for name, begins in unlisted.items():
+        # One that has an object may be called otherwise: only where none is left, there is none.
+        if left[_form(handles[name])] >= wanted[_form(handles[name])]:
+            spare[name] = begins
+    return spare
 
 
 def _users(graph: Graph, handles: dict[str, Node]) -> dict[str, list[Node]]:
@@ -195,6 +192,17 @@ def _read_from(graph: Graph, ref: TensorRef, handles: dict[str, Node]) -> str:
             return ""
         node = graph.by_name.get(refs[0].node)
     return ""
+
+
+def _is_named_after(
+    name: str,
+    begins: str,
+    handles: Mapping[str, Node],
+    listed: Counter[tuple[str, DType, Shape]],
+) -> bool:
+    """Whether an object is called as ``begins``, and none as ``name`` itself."""
+    handle = handles[name]
+    return _times(begins, handle, listed) > 0 and not listed[_called(name, handle)]
 
 
 def _times(begins: str, handle: Node, listed: Counter[tuple[str, DType, Shape]]) -> int:

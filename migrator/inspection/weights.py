@@ -69,7 +69,8 @@ def meta_weights(meta: MetaGraph) -> tuple[Weight, ...]:
 
 def counted_weights(meta: MetaGraph) -> CountedWeights:
     """The weights of a meta graph, and the constants that only look like some. Linear."""
-    return _counted(meta.graph, spare_handles(meta), optimizer_variables(meta))
+    spare = spare_handles(meta)
+    return _counted(meta.graph, spare, optimizer_variables(meta, spare))
 
 
 def find_weights(graph: Graph, spare: Collection[str] = ()) -> tuple[Weight, ...]:
