@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -59,7 +59,13 @@ def optimizer_variables(
     if meta.object_graph is not None and meta.object_graph.variables:
         return found | _by_objects(meta, nodes, copies)
     shapes = {variable_name(node): node.attrs.get("shape") for node in nodes}
-    return found | by_name(shapes)
+    # What a sparse step takes is not told by an op of its own, but called as the other slots.
+    called = {
+        last
+        for base, _, last in (name.rpartition("/") for name in found)
+        if last and _is_slot_of(base, shapes.get(f"{base}/{last}"), shapes)
+    }
+    return found | by_name(shapes, called)
 
 
 def stored_by_optimizer(model: Model) -> frozenset[str]:
@@ -75,23 +81,39 @@ def stored_by_optimizer(model: Model) -> frozenset[str]:
     return by_name({name: tensor.shape for name, tensor in model.variables.items()})
 
 
-def by_name(shapes: Mapping[str, object]) -> frozenset[str]:
+def by_name(shapes: Mapping[str, object], called: Collection[str] = ()) -> frozenset[str]:
     """Variables that are called as an optimizer's, given the shapes of all by name.
 
     A slot is called as the variable that it is of, with the optimizer's name behind: it counts
-    as one where such a variable is there, and has its shape.
+    as one where such a variable is there, and has its shape. ``called`` are further such names.
     """
-    found = {name for name, shape in shapes.items() if _is_called_slot(name, shape, shapes)}
-    if found:
-        found |= {
-            name
-            for name, shape in shapes.items()
-            if isinstance(shape, Shape) and shape.rank == 0 and _POWER.fullmatch(name)
-        }
-    return frozenset(found)
+    powers = {
+        name
+        for name, shape in shapes.items()
+        if isinstance(shape, Shape) and shape.rank == 0 and _POWER.fullmatch(name)
+    }
+    known = {*called, *(_own_names(shapes) if powers else ())}
+    found = {name for name, shape in shapes.items() if _is_called_slot(name, shape, shapes, known)}
+    return frozenset(found | powers if found else ())
 
 
-def _is_called_slot(name: str, shape: object, shapes: Mapping[str, object]) -> bool:
+def _own_names(shapes: Mapping[str, object]) -> Iterator[str]:
+    """What an Adam is called that was given a name of its own: all that it trains has two slots."""
+    for name, shape in shapes.items():
+        base, _, last = name.rpartition("/")
+        if (
+            base
+            and shape is not None
+            and shapes.get(f"{name}_1") == shape
+            and _is_slot_of(base, shape, shapes)
+        ):
+            yield last
+            yield f"{last}_1"
+
+
+def _is_called_slot(
+    name: str, shape: object, shapes: Mapping[str, object], called: Collection[str]
+) -> bool:
     key = name.partition(_MARK)[0]
     if _SLOT_PART in name or _TRAINED.match(key):
         return True
@@ -104,14 +126,19 @@ def _is_called_slot(name: str, shape: object, shapes: Mapping[str, object]) -> b
     base, _, last = key.rpartition("/")
     if _KERAS_SLOT.fullmatch(last) and _IN_SCOPE.match(key):
         base = base.partition("/")[2]
-    elif not _SLOT.fullmatch(last):
+    elif last not in called and not _SLOT.fullmatch(last):
         return False
+    return _is_slot_of(base, shape, shapes)
+
+
+def _is_slot_of(base: str, shape: object, shapes: Mapping[str, object]) -> bool:
+    """Whether ``base``, without some of the scopes that it begins with, has that shape."""
     for _ in range(_SCOPES_ABOVE):
-        if shapes.get(base) == shape and shape is not None:
-            return True
-        base = base.partition("/")[2]
         if not base:
             break
+        if shape is not None and shapes.get(base) == shape:
+            return True
+        base = base.partition("/")[2]
     return False
 
 
