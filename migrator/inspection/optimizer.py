@@ -55,7 +55,7 @@ def optimizer_variables(
     nodes = [node for node in meta.graph.nodes if node.op in VARIABLE_OPS]
     if not nodes:
         return frozenset()
-    found = _by_steps(meta.graph)
+    found, trained = _by_steps(meta.graph)
     if meta.object_graph is not None and meta.object_graph.variables:
         return found | _by_objects(meta, nodes, copies)
     shapes = {variable_name(node): node.attrs.get("shape") for node in nodes}
@@ -65,7 +65,7 @@ def optimizer_variables(
         for base, _, last in (name.rpartition("/") for name in found)
         if last and _is_slot_of(base, shapes.get(f"{base}/{last}"), shapes)
     }
-    return found | by_name(shapes, called)
+    return found | (by_name(shapes, called) - trained)
 
 
 def stored_by_optimizer(model: Model) -> frozenset[str]:
@@ -152,11 +152,11 @@ def _keys_of_objects(message: Any) -> frozenset[str]:
     return frozenset(found - others)
 
 
-def _by_steps(graph: Graph) -> frozenset[str]:
-    """What ops that train take, and never change as the variable that they train."""
+def _by_steps(graph: Graph) -> tuple[frozenset[str], frozenset[str]]:
+    """What ops that train take, and never change as the variable that they train; and those."""
     ops = {op for op in {node.op for node in graph.all_nodes()} if _STEP.fullmatch(op)}
     if not ops:
-        return frozenset()
+        return frozenset(), frozenset()
     tracer = Tracer(graph)
     trained: set[str] = set()
     kept: set[str] = set()
@@ -167,7 +167,7 @@ def _by_steps(graph: Graph) -> frozenset[str]:
                 origin = tracer.origin(origin.function, origin.node.data_refs[0])
             if origin is not None and origin.node.op in VARIABLE_OPS:
                 (kept if number else trained).add(variable_name(origin.node))
-    return frozenset(kept - trained)
+    return frozenset(kept - trained), frozenset(trained)
 
 
 def _by_objects(
