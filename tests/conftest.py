@@ -38,6 +38,10 @@ def _prefer_installed() -> None:
 
 _prefer_installed()
 
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # Started in the background, a shell hands down that Ctrl-C be ignored; tests send it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 _SECONDS = int(os.environ.get("MIGRATOR_TEST_SECONDS", "60"))
 """More than any test without TensorFlow needs on a slow machine, far less than for ever."""
 _UNLIMITED = ("tensorflow", "real_model", "fuzz")

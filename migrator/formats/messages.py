@@ -76,7 +76,8 @@ _MESSAGES: dict[str, str] = {
     " | 3 restore_op_name string",
     "SavedObjectGraph": "1 nodes SavedObject* | 2 concrete_functions SavedConcreteFunction{}",
     "SavedConcreteFunction": "2 bound_inputs int32*",
-    "SavedObject": "1 children ObjectReference* | 4 user_object SavedUserObject/kind"
+    "SavedObject": "1 children ObjectReference* | 3 slot_variables SlotVariableReference*"
+    " | 4 user_object SavedUserObject/kind"
     " | 5 asset SavedAsset/kind | 6 function SavedFunction/kind | 7 variable SavedVariable/kind"
     " | 8 bare_concrete_function SavedBareConcreteFunction/kind | 9 constant SavedConstant/kind"
     " | 10 resource Opaque/kind | 11 saveable_objects SaveableObject{}"

@@ -30,7 +30,7 @@ def checkpoint_facts(model: Model, place: Place, problems: list[str]) -> Checkpo
             taken.add(item.key)
             by_node.setdefault(item.node, item.key)
             held[item.name] = None
-        for name in spare_handles(meta) & restored.variables.keys():
+        for name in spare_handles(meta).keys() & restored.variables.keys():
             copies.add(key_for(checkpoint, restored.variables[name], ()))
         for pair in restored.tables.values():
             taken.update(entry.key for entry in pair)

@@ -63,11 +63,17 @@ def joined_variables(
     """
     restored = restored or restored_by(meta)
     spare = spare_handles(meta)
+    # Of a variable that is only restored into its copy, the copy's is the entry.
+    by_copy = {
+        begins: restored.variables[name]
+        for name, begins in spare.items()
+        if begins and name in restored.variables
+    }
     found: dict[str, Join] = {}
     for node in meta.graph.nodes:
         if node.op not in VARIABLE_OPS or node.name in spare:
             continue
-        entry = restored.variables.get(node.name)
+        entry = restored.variables.get(node.name) or by_copy.get(node.name)
         shared = shared_name(node)
         name = shared or node.name
         key = key_for(checkpoint, entry, (shared, node.name))

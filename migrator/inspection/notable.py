@@ -52,7 +52,7 @@ def notable(meta: MetaGraphSummary, form: str = "") -> list[str]:
         if custom:
             found.append(f"operators that plain TFLite does not have: {_some(custom)}")
     found += _of_weights(graph.weights_by_dtype)
-    slots = [weight.name for weight in graph.weights if _is_slot(weight.name)]
+    slots = [item.name for item in graph.weights if item.is_optimizer or _is_slot(item.name)]
     if slots:
         found.append(f"holds what an optimizer or an average kept ({_some(slots)})")
     largest = graph.weights[0] if graph.weights else None
@@ -118,7 +118,7 @@ def notable_summary(summary: Summary) -> list[str]:
     if not summary.variables:
         is_empty = keras is None or keras.is_empty
         found.append("nothing is in it" if is_empty else "no tensor is in it")
-    slots = [item for item in summary.variables if _is_slot(item.name)]
+    slots = [item for item in summary.variables if item.is_optimizer or _is_slot(item.name)]
     if slots:
         count, whole = sum(item.bytes for item in slots), summary.weight_bytes
         share = f", {100 * min(count / whole, 1):.0f}% of the bytes" if whole else ""
@@ -130,7 +130,7 @@ def notable_summary(summary: Summary) -> list[str]:
 
 
 def _is_slot(name: str) -> bool:
-    """Whether a variable is what an optimizer, or a moving average, keeps of another one."""
+    """Whether a variable is called as what an optimizer, or an average, keeps of another one."""
     key = name.removesuffix("/.ATTRIBUTES/VARIABLE_VALUE")
     scoped = "/" in key and _SLOT.fullmatch(key.rpartition("/")[2]) is not None
     return scoped or "/.OPTIMIZER_SLOT/" in key or key.startswith(_SLOT_SCOPES)

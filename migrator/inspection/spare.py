@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from migrator.model.dtypes import DType
 from migrator.model.graph import Graph, Node
@@ -13,6 +14,8 @@ from migrator.model.tensors import Shape, TensorRef
 from migrator.ops.state import ASSIGN_OPS, VARIABLE_OPS
 
 _HANDLE = "VarHandleOp"
+_DATASET = re.compile(r"[A-Z]\w*Dataset(?:V\d+)?")
+_CASTS = frozenset(("Cast", "ExpandDims", "Identity", "Reshape", "Squeeze", "Transpose"))
 _CARE = frozenset(("VarIsInitializedOp", "DisableCopyOnRead", "IsVariableInitialized"))
 _NUMBERED = re.compile(r"_[0-9]+\Z")
 
@@ -41,21 +44,60 @@ def initial_values(nodes: Sequence[Node]) -> frozenset[str]:
     return frozenset(name for name, left in taken.items() if left == 0)
 
 
+def training_data(nodes: Sequence[Node], returns: Iterable[str] = ()) -> frozenset[str]:
+    """The constants that nothing but a pipeline of training data takes. Linear.
+
+    ``returns`` are the tensors that a body hands out: what takes those is not known.
+    """
+    ops = {node.op for node in nodes}
+    pipeline = {op for op in ops if _DATASET.fullmatch(op)}
+    if not pipeline:
+        return frozenset()
+    by_name = {node.name: node for node in nodes}
+    taken: set[str] = set()
+    waiting = [_node(text) for text in returns]
+    for node in nodes:
+        inputs = map(_node, node.inputs)
+        if node.op in pipeline:
+            taken.update(inputs)
+        elif node.op not in _CASTS:
+            waiting.extend(inputs)
+    data = _behind(by_name, taken)
+    used = _behind(by_name, waiting)
+    return frozenset(name for name in data - used if by_name[name].op == "Const")
+
+
+def _behind(by_name: Mapping[str, Node], names: Iterable[str]) -> set[str]:
+    """The nodes of ``names``, and what those that only pass it on take."""
+    found: set[str] = set()
+    waiting = list(names)
+    while waiting:
+        name = waiting.pop()
+        node = by_name.get(name)
+        if node is None or name in found:
+            continue
+        found.add(name)
+        if node.op in _CASTS:
+            waiting.extend(map(_node, node.inputs))
+    return found
+
+
 def _node(text: str) -> str:
     """The node of an input; a control edge keeps its ``^`` and is none."""
     return text.partition(":")[0]
 
 
-def spare_handles(meta: MetaGraph) -> frozenset[str]:
-    """The nodes of variables that are none of a TensorFlow 2 SavedModel's own. Linear.
+def spare_handles(meta: MetaGraph) -> Mapping[str, str]:
+    """The nodes of variables that are none of a TensorFlow 2 SavedModel's own -> the node of the
+    variable that each is a copy of, empty for what is no copy. Linear.
 
     Those that nothing assigns or takes, but for what another begins as: tracing leaves them
-    behind. And copies: those that begin as another variable, are only saved and restored, and
-    whose object has the name, type and shape of the other's. Empty where no object graph lists
-    the variables.
+    behind. And copies: those that begin as another variable and are only saved and restored,
+    where two objects have the name, type and shape of the other's, or where there are objects
+    only for the others and none for them. Empty where no object graph lists the variables.
     """
     if meta.object_graph is None or not meta.object_graph.variables:
-        return frozenset()
+        return {}
     graph = meta.graph
     handles = {node.name: node for node in graph.nodes if node.op == _HANDLE}
     users = _users(graph, handles)
@@ -69,8 +111,9 @@ def spare_handles(meta: MetaGraph) -> frozenset[str]:
     listed = Counter(
         (item.name, item.spec.dtype, item.spec.shape) for item in meta.object_graph.variables
     )
-    spare = set()
-    for name, handle in handles.items():
+    spare: dict[str, str] = {}
+    copies: dict[str, str] = {}
+    for name in handles:
         needed = name in told
         begins: str | None = None
         for node in () if needed else users.get(name, ()):
@@ -91,10 +134,39 @@ def spare_handles(meta: MetaGraph) -> frozenset[str]:
         if begins is None:
             if any(node.op not in (*_CARE, "ReadVariableOp") for node in users.get(name, ())):
                 continue  # saved and restored, and nobody's copy: an optimizer's
-            spare.add(name)
-        elif _twice(begins, handle, listed):
-            spare.add(name)
-    return frozenset(spare)
+            spare[name] = ""
+        else:
+            copies[name] = begins
+    alike: dict[str, str] = {}
+    for name, begins in copies.items():
+        if spare.get(begins) == "" and _is_named_after(name, begins, handles, listed):
+            del spare[begins]  # saved by way of its copy alone, but it goes by its own name
+            spare[name] = begins
+        elif _times(begins, handles[name], listed) > 1:
+            spare[name] = begins
+        else:
+            alike[name] = begins
+    left: Counter[object] = Counter()
+    for name, handle in handles.items() if alike else ():
+        copied = spare.get(name)
+        # A copy of what is saved, too, has an object of its own.
+        left[_form(handle)] += copied is None or any(
+            filename and any(ref.node == filename for ref in node.data_refs)
+            for node in users.get(copied, ())
+        )
+    for item in meta.object_graph.variables:
+        left[item.spec.dtype, item.spec.shape] -= 1
+    unlisted = {
+        name: begins
+        for name, begins in alike.items()
+        if _is_named_after(name, begins, handles, listed)
+    }
+    wanted = Counter(_form(handles[name]) for name in unlisted)
+    for name, begins in unlisted.items():
+        # One that has an object may be called otherwise: only where none is left, there is none.
+        if left[_form(handles[name])] >= wanted[_form(handles[name])]:
+            spare[name] = begins
+    return spare
 
 
 def _users(graph: Graph, handles: dict[str, Node]) -> dict[str, list[Node]]:
@@ -122,9 +194,25 @@ def _read_from(graph: Graph, ref: TensorRef, handles: dict[str, Node]) -> str:
     return ""
 
 
-def _twice(begins: str, handle: Node, listed: Counter[tuple[str, DType, Shape]]) -> bool:
-    """Whether two objects are called as the variable ``begins``, of the type of ``handle``."""
-    dtype, shape = handle.attrs.get("dtype"), handle.attrs.get("shape")
-    if not isinstance(dtype, DType) or not isinstance(shape, Shape):
-        return False
-    return any(listed[name, dtype, shape] > 1 for name in {begins, _NUMBERED.sub("", begins)})
+def _is_named_after(
+    name: str,
+    begins: str,
+    handles: Mapping[str, Node],
+    listed: Counter[tuple[str, DType, Shape]],
+) -> bool:
+    """Whether an object is called as ``begins``, and none as ``name`` itself."""
+    handle = handles[name]
+    return _times(begins, handle, listed) > 0 and not listed[_called(name, handle)]
+
+
+def _times(begins: str, handle: Node, listed: Counter[tuple[str, DType, Shape]]) -> int:
+    """How many objects are called as the variable ``begins``, of the type of ``handle``."""
+    return max(listed[_called(name, handle)] for name in {begins, _NUMBERED.sub("", begins)})
+
+
+def _called(name: str, handle: Node) -> tuple[str, Any, Any]:
+    return (name, *_form(handle))
+
+
+def _form(handle: Node) -> tuple[Any, Any]:
+    return handle.attrs.get("dtype"), handle.attrs.get("shape")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from migrator.inspection.optimizer import stored_by_optimizer
 from migrator.inspection.weights import VARIABLE, Weight, is_carried_weight
 from migrator.model.brief import brief
 from migrator.model.dtypes import DType
@@ -25,6 +26,8 @@ class StoredVariable:
     """Name of a checkpoint's file that it lies in; None for several, a missing one."""
     is_parameter: bool
     """Whether it counts as a weight: see ``is_carried_weight``."""
+    is_optimizer: bool = False
+    """Whether it is what an optimizer keeps for its steps, as far as can be told."""
 
     __repr__ = brief
 
@@ -41,6 +44,7 @@ class StoredVariable:
             shape=self.shape,
             elements=self.elements,
             bytes=self.bytes,
+            is_optimizer=self.is_optimizer,
         )
 
 
@@ -53,7 +57,8 @@ def stored_variables(model: Model) -> tuple[StoredVariable, ...]:
 
         flags = weight_flags(model.tflite)
     if len(flags) != len(model.variables):  # of other formats; of a file with unreadable constants
-        flags = [is_carried_weight(tensor, form) for tensor in model.variables.values()]
+        flags = [is_carried_weight(tensor, form, name) for name, tensor in model.variables.items()]
+    kept = stored_by_optimizer(model)
     # Asked of the checkpoint, as a value that is written some other way than its bytes are in
     # memory (a number of a few bits, a text) has a file, too.
     shard_of = getattr(model.variables, "shard_of", lambda name: None)
@@ -65,6 +70,7 @@ def stored_variables(model: Model) -> tuple[StoredVariable, ...]:
             bytes=tensor.nbytes,
             shard=shard_of(name),
             is_parameter=is_parameter,
+            is_optimizer=name in kept,
         )
         for (name, tensor), is_parameter in zip(model.variables.items(), flags, strict=True)
     )

@@ -56,9 +56,11 @@ class GraphSummary:
     function_nodes: int
     ops: Mapping[str, int]
     weights: tuple[Weight, ...]
-    """Largest first."""
+    """The model's own before the optimizer's, both largest first."""
     parameters: int
     """Elements in weights."""
+    optimizer_parameters: int
+    """Those of them that an optimizer keeps for its steps."""
     weight_bytes: int
     weights_by_dtype: Mapping[str, WeightTotal]
     """TensorFlow's name of a type -> what the weights of it come to, most bytes first."""
@@ -126,6 +128,13 @@ class Summary:
     def parameters(self) -> int:
         """Elements in ``variables`` that count as weights, optimizer slots included."""
         return sum(item.elements for item in self.variables if item.is_parameter)
+
+    @property
+    def optimizer_parameters(self) -> int:
+        """Those of them that an optimizer keeps for its steps."""
+        return sum(
+            item.elements for item in self.variables if item.is_parameter and item.is_optimizer
+        )
 
     @property
     def weight_bytes(self) -> int:
@@ -199,6 +208,7 @@ def _graph(meta: MetaGraph, counted: CountedWeights) -> GraphSummary:
         ops=dict(sorted(ops.items(), key=lambda item: (-item[1], item[0]))),
         weights=weights,
         parameters=sum(weight.elements for weight in weights),
+        optimizer_parameters=sum(weight.elements for weight in weights if weight.is_optimizer),
         weight_bytes=sum(weight.bytes for weight in weights),
         weights_by_dtype=totals_by_dtype(weights),
         producer=graph.versions.producer,

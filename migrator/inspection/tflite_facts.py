@@ -29,6 +29,8 @@ class QuantizedEnd:
     scale: float
     zero_point: int
 
+    __repr__ = brief
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuantizationFacts:

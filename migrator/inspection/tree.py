@@ -56,7 +56,7 @@ def scope_tree(model: Model, *, meta_graph: int = 0, depth: int = DEFAULT_DEPTH)
     carried = [
         tensor_weight(_placed(scope_name(model, name), joined), tensor)
         for name, tensor in model.variables.items()
-        if is_carried_weight(tensor, model.source.format)
+        if is_carried_weight(tensor, model.source.format, name)
     ]
     if graph is None:
         found = _Sums(depth)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from migrator.formats.load import as_model
-from migrator.inspection.spare import initial_values, spare_handles
+from migrator.inspection.optimizer import optimizer_variables
+from migrator.inspection.spare import initial_values, spare_handles, training_data
 from migrator.model.brief import brief
 from migrator.model.dtypes import DType
 from migrator.model.graph import Graph, Node
@@ -19,6 +21,11 @@ from migrator.places.resolve import PathLike
 VARIABLE = "variable"
 """Stands for the op of a weight that belongs to no node."""
 _WEIGHT_KINDS = frozenset("fcq")
+_KERAS = frozenset(("keras_h5", "keras_zip"))
+_GENERATOR = re.compile(
+    r"(?:^|[/_])(?:seed_generator|random_generator|seed_generator_state|StateVar)(?:_\d+)?(?:/|:|\Z)"
+)
+"""What a layer that draws random numbers keeps: how far its generator got."""
 _LARGE_TABLE = 1024
 """Bytes from which on an integer constant counts as a weight (a table) and not as a shape."""
 
@@ -36,6 +43,8 @@ class Weight:
     bytes: int
     function: str = ""
     """Whose body it is in, if any."""
+    is_optimizer: bool = False
+    """Whether it is a variable that an optimizer keeps for its steps."""
 
     __repr__ = brief
 
@@ -51,7 +60,7 @@ class WeightTotal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CountedWeights:
-    """Both largest first."""
+    """Both largest first; the optimizer's weights come after the model's own."""
 
     weights: tuple[Weight, ...]
     constants: tuple[Weight, ...] = ()
@@ -65,7 +74,8 @@ def meta_weights(meta: MetaGraph) -> tuple[Weight, ...]:
 
 def counted_weights(meta: MetaGraph) -> CountedWeights:
     """The weights of a meta graph, and the constants that only look like some. Linear."""
-    return _counted(meta.graph, spare_handles(meta))
+    spare = spare_handles(meta)
+    return _counted(meta.graph, spare, optimizer_variables(meta, spare))
 
 
 def find_weights(graph: Graph, spare: Collection[str] = ()) -> tuple[Weight, ...]:
@@ -81,7 +91,7 @@ def find_weights(graph: Graph, spare: Collection[str] = ()) -> tuple[Weight, ...
     return _counted(graph, spare).weights
 
 
-def _counted(graph: Graph, spare: Collection[str]) -> CountedWeights:
+def _counted(graph: Graph, spare: Collection[str], kept: Collection[str] = ()) -> CountedWeights:
     found: dict[str, Weight] = {}
     for function, node in _nodes(graph, spare):
         weight = None
@@ -92,6 +102,8 @@ def _counted(graph: Graph, spare: Collection[str]) -> CountedWeights:
                 weight = tensor_weight(name, value, node.op, function)
         elif node.op in VARIABLE_OPS:
             weight = _variable(function, node)
+            if weight is not None and variable_name(node) in kept:
+                weight = replace(weight, is_optimizer=True)
         if weight is not None:
             found.setdefault(weight.name, weight)
     ordered = largest_first(found.values())
@@ -108,19 +120,25 @@ def _is_body_constant(weight: Weight) -> bool:
 
 
 def largest_first(weights: Iterable[Weight]) -> tuple[Weight, ...]:
-    return tuple(sorted(weights, key=lambda weight: (-weight.bytes, weight.name)))
+    """The model's own first, then the optimizer's."""
+    return tuple(
+        sorted(weights, key=lambda weight: (weight.is_optimizer, -weight.bytes, weight.name))
+    )
 
 
-def is_carried_weight(tensor: LazyTensor, form: str) -> bool:
+def is_carried_weight(tensor: LazyTensor, form: str, name: str) -> bool:
     """Whether a tensor of ``Model.variables`` holds parameters: steps and shapes do not.
 
-    Of a checkpoint and a Keras file what is floating, complex or quantised, of rank one and up.
-    TFLite keeps quantised weights as plain integers: there the narrow ones count, too.
+    Of a checkpoint what is floating, complex or quantised, of rank one and up. Keras and TFLite
+    keep quantised weights as plain integers: of TFLite the narrow ones count, too, and of a Keras
+    file every variable that is no state of a generator of random numbers, whatever its type.
     """
-    if not tensor.shape.rank:
+    if not tensor.shape.rank or not tensor.elements:
         return False
     if tensor.dtype.kind in _WEIGHT_KINDS:
         return True
+    if form in _KERAS:
+        return tensor.dtype.kind in "iub" and not _GENERATOR.search(name)
     if form not in OTHER_GRAPHS or tensor.dtype.kind not in "iu":
         return False
     narrow = form == "tflite" and tensor.dtype.itemsize == 1
@@ -216,6 +234,8 @@ def constant_weight(node: Node) -> LazyTensor | None:
     value = node.attrs.get("value")
     if not isinstance(value, LazyTensor) or not value.shape.dims or "/Initializer/" in node.name:
         return None
+    if 0 in value.shape.dims:
+        return None
     kind = value.dtype.kind
     if kind in _WEIGHT_KINDS or (kind in "iu" and value.nbytes >= _LARGE_TABLE):
         return value
@@ -242,20 +262,22 @@ def tensor_weight(name: str, value: LazyTensor, op: str = VARIABLE, function: st
 
 def _nodes(graph: Graph, spare: Collection[str]) -> Iterator[tuple[str, Node]]:
     """Every node that may count, with the name of the function that it is in the body of."""
-    initial = initial_values(graph.nodes)
+    left_out = initial_values(graph.nodes) | training_data(graph.nodes)
     for node in graph.nodes:
-        if node.name not in initial and node.name not in spare:
+        if node.name not in left_out and node.name not in spare:
             yield "", node
     for function in graph.functions.values():
+        data = training_data(function.nodes, function.returns.values())
         for node in function.nodes:
-            yield function.name, node
+            if node.name not in data:
+                yield function.name, node
 
 
 def _variable(function: str, node: Node) -> Weight | None:
     dtype, shape = node.attrs.get("dtype"), node.attrs.get("shape")
     if not isinstance(dtype, DType) or not isinstance(shape, Shape):
         return None
-    if dtype.kind not in _WEIGHT_KINDS or not shape.rank:
+    if dtype.kind not in _WEIGHT_KINDS or not shape.rank or shape.elements == 0:
         return None
     elements = shape.elements or 0
     shared = bool(node.attrs.get("shared_name"))

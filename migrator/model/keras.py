@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from migrator.model.brief import brief
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class KerasFile:
@@ -17,3 +19,5 @@ class KerasFile:
     """Whether it is HDF5 with nothing in it that only Keras writes: it may be anybody's."""
     is_empty: bool = False
     """Whether it is HDF5 that holds no object at all."""
+
+    __repr__ = brief

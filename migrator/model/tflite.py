@@ -95,6 +95,8 @@ class TensorAbout:
     files: tuple[str, ...]
     """Files zipped onto the end that belong to it, such as its labels."""
 
+    __repr__ = brief
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TFLiteFile:

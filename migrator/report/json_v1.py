@@ -59,6 +59,7 @@ def _summary(summary: Summary) -> Json:
         found |= {
             "variables": [_variable(item) for item in summary.variables],
             "parameters": summary.parameters,
+            "optimizer_parameters": summary.optimizer_parameters,
             "weight_bytes": summary.weight_bytes,
             "weights_by_dtype": _by_dtype(summary.weights_by_dtype),
         }
@@ -149,6 +150,7 @@ def _graph(graph: GraphSummary) -> Json:
         "function_nodes": graph.function_nodes,
         "ops": dict(graph.ops),
         "parameters": graph.parameters,
+        "optimizer_parameters": graph.optimizer_parameters,
         "weight_bytes": graph.weight_bytes,
         "weights_by_dtype": _by_dtype(graph.weights_by_dtype),
         "body_constants": _total(graph.body_constants),

@@ -100,11 +100,12 @@ def _kind(summary: Summary) -> str:
 
 def _variables(summary: Summary) -> list[str]:
     """Weights without a graph: what there is, the largest first."""
-    items = sorted(summary.variables, key=lambda item: (-item.bytes, item.name))
+    items = sorted(summary.variables, key=lambda item: (item.is_optimizer, -item.bytes, item.name))
     shards = {item.shard for item in items if item.shard}
     counts = [
         f"{len(items):,} variable{'' if len(items) == 1 else 's'}",
         f"{summary.parameters:,} parameters ({size(summary.weight_bytes)})",
+        *_optimizer(summary.optimizer_parameters),
         *([f"in {len(shards):,} shards"] if len(shards) > 1 else []),
     ]
     rows = [
@@ -119,6 +120,7 @@ def _variables(summary: Summary) -> list[str]:
     if rows:
         more = len(items) - len(rows)
         title = f"Largest of {len(items):,} variables" if more else "Variables"
+        title += _last(any(item.is_optimizer for item in items))
         headers = ["name", "dtype", "shape", "size", *(["shard"] if len(shards) > 1 else [])]
         body = table([[shown(cell) for cell in row[: len(headers)]] for row in rows], headers)
         parts.append(f"{title}\n{body}")
@@ -154,6 +156,7 @@ def _meta_graph(meta: MetaGraphSummary, form: str) -> list[str]:
             else []
         ),
         f"{graph.parameters:,} parameters ({size(graph.weight_bytes)})",
+        *_optimizer(graph.optimizer_parameters),
         *_body_constants(graph.body_constants),
         flow[graph.control_flow],
     ]
@@ -172,6 +175,14 @@ def _meta_graph(meta: MetaGraphSummary, form: str) -> list[str]:
     parts.append(_dtypes(graph.weights_by_dtype))
     parts.append(_weights(graph))
     return parts
+
+
+def _optimizer(parameters: int) -> list[str]:
+    return [f"{parameters:,} of them the optimizer's"] if parameters else []
+
+
+def _last(has_slots: bool) -> str:
+    return ", the optimizer's last" if has_slots else ""
 
 
 def _body_constants(found: WeightTotal | None) -> list[str]:
@@ -290,6 +301,7 @@ def _weights(graph: GraphSummary) -> str:
         return ""
     count = len(graph.weights)
     title = f"Largest of {count:,} weights" if count > 1 else "Weights"
+    title += _last(graph.optimizer_parameters > 0)
     return f"{title}\n{table(rows, ('name', 'dtype', 'shape', 'size'))}"
 
 

@@ -55,12 +55,12 @@ def exported(*listed: str) -> Model:
 
 def test_copies_and_leftovers_of_an_export_are_no_variables() -> None:
     meta = exported("w", "w", "slot").meta_graphs[0]
-    assert spare_handles(meta) == {"copy", "left"}
+    assert spare_handles(meta) == {"copy": "w", "left": ""}
 
 
 def test_a_variable_that_only_began_as_another_counts() -> None:
     meta = exported("w", "target", "slot").meta_graphs[0]
-    assert spare_handles(meta) == {"left"}
+    assert spare_handles(meta) == {"left": ""}
 
 
 def test_without_an_object_graph_every_variable_counts() -> None:
@@ -96,3 +96,57 @@ def test_what_a_variable_begins_as_is_not_counted_beside_it() -> None:
         handmade.op("sum", "Add", "both", "both", T=wire.F),
     )
     assert [item.name for item in find_weights(model.graph)] == ["both", "u", "v"]
+
+
+def saved_by_copies(*listed: str) -> Model:
+    """``w`` is served, ``slot`` is not, and both are saved by way of nodes that begin as them."""
+    nodes = [
+        handmade.op("file", "Placeholder", dtype=wire.S, shape=wire.Dims(())),
+        handle("w"),
+        handle("Variable"),
+        handle("opt/slot"),
+        handle("Variable_1"),
+        handmade.op("w/Read", "ReadVariableOp", "w", dtype=wire.F),
+        handmade.op("Variable/Assign", "AssignVariableOp", "Variable", "w/Read", dtype=wire.F),
+        handmade.op("slot/Read", "ReadVariableOp", "opt/slot", dtype=wire.F),
+        handmade.op("slot/Assign", "AssignVariableOp", "Variable_1", "slot/Read", dtype=wire.F),
+        handmade.op("call", "StatefulPartitionedCall", "w"),
+        handmade.op("save", "StatefulPartitionedCall", "file", "Variable", "Variable_1"),
+    ]
+    more = wire.block(3, wire.block(1, "file:0")) + object_graph(*listed)
+    return handmade.read_saved_model(
+        wire.saved_model(wire.meta_graph(wire.graph(nodes), more=more))
+    )
+
+
+def test_what_is_saved_by_way_of_a_copy_counts_once_under_its_own_name() -> None:
+    model = saved_by_copies("w", "opt/slot")
+    assert spare_handles(model.meta_graphs[0]) == {"Variable": "w", "Variable_1": "opt/slot"}
+    graph = summarize(model).meta_graphs[0].graph
+    assert [item.name for item in graph.weights] == ["opt/slot", "w"]
+    assert {item.weight.name for item in list_weights(model)} == {"opt/slot", "w"}
+
+
+def test_a_node_that_an_object_is_left_for_is_no_copy() -> None:
+    model = saved_by_copies("w", "opt/slot", "called otherwise")
+    assert spare_handles(model.meta_graphs[0]) == {"Variable_1": "opt/slot"}
+
+
+def test_training_data_and_what_is_empty_are_no_weights() -> None:
+    table = np.ones((10, 4))
+    model = handmade.model(
+        handmade.const("images", table),
+        handmade.const("labels", table),
+        handmade.op("cast", "Cast", "labels", SrcT=wire.F),
+        handmade.op("data", "TensorSliceDataset", "images", "cast"),
+        handmade.const("both", table),
+        handmade.op("more", "TensorDataset", "both"),
+        handmade.const("by_cast", table),
+        handmade.op("other_cast", "Cast", "by_cast", SrcT=wire.F),
+        handmade.op("more_still", "TensorDataset", "other_cast"),
+        handmade.op("sum", "Add", "both", "other_cast", T=wire.F),
+        handmade.const("unused", table),
+        handmade.const("empty", np.ones((0,))),
+        handmade.op("no_rows", "VariableV2", dtype=wire.F, shape=wire.Dims((0, 3))),
+    )
+    assert [item.name for item in find_weights(model.graph)] == ["both", "by_cast", "unused"]

@@ -44,6 +44,23 @@ def held(array: Any, dtype: str = "float32") -> LazyTensor:
     return constant_tensor(array, dtype_named(dtype))
 
 
+def test_every_variable_of_a_keras_file_is_a_weight_but_a_generators_state() -> None:
+    variables = {
+        "layers/dense/vars/0": held(np.zeros((3, 4)), "int8"),
+        "layers/dense/vars/1": held(np.zeros(4)),
+        "mask": held(np.zeros(2), "bool"),
+        "layers/dropout/seed_generator/vars/0": held(np.zeros(2), "uint32"),
+        "random_flip/StateVar:0": held(np.zeros(3), "int64"),
+        "step": held(1, "int64"),
+        "none": held(np.zeros((0, 3))),
+    }
+    for form in ("keras_zip", "keras_h5"):
+        model = made(form, variables)
+        assert summarize(model).parameters == 18
+        assert scope_tree(model).parameters == 18
+    assert summarize(made("checkpoint", variables)).parameters == 4
+
+
 def test_weights_beside_a_graph_count_once() -> None:
     kernel = held(np.zeros((3, 4)))
     variables = {"k": kernel, "scale": held(1.0), "q": held(np.zeros(10), "int8")}

@@ -403,5 +403,10 @@ class CheckpointTensors(Mapping[str, LazyTensor]):
         """As of the checkpoint."""
         return self._checkpoint.shard_of(key)
 
+    @property
+    def objects(self) -> CheckpointObjects | None:
+        """As of the checkpoint: its ``object_graph``. Raises MigratorError."""
+        return self._checkpoint.object_graph
+
     def __repr__(self) -> str:
         return brief_keys("CheckpointTensors", self)
