@@ -13,6 +13,7 @@ from migrator.graph.wiring import Wiring
 from migrator.inspection.endpoints import Endpoints, find_endpoints
 from migrator.inspection.folder import Folder, describe_folder
 from migrator.inspection.owned import is_called_again
+from migrator.inspection.reaching import loading_risks, reaching_ops
 from migrator.inspection.shaped import with_shapes
 from migrator.inspection.stored import StoredVariable, stored_variables
 from migrator.inspection.weights import VARIABLE_OPS as VARIABLE_OPS
@@ -82,6 +83,8 @@ class MetaGraphSummary:
     """Kinds of objects in a TF2 object graph, empty without one."""
     assets: tuple[str, ...]
     graph: GraphSummary
+    reaches: str = ""
+    """What its ops, or loading its file, may do outside of the model; empty for nothing known."""
     cost: Cost | None = None
     """Where it was asked for (``with_cost``)."""
 
@@ -111,6 +114,8 @@ class Summary:
     is_empty: bool = True
     """Whether nothing is in it, where there is no graph and no variable: not even what is no
     tensor."""
+    reaches: str = ""
+    """What loading the file may do besides, where no graph can be made of its layers."""
 
     @property
     def parameters(self) -> int:
@@ -134,7 +139,7 @@ def summarize(model: Model) -> Summary:
         folder = describe_folder(model)
         carried = largest_first(item.weight for item in variables if item.is_parameter)
         metas = tuple(
-            _meta_graph(meta, carried if variables else meta_weights(meta))
+            _meta_graph(model, meta, carried if variables else meta_weights(meta))
             for meta in model.meta_graphs
         )
     prefix = checkpoint_place(model)
@@ -154,17 +159,25 @@ def summarize(model: Model) -> Summary:
         producer=model.producer,
         is_unmarked=model.is_unmarked,
         is_empty=model.is_empty or model.source.format != "keras_h5",
+        reaches=loading_risks(model.risks),
     )
 
 
-def _meta_graph(meta: MetaGraph, weights: tuple[Weight, ...]) -> MetaGraphSummary:
+def _meta_graph(model: Model, meta: MetaGraph, weights: tuple[Weight, ...]) -> MetaGraphSummary:
+    graph = _graph(meta, weights)
+    form = model.source.format
+    if form in ("keras_h5", "keras_zip"):
+        reaches = loading_risks(model.risks)
+    else:
+        reaches = reaching_ops(meta, graph.ops, form)
     return MetaGraphSummary(
         tags=meta.tags,
         tensorflow_version=meta.tensorflow_version,
         signatures=meta.signatures,
         objects=meta.object_graph.kinds if meta.object_graph else {},
         assets=tuple(asset.filename for asset in meta.assets),
-        graph=_graph(meta, weights),
+        reaches=reaches,
+        graph=graph,
     )
 
 

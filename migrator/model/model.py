@@ -104,6 +104,18 @@ class MetaGraph:
     declared: Signature | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadingRisk:
+    """What loading a Keras file would run, import or open, as its configuration says.
+
+    ``kind`` is one of ``formats.keras.dangers``, ``argument`` the module, file or class.
+    """
+
+    layer: str
+    kind: str
+    argument: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Model:
     """Everything that was read from one source. ``warnings`` are what could not be, or is odd.
@@ -129,6 +141,8 @@ class Model:
     """Whether an HDF5 file has nothing that only Keras writes: it may be anybody's."""
     is_empty: bool = False
     """Whether an HDF5 file holds no object at all."""
+    risks: tuple[LoadingRisk, ...] = ()
+    """Of a Keras file."""
 
     @property
     def graph(self) -> Graph:
