@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 from migrator.collector import collector_paused
 from migrator.formats.checkpoint import checkpoint_place
 from migrator.graph.wiring import Wiring
+from migrator.inspection.callables import Call, callables
 from migrator.inspection.endpoints import Endpoints, find_endpoints
 from migrator.inspection.folder import Folder, describe_folder
 from migrator.inspection.owned import is_called_again
 from migrator.inspection.reaching import loading_risks, reaching_ops
 from migrator.inspection.shaped import with_shapes
 from migrator.inspection.stored import StoredVariable, stored_variables
+from migrator.inspection.unsigned import callable_keys
 from migrator.inspection.weights import VARIABLE_OPS as VARIABLE_OPS
 from migrator.inspection.weights import (
     Weight,
@@ -24,10 +26,11 @@ from migrator.inspection.weights import (
     meta_weights,
     totals_by_dtype,
 )
-from migrator.model.model import MetaGraph, Model, Signature, Source
+from migrator.model.model import OTHER_GRAPHS, MetaGraph, Model, Signature, Source
 
 if TYPE_CHECKING:
     from migrator.inspection.cost import Cost
+    from migrator.inspection.examples import ExampleParser
     from migrator.inspection.tflite_facts import TFLiteFacts
 
 V1_CONTROL_FLOW = frozenset(
@@ -37,6 +40,12 @@ V1_CONTROL_FLOW = frozenset(
 )
 FUNCTIONAL_CONTROL_FLOW = frozenset(
     ("While", "StatelessWhile", "If", "StatelessIf", "Case", "StatelessCase", "For")
+)
+_PARSERS = frozenset(
+    """
+    ParseExample ParseExampleV2 ParseSequenceExample ParseSequenceExampleV2 ParseSingleExample
+    ParseSingleSequenceExample
+    """.split()
 )
 _TFLITE_CONTROL_FLOW = frozenset(("WHILE", "IF", "STABLEHLO_WHILE", "STABLEHLO_CASE"))
 
@@ -83,6 +92,10 @@ class MetaGraphSummary:
     """Kinds of objects in a TF2 object graph, empty without one."""
     assets: tuple[str, ...]
     graph: GraphSummary
+    callables: tuple[Call, ...] = ()
+    """Of a TF2 model without a signature to call: what its objects have instead."""
+    examples: tuple[ExampleParser, ...] = ()
+    """What parses the tf.Examples that it takes."""
     reaches: str = ""
     """What its ops, or loading its file, may do outside of the model; empty for nothing known."""
     cost: Cost | None = None
@@ -176,9 +189,19 @@ def _meta_graph(model: Model, meta: MetaGraph, weights: tuple[Weight, ...]) -> M
         signatures=meta.signatures,
         objects=meta.object_graph.kinds if meta.object_graph else {},
         assets=tuple(asset.filename for asset in meta.assets),
+        callables=() if callable_keys(meta.signatures) else callables(meta),
+        examples=_examples(meta, graph.ops, form),
         reaches=reaches,
         graph=graph,
     )
+
+
+def _examples(meta: MetaGraph, ops: Mapping[str, int], form: str) -> tuple[ExampleParser, ...]:
+    if form in OTHER_GRAPHS or ops.keys().isdisjoint(_PARSERS):
+        return ()
+    from migrator.inspection.examples import example_parsers
+
+    return example_parsers(meta.graph)
 
 
 def _graph(meta: MetaGraph, weights: tuple[Weight, ...]) -> GraphSummary:

@@ -8,10 +8,10 @@ from migrator.inspection.candidates import Candidate, Control, Endpoints
 from migrator.inspection.notable import notable, notable_summary
 from migrator.inspection.summary import GraphSummary, MetaGraphSummary, Summary
 from migrator.inspection.weights import WeightTotal
-from migrator.model.tensors import TensorSpec
 from migrator.report.escape import shown, shown_joined, size
-from migrator.report.folder_parts import default_lines, folder_sections
+from migrator.report.folder_parts import folder_sections
 from migrator.report.table import table
+from migrator.report.text_calls import call_sections, example_sections
 
 _FORMATS = {
     "checkpoint": "checkpoint",
@@ -30,7 +30,6 @@ _NODES = {"keras_h5": "layers", "keras_zip": "layers"}
 _OPS = 12
 _WEIGHTS = 5
 _VARIABLES = 20
-_SIGNATURE_TENSORS = 24
 
 
 def inspect_text(summary: Summary) -> str:
@@ -152,9 +151,10 @@ def _meta_graph(meta: MetaGraphSummary, form: str) -> list[str]:
     ]
     parts = [", ".join(counts)]
     if meta.signatures:
-        parts += [_signature(key, meta) for key in meta.signatures]
+        parts += call_sections(meta)
     else:
         parts += endpoint_sections(graph.endpoints)
+    parts += example_sections(meta.examples)
     parts.append(bullets("Stands out", notable(meta, form)))
     if meta.cost is not None:
         from migrator.report.text_cost import cost_section
@@ -165,36 +165,6 @@ def _meta_graph(meta: MetaGraphSummary, form: str) -> list[str]:
     parts.append(_dtypes(graph.weights_by_dtype))
     parts.append(_weights(graph))
     return parts
-
-
-def _signature(key: str, meta: MetaGraphSummary) -> str:
-    signature = meta.signatures[key]
-    rows = [
-        *_specs("in", signature.inputs),
-        *_specs("out", signature.outputs),
-    ]
-    method = f" ({shown(signature.method_name)})" if signature.method_name else ""
-    more = len(rows) - _SIGNATURE_TENSORS
-    text = f"Signature {shown(key)}{method}\n" + table(
-        rows[:_SIGNATURE_TENSORS], ("", "name", "tensor", "dtype", "shape")
-    )
-    text = f"{text}\n  and {more} more" if more > 0 else text
-    defaults = default_lines(signature)
-    return f"{text}\n  by default: {', '.join(defaults)}" if defaults else text
-
-
-def _specs(side: str, specs: Mapping[str, TensorSpec]) -> list[tuple[str, ...]]:
-    return [
-        (
-            side,
-            shown(name),
-            shown(spec.tensor or ", ".join(spec.parts))
-            + ("" if spec.encoding == "dense" else f" ({spec.encoding})"),
-            spec.dtype.name,
-            str(spec.shape),
-        )
-        for name, spec in specs.items()
-    ]
 
 
 def endpoint_sections(found: Endpoints) -> list[str]:

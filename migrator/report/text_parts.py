@@ -14,6 +14,7 @@ from migrator.report.attribute_values import shown_attribute
 from migrator.report.escape import shown, size
 from migrator.report.json_parts import largest_children
 from migrator.report.table import table
+from migrator.report.text_calls import features_table
 from migrator.report.weight_files import SavedWeights
 
 _CHILDREN = 20
@@ -117,6 +118,7 @@ def _node(node: NodeDetail) -> list[str]:
             _ends("Inputs", node.inputs, producers=True),
             _ends("Outputs", node.outputs, producers=False),
             _consumers(node.consumers),
+            _features(node),
             _value(node),
             _own_weights(node),
         )
@@ -161,6 +163,11 @@ def _consumers(items: Sequence[Consumer]) -> str:
     title = f"Consumers ({len(items):,})" if len(items) > 1 else "Consumer"
     text = f"{title}\n{table(rows, ('node', 'op', 'takes', 'as'))}"
     return f"{text}\n  and {more:,} more" if more else text
+
+
+def _features(node: NodeDetail) -> str:
+    text = "" if node.examples is None else features_table(node.examples)
+    return f"Features\n{text}" if text else ""
 
 
 def _value(node: NodeDetail) -> str:
