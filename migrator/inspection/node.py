@@ -12,6 +12,7 @@ from migrator.inspection.examples import PARSERS, ExampleParser, parser_of
 from migrator.inspection.near import near_names
 from migrator.inspection.owned import own_names
 from migrator.inspection.tracing import Tracer
+from migrator.inspection.tree import OBJECT_SUFFIX
 from migrator.inspection.weights import VARIABLE, VARIABLE_OPS, variable_name, weights
 from migrator.model.dtypes import INVALID, DType
 from migrator.model.graph import AttrValue, Function, Graph, Node, declared_shape
@@ -334,7 +335,7 @@ def _variable_called(model: Model, name: str, meta_graph: int) -> tuple[str, Laz
         held = weights(model, meta_graph=meta_graph)
     except MigratorError:
         return None
-    for spelled in dict.fromkeys((name, TensorRef.parse(name).node)):
+    for spelled in dict.fromkeys((name, TensorRef.parse(name).node, f"{name}{OBJECT_SUFFIX}")):
         if spelled in held:
             return spelled, held[spelled]
     return None

@@ -46,7 +46,8 @@ def notable(meta: MetaGraphSummary, form: str = "") -> list[str]:
     graph = meta.graph
     if not graph.nodes and not graph.functions:
         return ["the graph is empty"]
-    found = [f"{meta.reaches}: {JUDGE}"] if meta.reaches else []
+    judged = "" if form == "tflite" else f": {JUDGE}"
+    found = [f"{meta.reaches}{judged}"] if meta.reaches else []
     found += [] if form in OTHER_GRAPHS else list(_of_ops(graph))
     if form == "tflite":
         custom = sorted(op for op in graph.ops if op not in PSEUDO_OPS and not is_operator(op))

@@ -118,6 +118,8 @@ class Summary:
     """What lies beside the graph: its checkpoint, assets, what says where it came from."""
     checkpoint: str | None = None
     """PREFIX of the checkpoint with the weights, where one is where it should be."""
+    checkpoint_version: int = 0
+    """Of a bare checkpoint: 1, or 2; 0 for what is none."""
     tflite: TFLiteFacts | None = None
     """What is special to a TFLite file."""
     producer: str = ""
@@ -168,6 +170,7 @@ def summarize(model: Model) -> Summary:
         folder=folder,
         variables=variables,
         checkpoint=str(prefix) if prefix is not None else None,
+        checkpoint_version=model.checkpoint_version,
         tflite=tflite,
         producer=model.producer,
         is_unmarked=model.is_unmarked,

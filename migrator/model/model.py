@@ -141,6 +141,8 @@ class Model:
     """Whether an HDF5 file has nothing that only Keras writes: it may be anybody's."""
     is_empty: bool = False
     """Whether an HDF5 file holds no object at all."""
+    checkpoint_version: int = 0
+    """Of a bare checkpoint: 1 or 2."""
     risks: tuple[LoadingRisk, ...] = ()
     """Of a Keras file."""
 

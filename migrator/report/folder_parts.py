@@ -10,7 +10,7 @@ from migrator.inspection.folder import CheckpointFacts, Folder
 from migrator.inspection.folder_files import FingerprintFacts, FolderFile, KerasFacts
 from migrator.model.model import Signature
 from migrator.model.tensors import LazyTensor
-from migrator.report.escape import shown, size
+from migrator.report.escape import many, shown, shown_variable, size
 
 Json = dict[str, Any]
 IN_FOLDERS = (
@@ -87,25 +87,21 @@ def _titled(title: str, lines: Sequence[str]) -> str:
 
 def _checkpoint_lines(facts: CheckpointFacts) -> list[str]:
     total = facts.joined + len(facts.without_value)
-    held = f"{facts.joined:,} of {_many(total, 'variable')} of the graph have their value in it"
+    held = f"{facts.joined:,} of {many(total, 'variable')} of the graph have their value in it"
     if not facts.without_value:
-        held = f"it holds the values of all {_many(total, 'variable')} of the graph"
+        held = f"it holds the values of all {many(total, 'variable')} of the graph"
     if total < 2:
         held = "it holds the value of the graph's variable" if facts.joined else ""
-    entries, files = _many(facts.entries, "tensor"), _many(facts.shards, "shard")
+    entries, files = many(facts.entries, "tensor"), many(facts.shards, "shard")
     lines = [f"version {facts.version}, {entries} in {files}", *([held] if held else [])]
     if facts.copies:
-        lines.append(f"{_many(facts.copies, 'tensor')} for copies that the graph does not use")
+        lines.append(f"{many(facts.copies, 'tensor')} for copies that the graph does not use")
     if facts.without_value:
         lines.append(f"no value in it: {_some(facts.without_value)}")
     if facts.without_variable:
-        count = _many(len(facts.without_variable), "key")
+        count = many(len(facts.without_variable), "key")
         lines.append(f"{count} that no variable takes: {_some(facts.without_variable)}")
     return lines
-
-
-def _many(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _file_lines(files: Sequence[FolderFile]) -> list[str]:
@@ -140,7 +136,7 @@ def _fingerprint_lines(facts: FingerprintFacts) -> list[str]:
 
 def _some(names: Sequence[str]) -> str:
     more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
-    return ", ".join(map(shown, names[:_NAMED])) + more
+    return ", ".join(map(shown_variable, names[:_NAMED])) + more
 
 
 def folder_json(folder: Folder) -> Json:

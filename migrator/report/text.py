@@ -8,9 +8,9 @@ from migrator.inspection.candidates import Candidate, Control, Endpoints
 from migrator.inspection.notable import notable, notable_summary
 from migrator.inspection.summary import GraphSummary, MetaGraphSummary, Summary
 from migrator.inspection.weights import WeightTotal
-from migrator.report.escape import shown, shown_joined, size
+from migrator.report.escape import many, shown, shown_joined, shown_variable, size
 from migrator.report.folder_parts import folder_sections
-from migrator.report.table import table
+from migrator.report.table import folded, table
 from migrator.report.text_calls import call_sections, example_sections
 
 _FORMATS = {
@@ -25,15 +25,15 @@ _FORMATS = {
 }
 _WEIGHTS_ALONE = {"keras_h5": "Keras weights (HDF5)", "keras_zip": "Keras weights"}
 _UNMARKED = "HDF5 file, not of Keras as far as it tells"
-_NODES = {"keras_h5": "layers", "keras_zip": "layers"}
-"""What a format calls its nodes, where not so."""
+_NODES = {"keras_h5": "layer", "keras_zip": "layer"}
+"""What a format calls a node, where not so."""
 _OPS = 12
 _WEIGHTS = 5
 _VARIABLES = 20
 
 
-def inspect_text(summary: Summary) -> str:
-    """One model for the terminal."""
+def inspect_text(summary: Summary, step: str = "") -> str:
+    """One model for the terminal. ``step`` says what to do next, and comes last."""
     parts = [headline(summary)]
     for index, meta in enumerate(summary.meta_graphs):
         if len(summary.meta_graphs) > 1:
@@ -52,6 +52,8 @@ def inspect_text(summary: Summary) -> str:
         parts += tflite_sections(summary.tflite)
     if summary.warnings:
         parts.append(bullets("Warnings", map(shown, summary.warnings)))
+    if step:
+        parts.append(folded(f"Next: {step}", ""))
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -76,6 +78,8 @@ def _kind(summary: Summary) -> str:
     form = summary.source.format
     if summary.is_unmarked:
         return _UNMARKED
+    if summary.checkpoint_version:
+        return f"checkpoint of version {summary.checkpoint_version}"
     if not summary.meta_graphs:
         return _WEIGHTS_ALONE.get(form) or _FORMATS.get(form, form)
     meta, base = summary.meta_graphs[0], form.removesuffix("_text")
@@ -96,12 +100,18 @@ def _variables(summary: Summary) -> list[str]:
     items = sorted(summary.variables, key=lambda item: (-item.bytes, item.name))
     shards = {item.shard for item in items if item.shard}
     counts = [
-        f"{len(items):,} variable{'' if len(items) == 1 else 's'}",
-        f"{summary.parameters:,} parameters ({size(summary.weight_bytes)})",
+        many(len(items), "variable"),
+        f"{many(summary.parameters, 'parameter')} ({size(summary.weight_bytes)})",
         *([f"in {len(shards):,} shards"] if len(shards) > 1 else []),
     ]
     rows = [
-        (shown(item.name), item.dtype.name, str(item.shape), size(item.bytes), item.shard or "")
+        (
+            shown_variable(item.name),
+            item.dtype.name,
+            str(item.shape),
+            size(item.bytes),
+            shown(item.shard or ""),
+        )
         for item in items[:_VARIABLES]
     ]
     parts = [
@@ -113,7 +123,7 @@ def _variables(summary: Summary) -> list[str]:
         more = len(items) - len(rows)
         title = f"Largest of {len(items):,} variables" if more else "Variables"
         headers = ["name", "dtype", "shape", "size", *(["shard"] if len(shards) > 1 else [])]
-        body = table([[shown(cell) for cell in row[: len(headers)]] for row in rows], headers)
+        body = table([row[: len(headers)] for row in rows], headers)
         parts.append(f"{title}\n{body}")
     return [part for part in parts if part]
 
@@ -140,13 +150,13 @@ def _meta_graph(meta: MetaGraphSummary, form: str) -> list[str]:
     }
     counts = [
         *_nodes(graph, form),
-        f"{graph.edges:,} edges",
+        many(graph.edges, "edge"),
         *(
-            [f"{graph.functions:,} functions ({graph.function_nodes:,} nodes)"]
+            [f"{many(graph.functions, 'function')} ({many(graph.function_nodes, 'node')})"]
             if graph.functions
             else []
         ),
-        f"{graph.parameters:,} parameters ({size(graph.weight_bytes)})",
+        f"{many(graph.parameters, 'parameter')} ({size(graph.weight_bytes)})",
         flow[graph.control_flow],
     ]
     parts = [", ".join(counts)]
@@ -161,7 +171,8 @@ def _meta_graph(meta: MetaGraphSummary, form: str) -> list[str]:
 
         parts.append(cost_section(meta.cost))
     again = graph.called_again + graph.body_called_again
-    parts.append(_ops(graph.ops, ", by calls" if again else ""))
+    if form != "tflite":  # its operators have a section of their own
+        parts.append(_ops(graph.ops, ", by calls" if again else ""))
     parts.append(_dtypes(graph.weights_by_dtype))
     parts.append(_weights(graph))
     return parts
@@ -216,17 +227,21 @@ def _controls(items: Sequence[Control]) -> str:
 
 def _nodes(graph: GraphSummary, form: str) -> list[str]:
     """How many nodes there are; of Keras layers too, of which one may be called several times."""
-    called = _NODES.get(form, "nodes")
+    called = _NODES.get(form, "node")
     if not graph.called_again:
-        return [f"{graph.nodes:,} {called}"]
-    return [f"{graph.nodes - graph.called_again:,} {called}", f"called {graph.nodes:,} times"]
+        return [many(graph.nodes, called)]
+    return [
+        many(graph.nodes - graph.called_again, called),
+        f"called {many(graph.nodes, 'time')}",
+    ]
 
 
 def _ops(ops: Mapping[str, int], counted: str = "") -> str:
     items = list(ops.items())
     text = ", ".join(f"{shown(op)} {count:,}" for op, count in items[:_OPS])
-    more = f", and {len(items) - _OPS} more kinds" if len(items) > _OPS else ""
-    return f"Ops ({len(items)} kinds{counted})\n  {text}{more}" if items else ""
+    if len(items) > _OPS:
+        text += f", and {many(len(items) - _OPS, 'more kind')}"
+    return f"Ops ({many(len(items), 'kind')}{counted})\n{folded(text)}" if items else ""
 
 
 def _weights(graph: GraphSummary) -> str:
@@ -243,5 +258,5 @@ def _weights(graph: GraphSummary) -> str:
 
 def bullets(title: str, lines: Iterable[str]) -> str:
     """A titled list, empty where there is nothing to list."""
-    found = [f"  - {line}" for line in lines]
+    found = [folded(line, "  - ") for line in lines]
     return "\n".join([title, *found]) if found else ""

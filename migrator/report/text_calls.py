@@ -12,7 +12,7 @@ from migrator.model.model import Signature
 from migrator.model.tensors import TensorSpec
 from migrator.report.escape import shown
 from migrator.report.folder_parts import default_lines, default_value
-from migrator.report.table import table
+from migrator.report.table import folded, table
 
 _SIGNATURE_TENSORS = 24
 _CALLS = 12
@@ -61,7 +61,7 @@ def _callables(calls: tuple[Call, ...]) -> str:
         text += f"\n  and {more:,} more"
     elif len(rows) > 2 * _SIGNATURE_TENSORS:
         text += f"\n  and {len(rows) - 2 * _SIGNATURE_TENSORS:,} more tensors"
-    return f"{text}\n  to have a signature, {EXPORT_AGAIN}"
+    return f"{text}\n{folded(f'to have a signature, {EXPORT_AGAIN}')}"
 
 
 def _call(call: Call) -> list[tuple[str, ...]]:
@@ -126,12 +126,12 @@ def _if_missing(feature: Feature) -> str:
 def _specs(side: str, specs: Mapping[str, TensorSpec]) -> list[tuple[str, ...]]:
     return [
         (
-            side,
-            shown(name),
-            shown(spec.tensor or ", ".join(spec.parts))
-            + ("" if spec.encoding == "dense" else f" ({spec.encoding})"),
-            spec.dtype.name,
-            str(spec.shape),
+            side if at == 0 else "",
+            shown(name) if at == 0 else "",
+            shown(part) + (f" ({spec.encoding})" if at == 0 and spec.encoding != "dense" else ""),
+            spec.dtype.name if at == 0 else "",
+            str(spec.shape) if at == 0 else "",
         )
         for name, spec in specs.items()
+        for at, part in enumerate((spec.tensor,) if spec.tensor else spec.parts or ("",))
     ]

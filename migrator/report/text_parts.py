@@ -11,7 +11,7 @@ from migrator.inspection.tree import Scope
 from migrator.inspection.weight_list import ListedWeight
 from migrator.model.tensors import LazyTensor
 from migrator.report.attribute_values import shown_attribute
-from migrator.report.escape import shown, size
+from migrator.report.escape import many, shown, shown_variable, size
 from migrator.report.json_parts import largest_children
 from migrator.report.table import table
 from migrator.report.text_calls import features_table
@@ -215,7 +215,7 @@ def _weights(items: Sequence[ListedWeight]) -> str:
         return "No weights"
     rows = [
         (
-            shown(item.weight.name),
+            shown_variable(item.weight.name),
             item.weight.dtype.name,
             str(item.weight.shape),
             size(item.weight.bytes),
@@ -224,7 +224,7 @@ def _weights(items: Sequence[ListedWeight]) -> str:
         for item in items
     ]
     total = sum(item.weight.bytes for item in items)
-    count = f"{len(items):,} weight{'' if len(items) == 1 else 's'}, {size(total)}"
+    count = f"{many(len(items), 'weight')}, {size(total)}"
     return f"{count}\n{table(rows, ('name', 'dtype', 'shape', 'size', 'where'))}"
 
 
@@ -237,5 +237,4 @@ def _place(item: ListedWeight) -> str:
 
 def saved_text(saved: SavedWeights) -> str:
     """One line about weights that were saved."""
-    count = f"{len(saved.names):,} weight{'' if len(saved.names) == 1 else 's'}"
-    return f"{shown(saved.path)}: {count}, {size(saved.bytes)}\n"
+    return f"{shown(saved.path)}: {many(len(saved.names), 'weight')}, {size(saved.bytes)}\n"
