@@ -160,7 +160,7 @@ def _meta_graph(meta: MetaGraphSummary, form: str) -> list[str]:
         flow[graph.control_flow],
     ]
     parts = [", ".join(counts)]
-    if meta.signatures:
+    if meta.signatures or meta.objects:
         parts += call_sections(meta)
     else:
         parts += endpoint_sections(graph.endpoints)
