@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 
 from migrator.errors import MigratorError
@@ -35,6 +34,8 @@ def _near(place: Place) -> str:
     # The latest of numbered ones, 1000 behind 999.
     found.sort(key=lambda name: (len(name), name), reverse=True)
     if not found and len(wanted) <= 200:
+        import difflib
+
         shorter = [name for name in known if len(name) <= 200]
         found = difflib.get_close_matches(wanted, shorter, n=_MOST_TOLD, cutoff=0.6)
     return ", ".join(ascii(name)[1:-1][:200] for name in found[:_MOST_TOLD])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-
 from migrator.errors import MigratorError
 from migrator.formats.checkpoint import checkpoint_place
 from migrator.formats.names import SAVED_MODEL_FILES
@@ -22,7 +20,7 @@ def next_step(model: Model, summary: Summary, named: str) -> str:
     """
     if not named.isprintable():  # no command could be pasted
         return ""
-    path = shlex.quote(named)
+    path = _quoted(named)
     if summary.source.format == "tflite":  # no other verb takes it
         saved = f"`migrator inspect {path} --weights -o FILE.npz`"
         return f"`migrator export {path} -o FILE.graphml` writes its graph, {saved} its weights"
@@ -70,7 +68,13 @@ def _of_checkpoint(model: Model, path: str) -> str:
         found = None
     if found is None or not str(found).isprintable():
         return _saving(path)
-    return f"its graph is in {found.base}: `migrator inspect {shlex.quote(str(found))}`"
+    return f"its graph is in {found.base}: `migrator inspect {_quoted(str(found))}`"
+
+
+def _quoted(path: str) -> str:
+    import shlex
+
+    return shlex.quote(path)
 
 
 def _saving(path: str) -> str:

@@ -10,7 +10,6 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from migrator.inspection.tracing import Tracer
 from migrator.model.graph import Function, Node
 from migrator.model.tensors import LazyTensor, TensorRef
 from migrator.ops.dangerous import (
@@ -25,6 +24,7 @@ from migrator.ops.dangerous import (
 )
 
 if TYPE_CHECKING:
+    from migrator.inspection.tracing import Tracer
     from migrator.model.model import LoadingRisk, MetaGraph
 
 _GIVEN = "given"
@@ -118,6 +118,8 @@ def _of_risk(item: LoadingRisk, kinds: tuple[str, ...]) -> str:
 
 def _meant(meta: MetaGraph, ops: frozenset[str]) -> set[str]:
     """Those of ``ops`` of which some node does what its kind can do."""
+    from migrator.inspection.tracing import Tracer
+
     tracer = Tracer(meta.graph)
     assets = {TensorRef.parse(item.tensor).node for item in meta.assets}
     table = dangerous_ops()

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from migrator.collector import collector_paused
 from migrator.formats.checkpoint import checkpoint_place
 from migrator.graph.wiring import Wiring
-from migrator.inspection.callables import Call, callables
 from migrator.inspection.endpoints import Endpoints, find_endpoints
 from migrator.inspection.folder import Folder, describe_folder
 from migrator.inspection.owned import is_called_again
@@ -29,6 +28,7 @@ from migrator.inspection.weights import (
 from migrator.model.model import OTHER_GRAPHS, MetaGraph, Model, Signature, Source
 
 if TYPE_CHECKING:
+    from migrator.inspection.callables import Call
     from migrator.inspection.cost import Cost
     from migrator.inspection.examples import ExampleParser
     from migrator.inspection.tflite_facts import TFLiteFacts
@@ -192,11 +192,19 @@ def _meta_graph(model: Model, meta: MetaGraph, weights: tuple[Weight, ...]) -> M
         signatures=meta.signatures,
         objects=meta.object_graph.kinds if meta.object_graph else {},
         assets=tuple(asset.filename for asset in meta.assets),
-        callables=() if callable_keys(meta.signatures) else callables(meta),
+        callables=_callables(meta),
         examples=_examples(meta, graph.ops, form),
         reaches=reaches,
         graph=graph,
     )
+
+
+def _callables(meta: MetaGraph) -> tuple[Call, ...]:
+    if meta.object_graph is None or callable_keys(meta.signatures):
+        return ()
+    from migrator.inspection.callables import callables
+
+    return callables(meta)
 
 
 def _examples(meta: MetaGraph, ops: Mapping[str, int], form: str) -> tuple[ExampleParser, ...]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from migrator.inspection.callables import traced_functions
 from migrator.model.model import MetaGraph
 
 _OWN = "__saved_model"
@@ -30,6 +29,8 @@ def why_unsigned(meta: MetaGraph) -> str:
     """Why a model of TensorFlow 2 has no endpoints, naming its functions; empty for others."""
     if meta.object_graph is None or callable_signatures(meta):
         return ""
+    from migrator.inspection.callables import traced_functions
+
     names = [name for name, _ in traced_functions(meta.object_graph)]
     told = "and its graph holds only what saves and restores it"
     if not names:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
-from migrator.inspection.callables import Call
-from migrator.inspection.examples import SEQUENCES, ExampleParser, Feature, is_open
 from migrator.inspection.summary import MetaGraphSummary
 from migrator.inspection.unsigned import EXPORT_AGAIN, callable_keys
 from migrator.model.model import Signature
@@ -13,6 +12,10 @@ from migrator.model.tensors import TensorSpec
 from migrator.report.escape import shown
 from migrator.report.folder_parts import default_lines, default_value
 from migrator.report.table import folded, table
+
+if TYPE_CHECKING:  # few models need them
+    from migrator.inspection.callables import Call
+    from migrator.inspection.examples import ExampleParser, Feature
 
 _SIGNATURE_TENSORS = 24
 _CALLS = 12
@@ -84,6 +87,8 @@ def example_sections(parsers: Iterable[ExampleParser]) -> list[str]:
 
 
 def _title(item: ExampleParser) -> str:
+    from migrator.inspection.examples import SEQUENCES
+
     kind = "tf.SequenceExample" if item.op in SEQUENCES else "tf.Example"
     if item.tensor:
         return f"Features of the {kind}s in {shown(item.tensor)}"
@@ -115,6 +120,8 @@ def _if_missing(feature: Feature) -> str:
         return "required"
     if feature.kind != "dense" or feature.part == "steps":
         return "empty"
+    from migrator.inspection.examples import is_open
+
     varies = is_open(feature.shape)
     if feature.default is None:
         return "empty" if varies else "a default that is worked out"
