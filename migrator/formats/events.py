@@ -17,10 +17,6 @@ _KINDS = {4: "GraphDef", 9: "MetaGraph", 5: "summary", 7: "record of a run"}
 _SEVERAL = {"summary": "summaries", "record of a run": "records of runs"}
 
 
-def is_event_file(head: bytes) -> bool:
-    return b"brain.Event:" in head[:64] and head[4:8] == bytes(4)
-
-
 def events_told(source: ByteSource) -> str:
     """What the first 1,000 records hold, in words; empty where nothing but the version is."""
     found: Counter[str] = Counter()

@@ -11,7 +11,6 @@ from migrator.collector import collector_paused
 from migrator.errors import FormatError, MigratorError, StorageError, UnsupportedFormat
 from migrator.formats import graph_def, meta_graph, saved_model
 from migrator.formats.checkpoint.locate import STATE, index_for, latest_in, tell_lone_shard
-from migrator.formats.missing import tell_near
 from migrator.formats.names import CHUNKED_SAVED_MODEL, SAVED_MODEL_FILES
 from migrator.formats.packed import only_model, tell_packing, unpacked_place
 from migrator.formats.sniff import sniff
@@ -100,6 +99,8 @@ def _read(place: Place, limits: Limits, deadline: Deadline) -> Model:
     try:
         source = place.open()
     except MigratorError as error:
+        from migrator.formats.missing import tell_near
+
         tell_near(error, place)
         raise
     source.deadline = deadline

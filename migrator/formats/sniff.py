@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from migrator.errors import FormatError, MigratorError
-from migrator.formats.events import events_told, is_event_file
 from migrator.formats.fields import fields_until_damage, varint
 from migrator.formats.foreign import (
     MEDIAPIPE,
@@ -89,7 +88,9 @@ def sniff(source: ByteSource, limits: Limits) -> Sniffed:
     # Where a flatbuffer's root lies comes first; in a GraphDef a node may be called TFL3.
     if head[4:8] == b"TFL3" and int.from_bytes(head[:4], "little") < source.size:
         return Sniffed(format="tflite", what="a TFLite model")
-    if is_event_file(head):
+    if b"brain.Event:" in head[:64] and head[4:8] == bytes(4):
+        from migrator.formats.events import events_told
+
         told = events_told(source)
         what = "a TensorBoard event file, not a model" + (f"; it holds {told}" if told else "")
         hint = "TensorBoard shows it; name the .meta file or the SavedModel of the same run"

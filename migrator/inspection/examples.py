@@ -60,13 +60,16 @@ class ExampleParser:
 
 
 def example_parsers(graph: Graph) -> tuple[ExampleParser, ...]:
-    """The ops of a graph, bodies included, that parse examples; at most 100. Linear."""
+    """The ops of a graph, bodies included, that parse examples; at most 100, or
+    those with the first 10,000 features. Linear."""
     tracer = Tracer(graph)
     found: list[ExampleParser] = []
+    left = _MOST_FEATURES
     for function, node in tracer.nodes(PARSERS):
-        if len(found) == _MOST_PARSERS:
+        if len(found) == _MOST_PARSERS or left <= 0:
             break
         found.append(parser_of(tracer, function, node))
+        left -= len(found[-1].features)
     return tuple(found)
 
 

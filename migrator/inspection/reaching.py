@@ -60,11 +60,10 @@ _PATHS: Mapping[str, int] = {
 """Ops of savers -> the operand with the path."""
 _FLEX = "Flex"
 _SLOT_OF_NAME = {"CacheDataset": 1, "CacheDatasetV2": 1}
-_PLAIN = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_. -]*")
+_PLAIN = r"[A-Za-z0-9_-][A-Za-z0-9_. -]*"
 _MOST_STEPS = 64
 _MOST_SAVERS = 10_000
 _MOST_NAMED = 5
-_TO_FILE = "file://"
 _KERAS = (
     (("code", "lambda"), "carries Python code that loading it may run"),
     (("module", "function"), "names Python modules or functions that loading it goes for"),
@@ -210,7 +209,7 @@ def _strings(node: Node) -> Iterator[bytes]:
 
 
 def _is_plain(name: bytes) -> bool:
-    return not name or _PLAIN.fullmatch(name.decode("utf-8", "replace")) is not None
+    return not name or re.fullmatch(_PLAIN, name.decode("utf-8", "replace")) is not None
 
 
 def _some(names: Sequence[str]) -> str:

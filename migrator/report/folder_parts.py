@@ -23,6 +23,7 @@ _FILES = 20
 _CLASSES = 8
 _SMALL = 16
 """Elements of a default that is shown."""
+_FEW_BYTES = 1 << 16
 
 
 def folder_sections(folder: Folder) -> list[str]:
@@ -55,7 +56,7 @@ def _value(tensor: LazyTensor) -> str:
 
 def default_value(tensor: LazyTensor) -> Any:
     """The value as JSON has it, None for a large one, or one that cannot be read."""
-    if tensor.elements > _SMALL or tensor.dtype.kind == "h":
+    if tensor.elements > _SMALL or tensor.stored_bytes > _FEW_BYTES or tensor.dtype.kind == "h":
         return None
     try:
         found = tensor.numpy()
