@@ -48,7 +48,7 @@ def _of_graph(summary: Summary, path: str) -> str:
     if summary.source.kind == "graph_def" and any(
         item.op != "Const" for item in meta.graph.weights
     ):
-        return "name the .meta file of its checkpoint instead, if there is one: it lacks values"
+        return "its values are in a checkpoint: name the .meta file beside that instead"
     if not meta.graph.endpoints.decided:
         return f"`migrator plan {path}` prints options to paste that decide its ends"
     return f"`migrator migrate {path} DEST` makes a verified TensorFlow 2 SavedModel of it"

@@ -83,7 +83,7 @@ def _common(widths: Sequence[int]) -> int:
     if not widths or max(widths) <= _LEAST_ODD:
         return max(widths, default=0)
     ranked = sorted(widths)
-    most = max(ranked[(3 * len(ranked) - 1) // 4] + _ODD, _LEAST_ODD)
+    most = max(ranked[2 * (len(ranked) - 1) // 3] + _ODD, _LEAST_ODD)
     return max((wide for wide in ranked if wide <= most), default=_LEAST_ODD)
 
 

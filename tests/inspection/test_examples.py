@@ -8,8 +8,10 @@ import migrator
 from migrator.inspection.examples import ExampleParser, Feature
 from migrator.inspection.node import describe_node
 from migrator.model.model import Model
+from migrator.report.text import inspect_text
 from tests import wire
 from tests.corpus import sample
+from tests.fuzz.survive import assert_harmless
 from tests.handmade import const, model, op, placeholder, text_const
 
 L = wire.Type(9)
@@ -142,3 +144,38 @@ def test_keys_that_are_worked_out_have_no_name() -> None:
 
 def test_a_graph_without_one_has_none() -> None:
     assert parsers(model(placeholder("x"))) == ()
+
+
+def test_names_made_to_attack_a_terminal_are_harmless() -> None:
+    name = "\x1b]0;owned\x07\r\n\u202e".encode()
+    graph = model(
+        placeholder("examples", wire.S, ()),
+        op(
+            "parse",
+            "ParseSingleExample",
+            "examples",
+            num_sparse=1,
+            sparse_keys=[name],
+            sparse_types=[L],
+        ),
+    )
+    text = inspect_text(migrator.summarize(graph))
+    assert "\\x1b]0;owned" in text
+    assert_harmless(text)
+
+
+def test_many_features_and_many_parsers_are_bounded() -> None:
+    keys = [b"k%d" % number for number in range(6000)]
+    nodes = [
+        op(
+            f"parse{number}",
+            "ParseSingleExample",
+            "examples",
+            num_sparse=len(keys),
+            sparse_keys=keys,
+            sparse_types=[L] * len(keys),
+        )
+        for number in range(4)
+    ]
+    found = parsers(model(placeholder("examples", wire.S, ()), *nodes))
+    assert [len(item.features) for item in found] == [6000, 6000]

@@ -49,6 +49,12 @@ def test_one_long_cell_does_not_widen_a_whole_column() -> None:
     assert f"  {'n' * 200}  y" in lines
 
 
+def test_of_two_rows_the_longer_one_does_not_widen_the_other() -> None:
+    lines = table([("w", "x"), ("n" * 90, "y")], ("name", "is")).splitlines()
+    assert len(lines[2]) < 70
+    assert lines[3] == f"  {'n' * 90}  y"
+
+
 def test_a_column_of_long_cells_stays_one() -> None:
     lines = table([("n" * number, "y") for number in range(90, 100)], ("name", "is")).splitlines()
     assert {line.index("y") for line in lines[2:]} == {len(lines[0]) - 2}
