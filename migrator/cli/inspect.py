@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from migrator.cli import options
 from migrator.cli.complain import complain
-from migrator.cli.output import check_output, tell_note, write_result
+from migrator.cli.output import check_output, tell_note, terminal_style, write_result
 from migrator.errors import EXIT_CANNOT, EXIT_YES, MigratorError, UsageError
 
 if TYPE_CHECKING:
@@ -153,12 +154,15 @@ def _inspect(args: argparse.Namespace) -> int:
     from migrator.inspection.summary import summarize
 
     found: list[tuple[Summary, Parts | None]] = []
+    step = ""
     errors: list[MigratorError] = []
     limits = options.limits_of(args)
     for path in args.paths:
         try:
             model = load(path, limits=limits)
             chosen = _chosen(summarize(model), args.tag_set, args.signature)
+            if args.cost and not chosen.meta_graphs:
+                tell_note(f"{path}: --cost counts nothing: there is no graph in it", args)
             if args.cost:
                 from migrator.inspection.summary_cost import with_costs
                 from migrator.migration.signatures import parse_shapes
@@ -172,13 +176,22 @@ def _inspect(args: argparse.Namespace) -> int:
             parts = _parts(model, chosen, args) if _asks_parts(args) else None
             if parts is not None and _saves(args):
                 return _save(chosen, parts, args)
+            if len(args.paths) == 1 and args.format == "text" and not args.quiet:
+                from migrator.inspection.following import next_step
+
+                step = next_step(model, chosen, path)
             found.append((chosen, parts))
         except MigratorError as error:
             if len(args.paths) == 1:
                 raise
             errors.append(error)
     if found:
-        write_result(_draw(found, args.format, several=len(args.paths) > 1), args)
+        from migrator.report.table import fitted_to
+
+        is_terminal = args.output_file in (None, "-") and sys.stdout.isatty()
+        with fitted_to(terminal_style(args)[1] if is_terminal else 0):
+            result = _draw(found, args.format, several=len(args.paths) > 1, step=step)
+        write_result(result, args)
     for item in errors:
         complain(item, verbose=args.verbose)
     return EXIT_CANNOT if errors else EXIT_YES
@@ -298,7 +311,7 @@ def _page(model: Model, summary: Summary) -> tuple[str, str]:
     return inspect_html(json_v1.inspect_result([summary]), scenes, note=note), note
 
 
-def _draw(found: list[tuple[Summary, Parts | None]], form: str, *, several: bool) -> str:
+def _draw(found: list[tuple[Summary, Parts | None]], form: str, *, several: bool, step: str) -> str:
     if form == "json":
         from migrator.report import json_v1
 
@@ -311,14 +324,15 @@ def _draw(found: list[tuple[Summary, Parts | None]], form: str, *, several: bool
                 target |= parts_json(parts) if parts is not None else {}
         return json_v1.dumps(result)
     return "\n".join(
-        _text(summary) if parts is None else _parts_text(summary, parts) for summary, parts in found
+        _text(summary, step) if parts is None else _parts_text(summary, parts)
+        for summary, parts in found
     )
 
 
-def _text(summary: Summary) -> str:
+def _text(summary: Summary, step: str) -> str:
     from migrator.report.text import inspect_text
 
-    return inspect_text(summary)
+    return inspect_text(summary, _shown(step))
 
 
 def _parts_text(summary: Summary, parts: Parts) -> str:
@@ -326,11 +340,21 @@ def _parts_text(summary: Summary, parts: Parts) -> str:
     from migrator.report.text_parts import parts_text
 
     warnings = bullets("Warnings", map(_shown, summary.warnings))
-    sections = [headline(summary), *parts_text(parts), warnings]
+    sections = [headline(summary), *parts_text(parts), _cost(summary), warnings]
     return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _cost(summary: Summary) -> str:
+    """Of the meta graph whose parts are shown, where it was asked for."""
+    cost = summary.meta_graphs[0].cost if summary.meta_graphs else None
+    if cost is None:
+        return ""
+    from migrator.report.text_cost import cost_section
+
+    return cost_section(cost)
 
 
 def _shown(text: str) -> str:
     from migrator.report.escape import shown
 
-    return shown(text)
+    return shown(text, 1000)

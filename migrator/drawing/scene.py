@@ -15,6 +15,7 @@ badges    {cell: short text} of constants and variables
 shapes    {cell: shape of its output 0, declared or worked out; its type where declared}
 ends      {cell: "in" or "out"} of what the model is fed and asked for
 calls     {cell: [attribute, function, scope that shows the body]...}
+served    of a TensorFlow 2 model: the scope that shows the body of its default signature
 kinds     {cell: kind of change}; ``befores``: {cell: [name, op, texts, names of inputs]},
           with null for what is as it was (a comparison's)
 scopes    [label, parent, kind, cell or -1, index of layouts, items], item: cell, -1 - scope
@@ -39,6 +40,7 @@ from migrator.drawing.levels import Level, levels_of, wires_of
 from migrator.drawing.sorts import sort_of
 from migrator.drawing.tree import Tree, tree_of
 from migrator.drawing.two import REMOVED, Pairing, merged, moves
+from migrator.inspection.unsigned import callable_signatures
 from migrator.model.graph import Node
 from migrator.model.model import MetaGraph
 from migrator.model.tensors import TensorRef
@@ -49,6 +51,8 @@ _FAR = 32
 """Calls and readings between a value and what uses it."""
 _MOST_SHAPED = 30_000
 """Cells up to which shapes are worked out: each makes the page larger."""
+_PASSED = 8
+"""Identities between a call and the output that it gives."""
 _LONGEST = 400
 """Characters of a name."""
 
@@ -102,7 +106,8 @@ def _scene(
     }
     folding = Folding(cells, readers_of(cells), set(marked))
     drawn = [host == number for number, host in enumerate(folding.hosts)]
-    tree = tree_of(cells, drawn, moved)
+    served = _served(cells, shown) if len(metas) == 1 else None
+    tree = tree_of(cells, drawn, moved, served)
     levels = levels_of(cells, tree, wires_of(cells, folding, tree), set(marked))
     layouts = _Interned()
     scopes: list[Any] = []
@@ -127,7 +132,30 @@ def _scene(
             ]
         )
     found = _told(cells, folding, tree, scopes, layouts.values)
-    return found | {"ends": marked, "shapes": _shapes(cells, shown)}
+    found |= {"ends": marked, "shapes": _shapes(cells, shown)}
+    scope = 0 if served is None else _shows(cells, tree, served)
+    return found | {"served": scope} if scope > 0 else found
+
+
+def _served(cells: Cells, meta: MetaGraph) -> int | None:
+    """The area of the body that a TensorFlow 2 model's default signature calls."""
+    keys = callable_signatures(meta) if meta.object_graph is not None else []
+    if not keys:
+        return None
+    key = "serving_default" if "serving_default" in keys else keys[0]
+    specs = meta.signatures[key].outputs.values()
+    wanted = {TensorRef.parse(name).node for spec in specs for name in (spec.tensor, *spec.parts)}
+    for number in cells.areas[MAIN].members:
+        if cells.locals[number] not in wanted:
+            continue
+        for _ in range(_PASSED):
+            inputs = [producer for producer, port in cells.inputs[number] if port != -1]
+            if number in cells.calls or len(inputs) != 1:
+                break
+            number = inputs[0]
+        for _, area in cells.calls.get(number, ()):
+            return area
+    return None
 
 
 def _layout(level: Level, layers: Layers) -> list[Any]:

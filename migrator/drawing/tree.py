@@ -82,10 +82,18 @@ class Tree:
         return count
 
 
-def tree_of(cells: Cells, drawn: Sequence[bool], moved: Mapping[tuple[int, str], str]) -> Tree:
-    """Every drawn cell at its place. ``moved``: (area, scope) that left nodes are put into."""
+def tree_of(
+    cells: Cells,
+    drawn: Sequence[bool],
+    moved: Mapping[tuple[int, str], str],
+    served: int | None = None,
+) -> Tree:
+    """Every drawn cell at its place. ``moved``: (area, scope) that left nodes are put into.
+
+    What several calls share is drawn in the first; ``served`` is an area whose calls come first.
+    """
     tree = Tree(len(cells))
-    _Builder(cells, tree, drawn, moved).build()
+    _Builder(cells, tree, drawn, moved, served).build()
     _join_single(tree)
     return tree
 
@@ -97,11 +105,13 @@ class _Builder:
         tree: Tree,
         drawn: Sequence[bool],
         moved: Mapping[tuple[int, str], str],
+        served: int | None,
     ) -> None:
         self.cells = cells
         self.tree = tree
         self.drawn = drawn
         self.moved = moved
+        self.served = served
         self.queue: list[tuple[int, int, int]] = []
         self.placed: set[int] = set()
 
@@ -128,6 +138,8 @@ class _Builder:
         self.queue.append((area, scope, depth))
         for now, place, level in self.queue:  # it grows while we walk
             self._area(now, place, level)
+            if now == MAIN:
+                self.queue[1:] = sorted(self.queue[1:], key=lambda item: item[0] != self.served)
         self.queue.clear()
 
     def _area(self, area: int, root: int, depth: int) -> None:

@@ -9,16 +9,23 @@ NOT_OURS = "have it converted to a format of TensorFlow's first"
 ONNX = "an ONNX model, not one of TensorFlow"
 CORE_ML = "a Core ML model, not one of TensorFlow"
 SAFETENSORS = "a safetensors file (weights without a graph), which is not read"
+MEDIAPIPE = "a MediaPipe graph (.binarypb), not a TensorFlow model"
 DESCRIPTORS = "a set of .proto descriptors (protoc's), not a model"
 DESCRIPTOR = "a descriptor of a .proto file, not a model"
-MESSAGES = frozenset((ONNX, CORE_ML, DESCRIPTORS, DESCRIPTOR))
+MESSAGES = frozenset((ONNX, CORE_ML, MEDIAPIPE, DESCRIPTORS, DESCRIPTOR))
 """Protobuf messages of others. TensorFlow may take one for its own all the same."""
 KERAS_JSON = "a Keras model's configuration as JSON (to_json), without its weights"
 TFJS = "a TensorFlow.js model (model.json)"
 _ONNX_WIRES = {1: 0, 2: 2, 3: 2, 4: 2, 5: 0, 6: 2, 7: 2, 8: 2, 14: 2, 20: 2, 25: 2}
 _CORE_ML_KINDS = range(200, 3001)
 """Fields of which a Core ML model has one: what kind of model it is."""
+_STREAMS = {10, 15}
+_CALCULATOR_GRAPH = frozenset((1, *range(6, 12), *range(14, 22), 1001, 1002))
+"""Fields of a MediaPipe CalculatorGraphConfig; the streams are what goes in and comes out."""
 _SHORT = 256
+_FEW_WORDS = 3
+_FEW_LINES = 3
+_SHORT_LINE = 60
 _MOST_HEADER = 100 << 20
 
 
@@ -36,6 +43,8 @@ def foreign(source: ByteSource, fields: list[Field], *, whole: bool) -> str | No
     if whole and all(field[:2] == (1, 2) for field in fields) and _describes(source, fields[0]):
         return DESCRIPTORS
     numbers = {number for number, *_ in fields}
+    if numbers & _STREAMS and numbers <= _CALCULATOR_GRAPH and _calculates(source, fields[0]):
+        return MEDIAPIPE
     if _text(source, fields[0]).endswith(".proto") and len(numbers) > 1 and max(numbers) < 15:
         return DESCRIPTOR
     return None
@@ -56,6 +65,15 @@ def json_kind(text: str) -> tuple[str, str] | None:
     if '"class_name"' in text and '"config"' in text:
         return KERAS_JSON, "name the .h5 or .keras file, which holds both"
     return None
+
+
+def is_list(text: str) -> bool:
+    """Whether what a text begins with are short lines without a sentence: words, labels."""
+    lines = text.lstrip("\ufeff").splitlines()[:-1]  # the last may be cut off
+    if len(lines) < _FEW_LINES or text.lstrip().lower().startswith(("<!", "<html", "<?xml", "{")):
+        return False
+    short = [item for item in lines if len(item.split()) <= _FEW_WORDS and len(item) < _SHORT_LINE]
+    return len(short) == len(lines)
 
 
 def is_utf_16(head: bytes) -> bool:
@@ -84,6 +102,13 @@ def _versioned(source: ByteSource, fields: list[Field]) -> str | None:
         if kinds and all(wire == 2 for _, wire, _, _ in kinds):
             return CORE_ML
     return None
+
+
+def _calculates(source: ByteSource, field: Field) -> bool:
+    """Whether it is a node of MediaPipe's: what it calculates, and mostly no name before."""
+    inner, error = fields_until_damage(source, field[2], field[3])
+    calculator = next((item for item in inner if item[0] == 2), None)
+    return error is None and calculator is not None and _text(source, calculator).isidentifier()
 
 
 def _describes(source: ByteSource, field: Field) -> bool:

@@ -141,7 +141,13 @@ def load_on_disk(path: PathLike, *, limits: Limits = DEFAULT_LIMITS) -> Model:
 
 
 def _read(place: Place, limits: Limits, deadline: Deadline) -> Model:
-    source = place.open()
+    try:
+        source = place.open()
+    except MigratorError as error:
+        from migrator.formats.missing import tell_near
+
+        tell_near(error, place)
+        raise
     source.deadline = deadline
     try:
         found = sniff(source, limits)

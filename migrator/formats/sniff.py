@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from migrator.errors import FormatError, MigratorError
 from migrator.formats.fields import fields_until_damage, varint
 from migrator.formats.foreign import (
+    MEDIAPIPE,
     NOT_OURS,
     SAFETENSORS,
     foreign,
+    is_list,
     is_safetensors,
     is_utf_16,
     json_kind,
@@ -86,7 +88,12 @@ def sniff(source: ByteSource, limits: Limits) -> Sniffed:
     if head[4:8] == b"TFL3" and int.from_bytes(head[:4], "little") < source.size:
         return Sniffed(format="tflite", what="a TFLite model")
     if b"brain.Event:" in head[:64] and head[4:8] == bytes(4):
-        return Sniffed(format=None, what="a TensorBoard event file, not a model")
+        from migrator.formats.events import events_told
+
+        told = events_told(source)
+        what = "a TensorBoard event file, not a model" + (f"; it holds {told}" if told else "")
+        hint = "TensorBoard shows it; name the .meta file or the SavedModel of the same run"
+        return Sniffed(format=None, what=what, hint=hint)
     if head.startswith(b"version https://git-lfs"):
         raise FormatError(
             "is a Git-LFS pointer, not the model itself",
@@ -144,6 +151,8 @@ def _text(source: ByteSource, text: str) -> Sniffed:
     if other is not None:
         return Sniffed(format=None, what=other[0], hint=other[1])
     hint = "was a web page or an error message saved in a model's place?"
+    if is_list(text):
+        hint = "a vocabulary, or labels, of a model? name the model itself"
     if len(names) > 1:
         shown = ", ".join(map(ascii, names[:5]))
         hint = f"as protobuf text it would begin with {shown}, as no model does"
@@ -155,6 +164,7 @@ def _binary(source: ByteSource, limits: Limits) -> Sniffed:
     other = foreign(source, fields, whole=error is None)
     if other is not None:
         hint = NOT_OURS if "model, not" in other else "name the model itself"
+        hint = "name the .tflite that it runs" if other == MEDIAPIPE else hint
         return Sniffed(format=None, what=other, hint=hint)
     if error is not None:
         # Damaged in its first fields. Its parser tells where, if it looks like a model at all.

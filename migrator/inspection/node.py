@@ -8,8 +8,11 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from migrator.errors import MigratorError, NoSuchTensor
+from migrator.inspection.examples import PARSERS, ExampleParser, parser_of
 from migrator.inspection.near import near_names
 from migrator.inspection.owned import own_names
+from migrator.inspection.tracing import Tracer
+from migrator.inspection.tree import OBJECT_SUFFIX
 from migrator.inspection.weights import VARIABLE, weights
 from migrator.model.brief import brief
 from migrator.model.dtypes import INVALID, DType
@@ -92,6 +95,8 @@ class NodeDetail:
     """The value as a numpy array; None where it is large and was not asked for."""
     own_weights: Mapping[str, LazyTensor] = field(default_factory=dict)
     """Weights of a layer by name."""
+    examples: ExampleParser | None = None
+    """The features that it parses, where it parses tf.Examples."""
     trouble: str = ""
     """Why its value cannot be read."""
 
@@ -121,6 +126,8 @@ def describe_node(
             if shape_of is None and model.source.format not in OTHER_GRAPHS:
                 shape_of = _propagated(graph)
             detail = _node(model, graph, function, node, shape_of)
+            if node.op in PARSERS and model.source.format not in OTHER_GRAPHS:
+                detail = replace(detail, examples=parser_of(Tracer(graph), function, node))
             detail = _with_weights(model, detail, node, meta_graph)
             return _with_value(detail, read_all)
     held = _variable_called(model, name, meta_graph)
@@ -336,7 +343,7 @@ def _variable_called(model: Model, name: str, meta_graph: int) -> tuple[str, Laz
         held = weights(model, meta_graph=meta_graph)
     except MigratorError:
         return None
-    for spelled in dict.fromkeys((name, TensorRef.parse(name).node)):
+    for spelled in dict.fromkeys((name, TensorRef.parse(name).node, f"{name}{OBJECT_SUFFIX}")):
         if spelled in held:
             return spelled, held[spelled]
     return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
+from migrator.inspection.reaching import JUDGE
 from migrator.inspection.summary import (
     V1_CONTROL_FLOW,
     GraphSummary,
@@ -19,7 +20,6 @@ from migrator.ops.registry import covered_releases, op_facts
 from migrator.ops.state import VARIABLE_OPS
 from migrator.ops.tflite import is_operator
 
-_PYTHON = frozenset(("PyFunc", "PyFuncStateless", "EagerPyFunc"))
 _LARGE = 1 << 30
 _LARGE_CONSTANT = 64 << 20
 _DEEP = 24
@@ -39,14 +39,16 @@ _QUANTISED_TFLITE = re.compile(r"^QUANTIZE$|^FAKE_QUANT$|Quantize|FakeQuant")
 
 
 def notable(meta: MetaGraphSummary, form: str = "") -> list[str]:
-    """Sentences, the gravest first. Facts of the op registry, not a security audit.
+    """Sentences, the gravest first. Facts of the op registry and kinds of ops, no audit.
 
     ``form`` is the format: ops of Keras and TFLite are none of TensorFlow's.
     """
     graph = meta.graph
     if not graph.nodes and not graph.functions:
         return ["the graph is empty"]
-    found = [] if form in OTHER_GRAPHS else list(_of_ops(graph))
+    judged = "" if form == "tflite" else f": {JUDGE}"
+    found = [f"{meta.reaches}{judged}"] if meta.reaches else []
+    found += [] if form in OTHER_GRAPHS else list(_of_ops(graph))
     if form == "tflite":
         custom = sorted(op for op in graph.ops if op not in PSEUDO_OPS and not is_operator(op))
         if custom:
@@ -67,9 +69,6 @@ def notable(meta: MetaGraphSummary, form: str = "") -> list[str]:
 
 def _of_ops(graph: GraphSummary) -> Iterator[str]:
     """What TensorFlow's own ops tell."""
-    python = sorted(_PYTHON & graph.ops.keys())
-    if python:
-        yield f"calls Python code that is not in the file ({', '.join(python)})"
     missing = [op for op in graph.ops if (facts := op_facts(op)) is None or facts.last_release]
     if missing:
         yield f"ops that TensorFlow {covered_releases()[0]} does not have: {_some(sorted(missing))}"
@@ -114,7 +113,8 @@ def notable_summary(summary: Summary) -> list[str]:
     keras = summary.keras
     # What is in an HDF5 file that nobody says is Keras's may be no weights.
     is_anybodys = keras is not None and keras.is_unmarked
-    found = [] if is_anybodys else list(_of_weights(summary.weights_by_dtype))
+    found = [f"{summary.reaches}: {JUDGE}"] if summary.reaches else []
+    found += [] if is_anybodys else _of_weights(summary.weights_by_dtype)
     if not summary.variables:
         is_empty = keras is None or keras.is_empty
         found.append("nothing is in it" if is_empty else "no tensor is in it")

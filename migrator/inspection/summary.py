@@ -14,8 +14,10 @@ from migrator.graph.wiring import Wiring
 from migrator.inspection.endpoints import Endpoints, find_endpoints
 from migrator.inspection.folder import Folder, describe_folder
 from migrator.inspection.owned import is_called_again
+from migrator.inspection.reaching import reaching_ops, risks_in_words
 from migrator.inspection.shaped import with_shapes
 from migrator.inspection.stored import StoredVariable, stored_variables
+from migrator.inspection.unsigned import callable_keys
 from migrator.inspection.weights import (
     CountedWeights,
     Weight,
@@ -27,11 +29,13 @@ from migrator.inspection.weights import (
 )
 from migrator.model.brief import brief
 from migrator.model.keras import KerasFile
-from migrator.model.model import MetaGraph, Model, Signature, Source
+from migrator.model.model import OTHER_GRAPHS, MetaGraph, Model, Signature, Source
 from migrator.places.resolve import PathLike
 
 if TYPE_CHECKING:
+    from migrator.inspection.callables import Call
     from migrator.inspection.cost import Cost
+    from migrator.inspection.examples import ExampleParser
     from migrator.inspection.tflite_facts import TFLiteFacts
 
 V1_CONTROL_FLOW = frozenset(
@@ -41,6 +45,12 @@ V1_CONTROL_FLOW = frozenset(
 )
 FUNCTIONAL_CONTROL_FLOW = frozenset(
     ("While", "StatelessWhile", "If", "StatelessIf", "Case", "StatelessCase", "For")
+)
+_PARSERS = frozenset(
+    """
+    ParseExample ParseExampleV2 ParseSequenceExample ParseSequenceExampleV2 ParseSingleExample
+    ParseSingleSequenceExample
+    """.split()
 )
 _TFLITE_CONTROL_FLOW = frozenset(("WHILE", "IF", "STABLEHLO_WHILE", "STABLEHLO_CASE"))
 
@@ -93,6 +103,12 @@ class MetaGraphSummary:
     """Kinds of objects in a TF2 object graph, empty without one."""
     assets: tuple[str, ...]
     graph: GraphSummary
+    callables: tuple[Call, ...] = ()
+    """Of a TF2 model without a signature to call: what its objects have instead."""
+    examples: tuple[ExampleParser, ...] = ()
+    """What parses the tf.Examples that it takes."""
+    reaches: str = ""
+    """What its ops, or loading its file, may do outside of the model; empty for nothing known."""
     cost: Cost | None = None
     """Where it was asked for (``with_costs``)."""
 
@@ -115,12 +131,16 @@ class Summary:
     """What lies beside the graph: its checkpoint, assets, what says where it came from."""
     checkpoint: str | None = None
     """PREFIX of the checkpoint with the weights, where one is where it should be."""
+    checkpoint_version: int = 0
+    """Of a bare checkpoint: 1, or 2; 0 for what is none."""
     tflite: TFLiteFacts | None = None
     """What is special to a TFLite file."""
     producer: str = ""
     """What wrote the file, as ``Model.producer`` has it."""
     keras: KerasFile | None = None
     """What is special to a Keras file."""
+    reaches: str = ""
+    """What loading the file may do besides, where no graph can be made of its layers."""
 
     __repr__ = brief
 
@@ -159,7 +179,7 @@ def summarize(source: PathLike | Model) -> Summary:
             weights=largest_first(item.weight for item in variables if item.is_parameter)
         )
         metas = tuple(
-            _meta_graph(meta, carried if variables else counted_weights(meta))
+            _meta_graph(model, meta, carried if variables else counted_weights(meta))
             for meta in model.meta_graphs
         )
     prefix = checkpoint_place(model)
@@ -175,21 +195,48 @@ def summarize(source: PathLike | Model) -> Summary:
         folder=folder,
         variables=variables,
         checkpoint=str(prefix) if prefix is not None else None,
+        checkpoint_version=model.checkpoint_version,
         tflite=tflite,
         producer=model.producer,
         keras=model.keras,
+        reaches=risks_in_words(model.keras.risks if model.keras is not None else ()),
     )
 
 
-def _meta_graph(meta: MetaGraph, counted: CountedWeights) -> MetaGraphSummary:
+def _meta_graph(model: Model, meta: MetaGraph, counted: CountedWeights) -> MetaGraphSummary:
+    graph = _graph(meta, counted)
+    form = model.source.format
+    if model.keras is not None:
+        reaches = risks_in_words(model.keras.risks)
+    else:
+        reaches = reaching_ops(meta, graph.ops, form)
     return MetaGraphSummary(
         tags=meta.tags,
         tensorflow_version=meta.tensorflow_version,
         signatures=meta.signatures,
         objects=meta.object_graph.kinds if meta.object_graph else {},
         assets=tuple(asset.filename for asset in meta.assets),
-        graph=_graph(meta, counted),
+        callables=_callables(meta),
+        examples=_examples(meta, graph.ops, form),
+        reaches=reaches,
+        graph=graph,
     )
+
+
+def _callables(meta: MetaGraph) -> tuple[Call, ...]:
+    if meta.object_graph is None or callable_keys(meta.signatures):
+        return ()
+    from migrator.inspection.callables import callables
+
+    return callables(meta)
+
+
+def _examples(meta: MetaGraph, ops: Mapping[str, int], form: str) -> tuple[ExampleParser, ...]:
+    if form in OTHER_GRAPHS or ops.keys().isdisjoint(_PARSERS):
+        return ()
+    from migrator.inspection.examples import example_parsers
+
+    return example_parsers(meta.graph)
 
 
 def _graph(meta: MetaGraph, counted: CountedWeights) -> GraphSummary:

@@ -20,7 +20,7 @@ from migrator.model.model import Model
 
 DEFAULT_DEPTH = 3
 MOST_DEPTH = 64
-_OBJECT_SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
+OBJECT_SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
 """What ends a variable's key in an object-based checkpoint: no scopes."""
 
 
@@ -115,7 +115,7 @@ def _by_function(
 
 def _placed(key: str, joined: bool) -> str:
     """The name that tells the scopes: of names that a converter joined the first one."""
-    return first_name(key) if joined else key.removesuffix(_OBJECT_SUFFIX)
+    return first_name(key) if joined else key.removesuffix(OBJECT_SUFFIX)
 
 
 class _Sums:

@@ -9,6 +9,7 @@ from fnmatch import translate
 
 from migrator.errors import MigratorError, NoSuchTensor
 from migrator.inspection.near import near_names
+from migrator.inspection.tree import OBJECT_SUFFIX
 from migrator.inspection.weights import VARIABLE, Weight, meta_weights, tensor_weight, weights
 from migrator.model.brief import brief
 from migrator.model.model import Model
@@ -68,6 +69,12 @@ def choose(names: Iterable[str], chosen: Sequence[str], *, where: str) -> list[s
             continue
         matches = re.compile(translate(pattern)).match
         found = [name for name in known if matches(name)]
+        if not found:  # as the list has it, without what ends every key of a checkpoint of objects
+            found = [
+                name
+                for name in known
+                if name.endswith(OBJECT_SUFFIX) and matches(name.removesuffix(OBJECT_SUFFIX))
+            ]
         if not found:
             near = ", ".join(near_names(known, pattern))
             raise NoSuchTensor(

@@ -11,7 +11,7 @@ from typing import Any
 from migrator.errors import NeedsDecision, UsageError, did_you_mean, paste_option
 from migrator.graph.wiring import Wiring
 from migrator.inspection import inputs as input_rules
-from migrator.inspection.unsigned import callable_signatures, why_unsigned
+from migrator.inspection.unsigned import EXPORT_AGAIN, callable_signatures, why_unsigned
 from migrator.migration.naming import usable
 from migrator.migration.options import Choice
 from migrator.migration.plan import PREDICT, SERVING, Endpoint
@@ -31,10 +31,6 @@ from migrator.model.model import MetaGraph, Model
 from migrator.model.tensors import Shape, TensorRef, TensorSpec
 from migrator.ops.registry import output_dtypes
 
-EXPORT_AGAIN = (
-    "load it in TensorFlow 2 and export it again: tf.saved_model.save(model, ..., "
-    "signatures=model.FUNCTION); or name tensors of its graph with --input and --output"
-)
 _PARTS = ("values", "indices", "dense_shape")
 
 
@@ -142,7 +138,9 @@ def no_signatures(meta: MetaGraph) -> None:
     that save and restore it, and no function that anybody would call."""
     why = why_unsigned(meta)
     if why:
-        raise NeedsDecision(why, hint=EXPORT_AGAIN)
+        raise NeedsDecision(
+            why, hint=f"{EXPORT_AGAIN}; or name tensors of its graph with --input and --output"
+        )
 
 
 def _gives_tensors(graph: Graph, meta: MetaGraph, key: str) -> bool:

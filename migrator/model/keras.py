@@ -8,6 +8,20 @@ from dataclasses import dataclass, field
 from migrator.model.brief import brief
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadingRisk:
+    """What loading a Keras file would run, import or open, as its configuration says.
+
+    ``kind`` is one of ``formats.keras.dangers``, ``argument`` the module, file or class.
+    """
+
+    layer: str
+    kind: str
+    argument: str = ""
+
+    __repr__ = brief
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class KerasFile:
     """What a Keras file says beside its layers and weights."""
@@ -19,5 +33,7 @@ class KerasFile:
     """Whether it is HDF5 with nothing in it that only Keras writes: it may be anybody's."""
     is_empty: bool = False
     """Whether it is HDF5 that holds no object at all."""
+    risks: tuple[LoadingRisk, ...] = ()
+    """What loading it would do besides."""
 
     __repr__ = brief

@@ -155,6 +155,8 @@ class Model:
     place: Place | None = field(default=None, repr=False)
     limits: Limits = field(default=DEFAULT_LIMITS, repr=False)
     producer: str = ""
+    checkpoint_version: int = 0
+    """Of a bare checkpoint: 1 or 2."""
     keras: KerasFile | None = field(default=None, repr=False)
     tflite: TFLiteFile | None = field(default=None, repr=False)
 

@@ -125,11 +125,21 @@ def output_dtype(node: Node, port: int) -> DType | None:
 def output_ports(node: Node) -> dict[str, tuple[int, int]] | None:
     """Output argument -> (first port, number of ports): flattens ``node:out_arg:k``."""
     facts = op_facts(node.op)
-    if facts is None:
-        return None
+    return None if facts is None else _ports(facts.outputs, node, facts)
+
+
+def input_slots(node: Node) -> dict[str, tuple[int, int]] | None:
+    """Input argument -> (first slot, number of slots), counting data inputs."""
+    facts = op_facts(node.op)
+    return None if facts is None else _ports(facts.inputs, node, facts)
+
+
+def _ports(
+    arguments: tuple[Argument, ...], node: Node, facts: OpFacts
+) -> dict[str, tuple[int, int]] | None:
     ports: dict[str, tuple[int, int]] = {}
     start = 0
-    for argument in facts.outputs:
+    for argument in arguments:
         types = argument_dtypes(argument, node.attrs, facts.defaults)
         if types is None:
             return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 _MOST = 200
 _LONG_JOINED = 80
+_OBJECT_SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
 
 
 def shown(name: str, most: int = _MOST) -> str:
@@ -35,6 +36,16 @@ def _escape(char: str) -> str:
     if code < 256:
         return f"\\x{code:02x}"
     return f"\\u{code:04x}" if code < 65536 else f"\\U{code:08x}"
+
+
+def many(count: int, noun: str, several: str = "") -> str:
+    """``1 node``, ``2 nodes``; ``several`` is a plural that is made in another way."""
+    return f"{count:,} {noun if count == 1 else several or f'{noun}s'}"
+
+
+def shown_variable(name: str) -> str:
+    """A variable's name without what ends every key of a checkpoint of objects."""
+    return shown(name.removesuffix(_OBJECT_SUFFIX) or name)
 
 
 def size(count: int) -> str:

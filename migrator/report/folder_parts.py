@@ -10,7 +10,7 @@ from migrator.inspection.folder import CheckpointFacts, Folder
 from migrator.inspection.folder_files import FingerprintFacts, FolderFile, KerasMetadata
 from migrator.model.model import Signature
 from migrator.model.tensors import LazyTensor
-from migrator.report.escape import shown, size
+from migrator.report.escape import many, shown, shown_variable, size
 
 Json = dict[str, Any]
 IN_FOLDERS = (
@@ -23,6 +23,7 @@ _FILES = 20
 _CLASSES = 8
 _SMALL = 16
 """Elements of a default that is shown."""
+_FEW_BYTES = 1 << 16
 
 
 def folder_sections(folder: Folder) -> list[str]:
@@ -55,7 +56,7 @@ def _value(tensor: LazyTensor) -> str:
 
 def default_value(tensor: LazyTensor) -> Any:
     """The value as JSON has it, None for a large one, or one that cannot be read."""
-    if tensor.elements > _SMALL or tensor.dtype.kind == "h":
+    if tensor.elements > _SMALL or tensor.stored_bytes > _FEW_BYTES or tensor.dtype.kind == "h":
         return None
     try:
         found = tensor.numpy()
@@ -87,28 +88,23 @@ def _titled(title: str, lines: Sequence[str]) -> str:
 
 def _checkpoint_lines(facts: CheckpointFacts) -> list[str]:
     total = facts.joined + len(facts.without_value)
-    held = f"{facts.joined:,} of {_many(total, 'variable')} of the graph have their value in it"
+    held = f"{facts.joined:,} of {many(total, 'variable')} of the graph have their value in it"
     if not facts.without_value:
-        held = f"it holds the values of all {_many(total, 'variable')} of the graph"
+        held = f"it holds the values of all {many(total, 'variable')} of the graph"
     if total < 2:
         held = "it holds the value of the graph's variable" if facts.joined else ""
-    entries, files = _many(facts.entries, "tensor"), _many(facts.shards, "shard")
+    entries, files = many(facts.entries, "tensor"), many(facts.shards, "shard")
     whole = f"version {facts.version}, {entries} in {files}, {size(facts.bytes)}"
     lines = [whole, *([held] if held else [])]
     if facts.copies:
-        lines.append(f"{_many(facts.copies, 'tensor')} for copies that the graph does not use")
+        lines.append(f"{many(facts.copies, 'tensor')} for copies that the graph does not use")
     if facts.without_value:
         lines.append(f"no value in it: {first_few(facts.without_value, _NAMED, shown)}")
     if facts.without_variable:
-        count = _many(len(facts.without_variable), "key")
-        lines.append(
-            f"{count} that no variable takes: {first_few(facts.without_variable, _NAMED, shown)}"
-        )
+        count = many(len(facts.without_variable), "key")
+        named = first_few(facts.without_variable, _NAMED, shown_variable)
+        lines.append(f"{count} that no variable takes: {named}")
     return lines
-
-
-def _many(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _file_lines(files: Sequence[FolderFile]) -> list[str]:

@@ -10,6 +10,7 @@ from migrator.inspection.tree import Scope, largest_children
 from migrator.inspection.weight_list import ListedWeight
 from migrator.model.tensors import FileSpan
 from migrator.report.attribute_values import attribute_json
+from migrator.report.json_calls import parser_json
 from migrator.report.weight_files.saving import SavedWeights
 
 Json = dict[str, Any]
@@ -75,6 +76,8 @@ def node_json(node: NodeDetail) -> Json:
     }
     if node.value is not None:
         found["value"] = _value(node)
+    if node.examples is not None:
+        found["examples"] = parser_json(node.examples)
     if node.own_weights:
         found["weights"] = [
             {"name": name, "dtype": item.dtype.name, "shape": item.shape.as_list()}

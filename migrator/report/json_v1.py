@@ -107,6 +107,14 @@ def _meta_graph(meta: MetaGraphSummary, form: str) -> Json:
         "stands_out": notable(meta, form),
         "graph": _graph(meta.graph),
     }
+    if meta.callables:
+        from migrator.report.json_calls import call_json
+
+        found["callables"] = [call_json(item) for item in meta.callables]
+    if meta.examples:
+        from migrator.report.json_calls import parser_json
+
+        found["examples"] = [parser_json(item) for item in meta.examples]
     if meta.cost is not None:
         from migrator.report.json_cost import cost_json
 

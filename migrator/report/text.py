@@ -9,10 +9,10 @@ from migrator.inspection.candidates import Candidate, Control, Endpoints
 from migrator.inspection.notable import notable, notable_summary
 from migrator.inspection.summary import GraphSummary, MetaGraphSummary, Summary
 from migrator.inspection.weights import WeightTotal
-from migrator.model.tensors import TensorSpec
-from migrator.report.escape import shown, shown_joined, size
-from migrator.report.folder_parts import default_lines, folder_sections
-from migrator.report.table import table
+from migrator.report.escape import many, shown, shown_joined, shown_variable, size
+from migrator.report.folder_parts import folder_sections
+from migrator.report.table import folded, table
+from migrator.report.text_calls import call_sections, example_sections
 
 _FORMATS = {
     "checkpoint": "checkpoint",
@@ -26,16 +26,18 @@ _FORMATS = {
 }
 _WEIGHTS_ALONE = {"keras_h5": "Keras weights (HDF5)", "keras_zip": "Keras weights"}
 _UNMARKED = "HDF5 file, not of Keras as far as it tells"
-_NODES = {"keras_h5": "layers", "keras_zip": "layers"}
-"""What a format calls its nodes, where not so."""
+_NODES = {"keras_h5": "layer", "keras_zip": "layer"}
+"""What a format calls a node, where not so."""
 _OPS = 12
 _WEIGHTS = 5
 _VARIABLES = 20
-_SIGNATURE_TENSORS = 24
 
 
-def inspect_text(summary: Summary) -> str:
-    """What ``inspect`` prints of one model. Raises UsageError for what is no summary."""
+def inspect_text(summary: Summary, step: str = "") -> str:
+    """What ``inspect`` prints of one model. ``step`` says what to do next, and comes last.
+
+    Raises UsageError for what is no summary.
+    """
     if not isinstance(summary, Summary):
         raise UsageError(
             f"a summary is wanted, and this is of type {type(summary).__name__}",
@@ -59,6 +61,8 @@ def inspect_text(summary: Summary) -> str:
         parts += tflite_sections(summary.tflite)
     if summary.warnings:
         parts.append(bullets("Warnings", map(shown, summary.warnings)))
+    if step:
+        parts.append(folded(f"Next: {step}", ""))
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -83,6 +87,8 @@ def _kind(summary: Summary) -> str:
     form = summary.source.format
     if summary.keras is not None and summary.keras.is_unmarked:
         return _UNMARKED
+    if summary.checkpoint_version:
+        return f"checkpoint of version {summary.checkpoint_version}"
     if not summary.meta_graphs:
         return _WEIGHTS_ALONE.get(form) or _FORMATS.get(form, form)
     meta, base = summary.meta_graphs[0], summary.source.kind
@@ -103,13 +109,19 @@ def _variables(summary: Summary) -> list[str]:
     items = sorted(summary.variables, key=lambda item: (item.is_optimizer, -item.bytes, item.name))
     shards = {item.shard for item in items if item.shard}
     counts = [
-        f"{len(items):,} variable{'' if len(items) == 1 else 's'}",
-        f"{summary.parameters:,} parameters ({size(summary.weight_bytes)})",
+        many(len(items), "variable"),
+        f"{many(summary.parameters, 'parameter')} ({size(summary.weight_bytes)})",
         *_optimizer(summary.optimizer_parameters),
         *([f"in {len(shards):,} shards"] if len(shards) > 1 else []),
     ]
     rows = [
-        (shown(item.name), item.dtype.name, str(item.shape), size(item.bytes), item.shard or "")
+        (
+            shown_variable(item.name),
+            item.dtype.name,
+            str(item.shape),
+            size(item.bytes),
+            shown(item.shard or ""),
+        )
         for item in items[:_VARIABLES]
     ]
     parts = [
@@ -122,7 +134,7 @@ def _variables(summary: Summary) -> list[str]:
         title = f"Largest of {len(items):,} variables" if more else "Variables"
         title += _last(any(item.is_optimizer for item in items))
         headers = ["name", "dtype", "shape", "size", *(["shard"] if len(shards) > 1 else [])]
-        body = table([[shown(cell) for cell in row[: len(headers)]] for row in rows], headers)
+        body = table([row[: len(headers)] for row in rows], headers)
         parts.append(f"{title}\n{body}")
     return [part for part in parts if part]
 
@@ -151,27 +163,29 @@ def _meta_graph(meta: MetaGraphSummary, form: str) -> list[str]:
         *_nodes(graph, form),
         _edges(graph),
         *(
-            [f"{graph.functions:,} functions ({graph.function_nodes:,} nodes)"]
+            [f"{many(graph.functions, 'function')} ({many(graph.function_nodes, 'node')})"]
             if graph.functions
             else []
         ),
-        f"{graph.parameters:,} parameters ({size(graph.weight_bytes)})",
+        f"{many(graph.parameters, 'parameter')} ({size(graph.weight_bytes)})",
         *_optimizer(graph.optimizer_parameters),
         *_body_constants(graph.body_constants),
         flow[graph.control_flow],
     ]
     parts = [", ".join(counts)]
-    if meta.signatures:
-        parts += [_signature(key, meta) for key in meta.signatures]
+    if meta.signatures or meta.objects:
+        parts += call_sections(meta)
     else:
         parts += endpoint_sections(graph.endpoints)
+    parts += example_sections(meta.examples)
     parts.append(bullets("Stands out", notable(meta, form)))
     if meta.cost is not None:
         from migrator.report.text_cost import cost_section
 
         parts.append(cost_section(meta.cost))
     again = graph.called_again + graph.body_called_again
-    parts.append(_ops(graph.ops, ", by calls" if again else ""))
+    if form != "tflite":  # its operators have a section of their own
+        parts.append(_ops(graph.ops, ", by calls" if again else ""))
     parts.append(_dtypes(graph.weights_by_dtype))
     parts.append(_weights(graph))
     return parts
@@ -188,38 +202,7 @@ def _last(has_slots: bool) -> str:
 def _body_constants(found: WeightTotal | None) -> list[str]:
     if found is None:
         return []
-    plural = "s" if found.tensors > 1 else ""
-    return [f"{found.tensors:,} constant{plural} in functions ({size(found.bytes)})"]
-
-
-def _signature(key: str, meta: MetaGraphSummary) -> str:
-    signature = meta.signatures[key]
-    rows = [
-        *_specs("in", signature.inputs),
-        *_specs("out", signature.outputs),
-    ]
-    method = f" ({shown(signature.method_name)})" if signature.method_name else ""
-    more = len(rows) - _SIGNATURE_TENSORS
-    text = f"Signature {shown(key)}{method}\n" + table(
-        rows[:_SIGNATURE_TENSORS], ("", "name", "tensor", "dtype", "shape")
-    )
-    text = f"{text}\n  and {more} more" if more > 0 else text
-    defaults = default_lines(signature)
-    return f"{text}\n  by default: {', '.join(defaults)}" if defaults else text
-
-
-def _specs(side: str, specs: Mapping[str, TensorSpec]) -> list[tuple[str, ...]]:
-    return [
-        (
-            side,
-            shown(name),
-            shown(spec.tensor or ", ".join(spec.parts))
-            + ("" if spec.encoding == "dense" else f" ({spec.encoding})"),
-            spec.dtype.name,
-            str(spec.shape),
-        )
-        for name, spec in specs.items()
-    ]
+    return [f"{many(found.tensors, 'constant')} in functions ({size(found.bytes)})"]
 
 
 def endpoint_sections(found: Endpoints) -> list[str]:
@@ -271,10 +254,13 @@ def _controls(items: Sequence[Control]) -> str:
 
 def _nodes(graph: GraphSummary, form: str) -> list[str]:
     """How many nodes there are; of Keras layers too, of which one may be called several times."""
-    called = _NODES.get(form, "nodes")
+    called = _NODES.get(form, "node")
     if not graph.called_again:
-        return [f"{graph.nodes:,} {called}"]
-    return [f"{graph.nodes - graph.called_again:,} {called}", f"called {graph.nodes:,} times"]
+        return [many(graph.nodes, called)]
+    return [
+        many(graph.nodes - graph.called_again, called),
+        f"called {many(graph.nodes, 'time')}",
+    ]
 
 
 def _edges(graph: GraphSummary) -> str:
@@ -288,8 +274,9 @@ def _edges(graph: GraphSummary) -> str:
 def _ops(ops: Mapping[str, int], counted: str = "") -> str:
     items = list(ops.items())
     text = ", ".join(f"{shown(op)} {count:,}" for op, count in items[:_OPS])
-    more = f", and {len(items) - _OPS} more kinds" if len(items) > _OPS else ""
-    return f"Ops ({len(items)} kinds{counted})\n  {text}{more}" if items else ""
+    if len(items) > _OPS:
+        text += f", and {many(len(items) - _OPS, 'more kind')}"
+    return f"Ops ({many(len(items), 'kind')}{counted})\n{folded(text)}" if items else ""
 
 
 def _weights(graph: GraphSummary) -> str:
@@ -307,5 +294,5 @@ def _weights(graph: GraphSummary) -> str:
 
 def bullets(title: str, lines: Iterable[str]) -> str:
     """A titled list, empty where there is nothing to list."""
-    found = [f"  - {line}" for line in lines]
+    found = [folded(line, "  - ") for line in lines]
     return "\n".join([title, *found]) if found else ""

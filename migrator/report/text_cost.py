@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from migrator.inspection.cost import Cost
 from migrator.model.tensors import Shape
-from migrator.report.escape import shown, shown_joined
+from migrator.report.escape import many, shown, shown_joined
 from migrator.report.table import table
 
 _OPS = 8
@@ -18,7 +18,8 @@ def cost_section(cost: Cost) -> str:
     """Totals, ops, the dearest nodes, what is left out and what was assumed."""
     if cost.reason:
         return f"Cost\n  not counted: {cost.reason}"
-    products = f"{cost.counted:,} convolution{'' if cost.counted == 1 else 's'} and matrix products"
+    several = "convolutions and matrix products"
+    products = many(cost.counted, "convolution or matrix product", several)
     lines = [
         "Cost of one run, estimated",
         f"  {amount(cost.multiply_adds)} multiply-adds in {products}, "

@@ -11,8 +11,9 @@ from migrator.inspection.tree import Scope, largest_children
 from migrator.inspection.weight_list import ListedWeight
 from migrator.model.tensors import LazyTensor
 from migrator.report.attribute_values import shown_attribute
-from migrator.report.escape import shown, size
+from migrator.report.escape import many, shown, shown_variable, size
 from migrator.report.table import table
+from migrator.report.text_calls import features_table
 from migrator.report.weight_files.saving import SavedWeights
 
 _CHILDREN = 20
@@ -116,6 +117,7 @@ def _node(node: NodeDetail) -> list[str]:
             _ends("Inputs", node.inputs, producers=True),
             _ends("Outputs", node.outputs, producers=False),
             _consumers(node.consumers),
+            _features(node),
             _value(node),
             _own_weights(node),
         )
@@ -160,6 +162,11 @@ def _consumers(items: Sequence[Consumer]) -> str:
     title = f"Consumers ({len(items):,})" if len(items) > 1 else "Consumer"
     text = f"{title}\n{table(rows, ('node', 'op', 'takes', 'as'))}"
     return f"{text}\n  and {more:,} more" if more else text
+
+
+def _features(node: NodeDetail) -> str:
+    text = "" if node.examples is None else features_table(node.examples)
+    return f"Features\n{text}" if text else ""
 
 
 def _value(node: NodeDetail) -> str:
@@ -207,7 +214,7 @@ def _weights(items: Sequence[ListedWeight]) -> str:
         return "No weights"
     rows = [
         (
-            shown(item.weight.name),
+            shown_variable(item.weight.name),
             item.weight.dtype.name,
             str(item.weight.shape),
             size(item.weight.bytes),
@@ -216,7 +223,7 @@ def _weights(items: Sequence[ListedWeight]) -> str:
         for item in items
     ]
     total = sum(item.weight.bytes for item in items)
-    count = f"{len(items):,} weight{'' if len(items) == 1 else 's'}, {size(total)}"
+    count = f"{many(len(items), 'weight')}, {size(total)}"
     return f"{count}\n{table(rows, ('name', 'dtype', 'shape', 'size', 'where'))}"
 
 
@@ -229,5 +236,4 @@ def _place(item: ListedWeight) -> str:
 
 def saved_text(saved: SavedWeights) -> str:
     """One line about weights that were saved."""
-    count = f"{len(saved.names):,} weight{'' if len(saved.names) == 1 else 's'}"
-    return f"{shown(saved.path)}: {count}, {size(saved.bytes)}\n"
+    return f"{shown(saved.path)}: {many(len(saved.names), 'weight')}, {size(saved.bytes)}\n"

@@ -9,7 +9,8 @@ from typing import Any
 from migrator.errors import first_few
 from migrator.inspection.tflite_facts import QuantizedEnd, TFLiteFacts
 from migrator.model.tflite import TensorAbout
-from migrator.report.escape import shown, size
+from migrator.report.escape import many, shown, size
+from migrator.report.table import folded
 
 _NAMES = 12
 _SUBGRAPHS = 12
@@ -62,9 +63,9 @@ def _origin(facts: TFLiteFacts) -> str:
         if converter.get(key):
             lines.append(f"{label} {shown(converter[key])}")
     counts = [
-        f"{facts.tensors:,} tensors",
+        many(facts.tensors, "tensor"),
         f"{facts.constants:,} constant",
-        f"{facts.parameters:,} parameters in {size(facts.weight_bytes)}",
+        f"{many(facts.parameters, 'parameter')} in {size(facts.weight_bytes)}",
     ]
     if facts.shared:
         counts.append(f"{facts.shared:,} share the buffer of another")
@@ -77,14 +78,15 @@ def _origin(facts: TFLiteFacts) -> str:
 def _operators(title: str, found: Mapping[str, int]) -> str:
     items = list(found.items())
     text = ", ".join(f"{shown(name)} {count:,}" for name, count in items[:_NAMES])
-    more = f", and {len(items) - _NAMES} more kinds" if len(items) > _NAMES else ""
-    return f"{title}: {sum(found.values()):,} of {len(items):,} kinds\n  {text}{more}"
+    if len(items) > _NAMES:
+        text += f", and {many(len(items) - _NAMES, 'more kind')}"
+    return f"{title}: {sum(found.values()):,} of {many(len(items), 'kind')}\n{folded(text)}"
 
 
 def _subgraphs(facts: TFLiteFacts) -> str:
     lines = [
-        f"  {shown(item.name) or '(no name)'}: {item.operators:,} operators, "
-        f"{item.tensors:,} tensors ({item.constants:,} constant)"
+        f"  {shown(item.name) or '(no name)'}: {many(item.operators, 'operator')}, "
+        f"{many(item.tensors, 'tensor')} ({item.constants:,} constant)"
         for item in facts.subgraphs[:_SUBGRAPHS]
     ]
     more = len(facts.subgraphs) - len(lines)

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from migrator.auditing.engine import run_rules
-from migrator.auditing.facts.dangerous_ops import dangerous_ops, ops_of
 from migrator.auditing.finding import Finding, Severity
 from migrator.auditing.opening import open_subject
 from migrator.auditing.registry import all_rules, find_rule
 from migrator.auditing.subject import Subject
+from migrator.ops.dangerous import dangerous_ops, ops_of
 from tests.audit.notation import read_model
 from tests.corpus import FIXTURES
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from migrator.auditing.facts.dangerous_ops import GROUPS, MERELY_NOTED, MILD, dangerous_ops, ops_of
 from migrator.auditing.facts.stateful import ACCELERATOR, is_unclear
 from migrator.auditing.registry import all_rules
 from migrator.auditing.rules.security.attacks import input_slot
 from migrator.ops import registry
+from migrator.ops.dangerous import GROUPS, MERELY_NOTED, MILD, dangerous_ops, ops_of
 from migrator.ops.registry import op_facts
 
 _OPS = json.loads(Path(registry.__file__).with_name("ops.json").read_bytes())["ops"]

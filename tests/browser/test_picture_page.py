@@ -13,7 +13,7 @@ import pytest
 from migrator.drawing.scene import pair_scene, picture_scene
 from migrator.drawing.two import Pairing
 from migrator.inspection.summary import summarize
-from migrator.model.model import MetaGraph
+from migrator.model.model import MetaGraph, Model
 from migrator.report import json_v1
 from migrator.report.html_diff import diff_html
 from migrator.report.html_picture import inspect_html
@@ -270,3 +270,33 @@ def test_the_whole_picture_is_printed(tab: Tab, change: Path, drawn: Draw) -> No
     assert x + w >= inside[0] + inside[2] - 1 and y + h >= inside[1] + inside[3] - 1
     tab.script("dispatchEvent(new Event('afterprint'))")
     assert tab.script(box) == before
+
+
+def page_of(drawn: Draw, label: str, item: Model) -> Path:
+    result = json_v1.inspect_result([summarize(item)])
+    return drawn(label, inspect_html(result, [("", picture_scene(item.meta_graphs[0]))]))
+
+
+def test_a_served_model_opens_on_the_body_of_its_default_signature(tab: Tab, drawn: Draw) -> None:
+    tab.open(page_of(drawn, "served", sample("tf2.21.0/keras_export").model()))
+    settle(tab)
+    seen = tab.script(
+        "const a = document.querySelector('.canvas').getBoundingClientRect();"
+        "return [...document.querySelectorAll('.leaf')].filter(e => {"
+        " const b = e.querySelector('rect').getBoundingClientRect();"
+        " return b.left >= a.left && b.right <= a.right && b.top >= a.top && b.bottom <= a.bottom;"
+        "}).map(e => e.textContent)"
+    )
+    assert any("Rsqrt" in text for text in seen)
+    text = tab.script("return document.body.innerText")
+    assert "SavedModel ·" in text and "saved_model ·" not in text
+    assert "Run at load: __saved_model_init_op" in text
+    assert "Signature __saved_model_init_op" not in text
+
+
+def test_ends_that_a_model_declares_are_not_called_suggested(tab: Tab, drawn: Draw) -> None:
+    tab.open(page_of(drawn, "keras", sample("tf2.21.0/keras_h5").model()))
+    settle(tab)
+    text = tab.script("return document.body.innerText")
+    assert "Inputs (" in text and "as the graph suggests" not in text
+    assert "Keras model (HDF5) ·" in text

@@ -101,7 +101,7 @@ def test_calls_of_a_layer_are_told_from_layers(tmp_path: Path) -> None:
     assert "2 layers, called 3 times, " in text
     assert "Ops (2 kinds, by calls)" in text
     text = inspect_text(summarize(read(tmp_path, functional(ENTRY, once))))
-    assert "2 layers, 1 edges" in text
+    assert "2 layers, 1 edge, " in text
     assert "Ops (2 kinds)" in text
 
 

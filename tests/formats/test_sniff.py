@@ -40,10 +40,14 @@ def packed(kind: str) -> bytes:
     return file.getvalue()
 
 
-def event_file() -> bytes:
-    """A record of TensorFlow's event log: length, its CRC, then an Event."""
-    event = wire.double(1, 1.5e9) + wire.block(3, "brain.Event:2")
-    return len(event).to_bytes(8, "little") + b"\x12\x34\x56\x78" + event + b"\x00\x11\x22\x33"
+def event_file(*more: bytes) -> bytes:
+    """Records of TensorFlow's event log: length, its CRC, then an Event and its CRC."""
+    found = b""
+    for field in (wire.block(3, "brain.Event:2"), *more):
+        event = wire.double(1, 1.5e9) + field
+        length = len(event).to_bytes(8, "little")
+        found += length + b"\x12\x34\x56\x78" + event + b"\x00\x11\x22\x33"
+    return found
 
 
 def keras_metadata() -> bytes:
@@ -113,6 +117,24 @@ MAGIC = {
     "checkpoint": (bytes(80) + bytes.fromhex("57fb808b247547db"), "checkpoint", "checkpoint"),
     "hub": (b"\x08\x03", "hub_module", "hub"),
     "events": (event_file(), None, "event file"),
+    "graph in events": (
+        event_file(wire.block(4, b"g" * 40)),
+        None,
+        "event file, not a model; it holds a GraphDef of 40 bytes",
+    ),
+    "many events": (
+        event_file(*[wire.block(5, b"")] * 3, wire.block(9, b"m")),
+        None,
+        "it holds a MetaGraph of 1 bytes, 3 summaries",
+    ),
+    "events cut off": (event_file(wire.block(4, b"g" * 40))[:-20], None, "event file, not a model"),
+    "mediapipe": (
+        wire.block(1, wire.block(2, "SwitchContainer") + wire.block(3, "IMAGE:image"))
+        + wire.block(10, "IMAGE:image")
+        + wire.block(15, "MASK:mask"),
+        None,
+        "a MediaPipe graph",
+    ),
     "keras_metadata": (keras_metadata(), None, "keras_metadata"),
     "label_map": (b'item {\n  id: 1\n  name: "cat"\n}\n', None, "label map"),
     "caffe": (b'name: "net"\nlayer {\n  name: "data"\n}\n', None, "Caffe"),

@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping
 from functools import cache
 
-from migrator.auditing.facts.dangerous_ops import MILD, dangerous_ops
 from migrator.auditing.facts.programs import PROGRAM_ATTRS
 from migrator.model.graph import Function
+from migrator.ops.dangerous import MILD, dangerous_ops
 from migrator.ops.registry import op_facts
 
 _ORDINARY = re.compile(

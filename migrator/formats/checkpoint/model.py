@@ -20,4 +20,5 @@ def read(source: ByteSource, limits: Limits, place: Place | None = None) -> Mode
         meta_graphs=(),
         variables=checkpoint.variables,
         warnings=checkpoint.warnings(),
+        checkpoint_version=checkpoint.version,
     )

@@ -10,6 +10,7 @@ from typing import Any
 
 from migrator.formats.keras.code import telling_names
 from migrator.model.brief import brief
+from migrator.model.keras import LoadingRisk
 from migrator.ops.registry import op_facts
 
 
@@ -112,6 +113,18 @@ def find_training_dangers(config: Mapping[str, Any]) -> tuple[KerasDanger, ...]:
         item
         for item in _found_in(config)
         if item.kind != "class" and (item.kind, item.argument) != ("module", "builtins")
+    )
+
+
+def loading_risks(
+    config: Mapping[str, Any] | None, training: Any = None
+) -> tuple[LoadingRisk, ...]:
+    """Both of the above in few words; ``training`` is what the model was compiled with."""
+    found = [*find_dangers(config or {})]
+    if isinstance(training, dict):
+        found += find_training_dangers(training)
+    return tuple(
+        LoadingRisk(layer=item.layer, kind=item.kind, argument=item.argument) for item in found
     )
 
 

@@ -11,6 +11,7 @@ from migrator.formats.hdf5.tree import Dataset
 from migrator.formats.hdf5.values import lazy_tensor
 from migrator.formats.hdf5.walk import Hdf5File, walk
 from migrator.formats.keras.config import parsed, text_of
+from migrator.formats.keras.dangers import loading_risks
 from migrator.formats.keras.graph import layer_graph
 from migrator.formats.keras.weights import find_weights
 from migrator.limits import Limits
@@ -52,7 +53,10 @@ def read_h5(source: ByteSource, limits: Limits) -> Model:
         warnings=(*file.warnings, *more, *held.warnings),
         producer=_producer(version, _first(said, "backend")),
         keras=KerasFile(
-            owners=held.owners, is_unmarked=held.is_unmarked, is_empty=not file.root.links
+            owners=held.owners,
+            is_unmarked=held.is_unmarked,
+            is_empty=not file.root.links,
+            risks=loading_risks(config, _compiled(attrs)),
         ),
     )
 
@@ -100,7 +104,7 @@ def read_zip(source: ByteSource, limits: Limits) -> Model:
         variables=variables,
         warnings=(*more, *warnings),
         producer=_producer(version, ""),
-        keras=KerasFile(owners=owners),
+        keras=KerasFile(owners=owners, risks=loading_risks(config, config.get("compile_config"))),
     )
 
 
@@ -172,6 +176,17 @@ def _graphs(
         name = ascii(text_of(config.get("class_name")))[:100]
         return (), [f"its configuration names no layers: the class {name} makes them itself"]
     return (MetaGraph(graph=found.graph, declared=found.declared),), list(found.warnings)
+
+
+def _compiled(attrs: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """What an HDF5 file says that its model was compiled with."""
+    text = attrs.get("training_config")
+    if not isinstance(text, str):
+        return None
+    try:
+        return parsed(text, "training_config")
+    except FormatError:
+        return None
 
 
 def _first(attributes: list[Mapping[str, Any]], name: str) -> str:

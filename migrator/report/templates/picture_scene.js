@@ -156,7 +156,7 @@ const SMALL = 12; // items that a scope which came or went as a whole may open
 function firstOpen(scene) {
   const open = new Set([0]);
   const changes = changedBelow(scene.scopes[0]);
-  if (!changes) return openOuter(scene, open);
+  if (!changes) return servedOf(scene) ? openServed(scene, open) : openOuter(scene, open);
   // Where much changed an overview says more than the details of some corner.
   const many = changes * 4 > scene.scopes[0].below;
   const few = scene.scopes[0].drawn <= FEW_CHANGES;
@@ -188,9 +188,19 @@ function openChanged(scene, open, count, few, most) {
   }
 }
 
-function openOuter(scene, open) {
-  let shown = shownIn(scene, open);
-  let queue = scopesIn(scene, 0);
+/** The scope with the body of the signature that is served by default, 0 for none. */
+const servedOf = (scene) => (scene.scopes[scene.raw.served] ? scene.raw.served : 0);
+
+function openServed(scene, open) {
+  const served = servedOf(scene);
+  for (let scope = served; scope > 0; scope = scene.scopes[scope].parent) open.add(scope);
+  return openOuter(scene, open, served);
+}
+
+/** Opens the largest scopes in `top`, while few items are shown there. */
+function openOuter(scene, open, top = 0) {
+  let shown = scene.scopes[top].items.length;
+  let queue = scopesIn(scene, top);
   while (shown < 14 && queue.length) {
     queue.sort((a, b) => scene.scopes[b].below - scene.scopes[a].below);
     const scope = queue.find((one) => scene.scopes[one].kind !== "library" && shown + room(scene.scopes[one]) <= 42);

@@ -109,6 +109,11 @@ function makePicture(scene, told) {
       return;
     }
     const across = (view.w - 48) / layout.w;
+    const served = scene.two ? undefined : index.get(scopeItem(servedOf(scene)));
+    if (served && scale < 1) {
+      show(served, { least: Math.max(0.6, Math.min(0.9, (view.w - 48) / served.w)), from: "top" });
+      return;
+    }
     show(whole(), { least: scale >= FIRST_LEAST ? 0 : Math.max(0.6, Math.min(0.9, across)), from: "top" });
     if (layout.w * view.k > view.w) {
       const weigh = ({ item }) => (isScope(item) ? weightOf(scene.scopes[scopeOf(item)]) : 1);

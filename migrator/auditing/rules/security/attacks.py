@@ -17,7 +17,6 @@ from migrator.auditing.callgraph.reach import (
     SIGNATURE,
     TRAIN,
 )
-from migrator.auditing.facts.dangerous_ops import DangerousOp
 from migrator.auditing.finding import Severity
 from migrator.auditing.rule import Issue
 from migrator.auditing.strings.arguments import (
@@ -33,6 +32,7 @@ from migrator.auditing.strings.arguments import (
 from migrator.auditing.strings.text import constant_strings, shown_bytes
 from migrator.model.graph import Node
 from migrator.model.tensors import LazyTensor, TensorRef
+from migrator.ops.dangerous import DangerousOp
 from migrator.ops.registry import op_facts
 
 if TYPE_CHECKING:

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Iterator
 
 from migrator.auditing.contents.bodies import Place
-from migrator.auditing.facts.dangerous_ops import PYTHON, dangerous_ops, ops_of
 from migrator.auditing.facts.programs import PROGRAM_ATTRS, calls_back
 from migrator.auditing.finding import Severity
 from migrator.auditing.rule import Issue, rule
@@ -14,6 +13,7 @@ from migrator.auditing.rules.security.attacks import attack, what_it_is_told
 from migrator.auditing.rules.security.keras_metadata import is_mild, saved_model_dangers
 from migrator.auditing.subject import Subject
 from migrator.formats.keras.dangers import KerasDanger
+from migrator.ops.dangerous import PYTHON, dangerous_ops, ops_of
 
 
 @rule(

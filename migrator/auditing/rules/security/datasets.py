@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from migrator.auditing.contents.bodies import Body, Place
-from migrator.auditing.facts.dangerous_ops import DATASET, READ, dangerous_ops
 from migrator.auditing.rules.security.attacks import Told, what_it_is_told
 from migrator.auditing.strings.arguments import ASSET
 from migrator.model.graph import Node
+from migrator.ops.dangerous import DATASET, READ, dangerous_ops
 from migrator.ops.registry import op_facts
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 from migrator.auditing.callgraph.reach import NOTHING
 from migrator.auditing.contents.bodies import Body, Place
-from migrator.auditing.facts.dangerous_ops import DATASET, READ, WRITE, dangerous_ops, ops_of
 from migrator.auditing.finding import Severity
 from migrator.auditing.rule import Issue, rule
 from migrator.auditing.rules.security.attacks import (
@@ -28,6 +27,7 @@ from migrator.auditing.strings.own_checkpoint import (
     checkpoint_use,
 )
 from migrator.auditing.subject import Subject
+from migrator.ops.dangerous import DATASET, READ, WRITE, dangerous_ops, ops_of
 
 _TABLE = dangerous_ops()
 _FROM_FILE = ("InitializeTableFromTextFile", "InitializeTableFromTextFileV2")

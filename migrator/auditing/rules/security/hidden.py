@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from migrator.auditing.callgraph.recursion import recursive_functions
 from migrator.auditing.contents.bodies import Body, Place
 from migrator.auditing.contents.nested import GRAPH_READERS
-from migrator.auditing.facts.dangerous_ops import MERELY_NOTED, MILD, dangerous_ops, ops_of
 from migrator.auditing.facts.stateful import ACCELERATOR, is_unclear, is_unregistered
 from migrator.auditing.finding import Severity
 from migrator.auditing.rule import Issue, rule
@@ -17,6 +16,7 @@ from migrator.auditing.rules.security.nested_ops import NestedGraphs
 from migrator.auditing.strings.arguments import graph_argument
 from migrator.auditing.subject import Subject
 from migrator.model.tensors import LazyBytes
+from migrator.ops.dangerous import MERELY_NOTED, MILD, dangerous_ops, ops_of
 
 _MOST_NAMES = 10
 

@@ -7,8 +7,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from migrator.auditing.contents.bodies import Body
-from migrator.auditing.facts.dangerous_ops import dangerous_ops
 from migrator.model.graph import Node
+from migrator.ops.dangerous import dangerous_ops
 
 if TYPE_CHECKING:
     from migrator.auditing.subject import Subject

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from migrator.auditing.facts.dangerous_ops import NETWORK, PROCESS, dangerous_ops, ops_of
 from migrator.auditing.finding import Severity
 from migrator.auditing.rule import Issue, rule
 from migrator.auditing.rules.security.attacks import attack, what_it_is_told
 from migrator.auditing.subject import Subject
+from migrator.ops.dangerous import NETWORK, PROCESS, dangerous_ops, ops_of
 
 _TABLE = dangerous_ops()
 _DEBUG = tuple(name for name in ops_of(NETWORK) if "debug_urls" in _TABLE[name].attrs)
