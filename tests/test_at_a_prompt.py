@@ -198,6 +198,7 @@ def test_an_open_file_is_named_by_its_path() -> None:
 
 
 def test_the_text_of_inspect_is_at_hand(capsys: pytest.CaptureFixture[str]) -> None:
-    assert migrator.inspect_text(migrator.summarize(MLP)) == run(capsys, "inspect", MLP).out
+    text = migrator.inspect_text(migrator.summarize(MLP))
+    assert text == run(capsys, "inspect", MLP, "-q").out
     with pytest.raises(UsageError, match="summarize"):
         migrator.inspect_text(migrator.load(MLP))  # type: ignore[arg-type]

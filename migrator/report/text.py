@@ -266,9 +266,8 @@ def _nodes(graph: GraphSummary, form: str) -> list[str]:
 def _edges(graph: GraphSummary) -> str:
     """Both kinds, as exports and networkx count them together."""
     controls = graph.control_edges
-    if not controls:
-        return f"{graph.edges:,} edges"
-    return f"{graph.edges:,} edges and {controls:,} control edge{'' if controls == 1 else 's'}"
+    edges = many(graph.edges, "edge")
+    return f"{edges} and {many(controls, 'control edge')}" if controls else edges
 
 
 def _ops(ops: Mapping[str, int], counted: str = "") -> str:
