@@ -216,7 +216,10 @@ def test_inspect_lists_the_variables_of_a_checkpoint(
     ]
     assert (result["parameters"], result["weight_bytes"]) == (24, 96)
     text = inspected(prefix, capsys)
-    assert "checkpoint, " in text and "3 variables, 24 parameters (96 B), in 2 shards" in text
+    assert (
+        "checkpoint of version 2, " in text
+        and "3 variables, 24 parameters (96 B), in 2 shards" in text
+    )
     assert "w/Adam" in text and last in text
 
 
