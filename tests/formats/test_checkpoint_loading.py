@@ -231,7 +231,7 @@ def test_inspect_lists_the_variables_of_a_checkpoint(
     ]
     assert (result["parameters"], result["weight_bytes"]) == (24, 96)
     text = inspected(prefix, capsys)
-    assert "checkpoint, " in text and "3 variables, 24 parameters (96 B)," in text
+    assert "checkpoint of version 2, " in text and "3 variables, 24 parameters" in text
     assert "(96 B), 12 of them the optimizer's, in 2 shards" in text
     assert result["optimizer_parameters"] == 12
     assert "w/Adam" in text and last in text
