@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -53,17 +53,18 @@ def optimizer_variables(
     are as of ``spare_handles``: what is restored into a copy only is known by that.
     """
     nodes = [node for node in meta.graph.nodes if node.op in VARIABLE_OPS]
+    by_variable = {variable_name(node): node for node in nodes}
     if not nodes:
         return frozenset()
     found, trained = _by_steps(meta.graph)
     if meta.object_graph is not None and meta.object_graph.variables:
         return found | _by_objects(meta, nodes, copies)
-    shapes = {variable_name(node): node.attrs.get("shape") for node in nodes}
+    shapes = _Shapes(by_variable, lambda name: by_variable[name].attrs.get("shape"))
     # What a sparse step takes is not told by an op of its own, but called as the other slots.
     called = {
         last
         for base, _, last in (name.rpartition("/") for name in found)
-        if last and _is_slot_of(base, shapes.get(f"{base}/{last}"), shapes)
+        if last and _is_slot_of(base, f"{base}/{last}", shapes)
     }
     return found | (by_name(shapes, called) - trained)
 
@@ -78,7 +79,30 @@ def stored_by_optimizer(model: Model) -> frozenset[str]:
         objects = None
     if objects is not None:
         return _keys_of_objects(objects.message)
-    return by_name({name: tensor.shape for name, tensor in model.variables.items()})
+    variables = model.variables
+    return by_name(_Shapes(variables, lambda name: variables[name].shape))
+
+
+class _Shapes(Mapping[str, object]):
+    """Shapes by name, each read when it is asked for: of most variables it never is."""
+
+    def __init__(self, names: Collection[str], read: Callable[[str], object]) -> None:
+        self._names = names
+        self._read = read
+
+    def __getitem__(self, name: str) -> object:
+        if name not in self._names:
+            raise KeyError(name)
+        return self._read(name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
 
 
 def by_name(shapes: Mapping[str, object], called: Collection[str] = ()) -> frozenset[str]:
@@ -89,31 +113,30 @@ def by_name(shapes: Mapping[str, object], called: Collection[str] = ()) -> froze
     """
     powers = {
         name
-        for name, shape in shapes.items()
-        if isinstance(shape, Shape) and shape.rank == 0 and _POWER.fullmatch(name)
+        for name in shapes
+        if _POWER.fullmatch(name) and isinstance(shape := shapes[name], Shape) and shape.rank == 0
     }
     known = {*called, *(_own_names(shapes) if powers else ())}
-    found = {name for name, shape in shapes.items() if _is_called_slot(name, shape, shapes, known)}
+    found = {name for name in shapes if _is_called_slot(name, shapes, known)}
     return frozenset(found | powers if found else ())
 
 
 def _own_names(shapes: Mapping[str, object]) -> Iterator[str]:
     """What an Adam is called that was given a name of its own: all that it trains has two slots."""
-    for name, shape in shapes.items():
+    for name in shapes:
         base, _, last = name.rpartition("/")
+        again = f"{name}_1"
         if (
             base
-            and shape is not None
-            and shapes.get(f"{name}_1") == shape
-            and _is_slot_of(base, shape, shapes)
+            and again in shapes
+            and shapes[again] == shapes[name]
+            and _is_slot_of(base, name, shapes)
         ):
             yield last
             yield f"{last}_1"
 
 
-def _is_called_slot(
-    name: str, shape: object, shapes: Mapping[str, object], called: Collection[str]
-) -> bool:
+def _is_called_slot(name: str, shapes: Mapping[str, object], called: Collection[str]) -> bool:
     key = name.partition(_MARK)[0]
     if _SLOT_PART in name or _TRAINED.match(key):
         return True
@@ -128,15 +151,15 @@ def _is_called_slot(
         base = base.partition("/")[2]
     elif last not in called and not _SLOT.fullmatch(last):
         return False
-    return _is_slot_of(base, shape, shapes)
+    return _is_slot_of(base, name, shapes)
 
 
-def _is_slot_of(base: str, shape: object, shapes: Mapping[str, object]) -> bool:
-    """Whether ``base``, without some of the scopes that it begins with, has that shape."""
+def _is_slot_of(base: str, name: str, shapes: Mapping[str, object]) -> bool:
+    """Whether ``base``, without some of the scopes that it begins with, has ``name``'s shape."""
     for _ in range(_SCOPES_ABOVE):
         if not base:
             break
-        if shape is not None and shapes.get(base) == shape:
+        if base in shapes and (shape := shapes[name]) is not None and shapes[base] == shape:
             return True
         base = base.partition("/")[2]
     return False

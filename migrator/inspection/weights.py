@@ -129,13 +129,14 @@ def largest_first(weights: Iterable[Weight]) -> tuple[Weight, ...]:
 def is_carried_weight(tensor: LazyTensor, form: str, name: str) -> bool:
     """Whether a tensor of ``Model.variables`` holds parameters: steps and shapes do not.
 
-    Of a checkpoint what is floating, complex or quantised, of rank one and up. Keras and TFLite
-    keep quantised weights as plain integers: of TFLite the narrow ones count, too, and of a Keras
-    file every variable that is no state of a generator of random numbers, whatever its type.
+    Of a checkpoint what is floating, complex or quantised, int8 among that, of rank one and up.
+    Keras and TFLite keep quantised weights as plain integers: of TFLite all narrow ones count, too,
+    and of a Keras file every variable that is no state of a generator of random numbers, whatever
+    its type.
     """
     if not tensor.shape.rank or not tensor.elements:
         return False
-    if tensor.dtype.kind in _WEIGHT_KINDS:
+    if _may_be_learnt(tensor.dtype):
         return True
     if form in _KERAS:
         return tensor.dtype.kind in "iub" and not _GENERATOR.search(name)
@@ -143,6 +144,13 @@ def is_carried_weight(tensor: LazyTensor, form: str, name: str) -> bool:
         return False
     narrow = form == "tflite" and tensor.dtype.itemsize == 1
     return narrow or tensor.nbytes >= _LARGE_TABLE
+
+
+def _may_be_learnt(dtype: DType) -> bool:
+    """Whether variables of this type are weights: of integers the narrow signed ones, which are
+    what was quantised; bytes without a sign are rather images, wider ones counters."""
+    base = dtype.base
+    return base.kind in _WEIGHT_KINDS or (base.kind == "i" and base.itemsize == 1)
 
 
 def total(weights: Collection[Weight]) -> WeightTotal:
@@ -277,7 +285,7 @@ def _variable(function: str, node: Node) -> Weight | None:
     dtype, shape = node.attrs.get("dtype"), node.attrs.get("shape")
     if not isinstance(dtype, DType) or not isinstance(shape, Shape):
         return None
-    if dtype.kind not in _WEIGHT_KINDS or not shape.rank or shape.elements == 0:
+    if not _may_be_learnt(dtype) or not shape.rank or shape.elements == 0:
         return None
     elements = shape.elements or 0
     shared = bool(node.attrs.get("shared_name"))

@@ -58,7 +58,7 @@ def test_every_variable_of_a_keras_file_is_a_weight_but_a_generators_state() -> 
         model = made(form, variables)
         assert summarize(model).parameters == 18
         assert scope_tree(model).parameters == 18
-    assert summarize(made("checkpoint", variables)).parameters == 4
+    assert summarize(made("checkpoint", variables)).parameters == 16
 
 
 def test_weights_beside_a_graph_count_once() -> None:
