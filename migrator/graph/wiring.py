@@ -6,6 +6,7 @@ Building it and every walk on it are linear in nodes and edges.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from itertools import chain
 
 from migrator.model.graph import Graph, Node
 from migrator.model.tensors import TensorRef
@@ -18,7 +19,9 @@ class Wiring:
     ``consumers[i]`` and ``control_consumers[i]`` the ways back.
     """
 
-    __slots__ = ("consumers", "control_consumers", "controls", "index", "inputs", "nodes")
+    __slots__ = (
+        *("by_op", "consumers", "control_consumers", "controls", "index", "inputs", "nodes"),
+    )
 
     def __init__(self, graph: Graph) -> None:
         nodes: Sequence[Node] = graph.nodes
@@ -27,6 +30,10 @@ class Wiring:
         if len(index) < len(nodes):
             for number in range(len(nodes) - 1, -1, -1):
                 index[nodes[number].name] = number
+        self.by_op: dict[str, list[int]] = {}
+        """Op -> its nodes, in their order."""
+        for number, node in enumerate(nodes):
+            self.by_op.setdefault(node.op, []).append(number)
         inputs: list[Sequence[tuple[int, int]]] = [()] * len(nodes)
         consumers: list[list[int]] = [[] for _ in nodes]
         # Few nodes have control edges: those that have none share one empty sequence.
@@ -56,6 +63,12 @@ class Wiring:
         self.controls = _spread(controls, len(nodes))
         self.control_consumers = _spread(control_consumers, len(nodes))
 
+    def of_ops(self, wanted: Collection[str] | Callable[[str], bool]) -> Sequence[int]:
+        """The nodes of these ops, or of those for which ``wanted`` holds, in their order."""
+        holds = wanted if callable(wanted) else wanted.__contains__
+        found = [numbers for op, numbers in self.by_op.items() if holds(op)]
+        return found[0] if len(found) == 1 else sorted(chain.from_iterable(found))
+
     def backward(self, starts: Iterable[int], *, cut: Collection[tuple[int, int]] = ()) -> set[int]:
         """Every node that ``starts`` need, control edges included, themselves too.
 
@@ -63,14 +76,15 @@ class Wiring:
         """
         seen = set(starts)
         stack = list(seen)
+        all_inputs, all_controls = self.inputs, self.controls
         while stack:
             number = stack.pop()
-            for edge in self.inputs[number]:
+            for edge in all_inputs[number]:
                 producer = edge[0]
                 if producer not in seen and edge not in cut:
                     seen.add(producer)
                     stack.append(producer)
-            for producer in self.controls[number]:
+            for producer in all_controls[number]:
                 # To wait for a source that is given is to wait for nothing.
                 given = (producer, 0) in cut and not self.inputs[producer]
                 if producer not in seen and not given:

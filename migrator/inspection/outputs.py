@@ -100,9 +100,7 @@ class _Finder:
         self.source_numbers = {source.number for source in self.sources}
         nodes = wiring.nodes
         constants = (
-            (number, node.attrs.get("value"))
-            for number, node in enumerate(nodes)
-            if node.op == "Const"
+            (number, nodes[number].attrs.get("value")) for number in wiring.of_ops(("Const",))
         )
         self.weight_bytes = {
             number: value.nbytes
@@ -111,8 +109,8 @@ class _Finder:
         }
         self.weight_bytes |= {
             number: size
-            for number, node in enumerate(nodes)
-            if node.op in VARIABLES and (size := variable_bytes(node))
+            for number in wiring.of_ops(VARIABLES)
+            if (size := variable_bytes(nodes[number]))
         }
         self.weights = self.weight_bytes.keys()
         self.loose = LooseEnds(graph, wiring, self.source_numbers)

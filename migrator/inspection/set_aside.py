@@ -23,31 +23,19 @@ _MOST_SCOPES = 8
 
 def find_junk(wiring: Wiring) -> set[int]:
     """Nodes that only judge, train, save or report."""
-    losses = [
-        number
-        for number, node in enumerate(wiring.nodes)
-        if node.op in words.LOSS_OPS and not words.in_training_scope(node.name)
-    ]
-    junk = {
-        number
-        for number, node in enumerate(wiring.nodes)
-        if node.op in words.SINKS
-        or words.in_training_scope(node.name)
-        or words.writes_state(node.op)
-    }
+    nodes, outside = wiring.nodes, words.in_training_scope
+    junk = {number for number, node in enumerate(nodes) if outside(node.name)}
+    losses = [number for number in wiring.of_ops(words.LOSS_OPS) if number not in junk]
+    junk.update(wiring.of_ops(words.SINKS), wiring.of_ops(words.writes_state))
     return junk | wiring.forward(losses)
 
 
 def find_predicates(wiring: Wiring) -> set[int]:
     """Nodes that say which branch is taken, or whether a loop goes on."""
-    found = set()
-    for number, node in enumerate(wiring.nodes):
-        slots = wiring.inputs[number]
-        if node.op in _SWITCHES and len(slots) > 1:
-            found.add(slots[1][0])
-        elif (node.op in _BRANCHING or node.op == "LoopCond") and slots:
-            found.add(slots[0][0])
-    return found
+    inputs = wiring.inputs
+    found = {slots[1][0] for n in wiring.of_ops(_SWITCHES) if len(slots := inputs[n]) > 1}
+    deciding = wiring.of_ops(_BRANCHING | {"LoopCond"})
+    return found | {slots[0][0] for number in deciding if (slots := inputs[number])}
 
 
 def find_inside(wiring: Wiring) -> tuple[set[int], set[int]]:
@@ -56,24 +44,22 @@ def find_inside(wiring: Wiring) -> tuple[set[int], set[int]]:
     Empty where nothing leaves the loops or joins the branches: then the graph was cut there.
     """
     nodes = wiring.nodes
-    exits = [number for number, node in enumerate(nodes) if node.op in _EXITS]
-    merges = {number for number, node in enumerate(nodes) if node.op in _MERGES}
+    exits = wiring.of_ops(_EXITS)
+    merges = set(wiring.of_ops(_MERGES))
     looped: set[int] = set()
     if exits:
-        enters = [number for number, node in enumerate(nodes) if node.op in _ENTERS]
+        enters = wiring.of_ops(_ENTERS)
         looped = wiring.forward(enters, stop=lambda n: nodes[n].op in _EXITS).difference(exits)
     if not merges - looped:
         return looped, set()
-    switches = [
-        number for number, node in enumerate(nodes) if node.op in _SWITCHES and number not in looped
-    ]
+    switches = [number for number in wiring.of_ops(_SWITCHES) if number not in looped]
     return looped, wiring.forward(switches, stop=merges.__contains__) - merges
 
 
 def find_of_gradients(wiring: Wiring) -> set[int]:
     """Gradients and what is computed from them, in a graph that trains."""
     nodes = wiring.nodes
-    if not any(words.is_training_step(node.op) for node in nodes):
+    if not any(map(words.is_training_step, wiring.by_op)):
         return set()
     return wiring.forward(
         number
@@ -85,7 +71,7 @@ def find_of_gradients(wiring: Wiring) -> set[int]:
 def find_minimised(wiring: Wiring) -> set[int]:
     """What a training step differentiates, told by the names of the gradients' nodes."""
     nodes = wiring.nodes
-    if not any(words.is_training_step(node.op) for node in nodes):
+    if not any(map(words.is_training_step, wiring.by_op)):
         return set()
     found = set()
     for node in nodes:
@@ -108,9 +94,7 @@ def find_spare(wiring: Wiring) -> set[int]:
     from another result.
     """
     found: set[int] = set()
-    for number, node in enumerate(wiring.nodes):
-        if node.op not in _FUNCTIONAL:
-            continue
+    for number in wiring.of_ops(_FUNCTIONAL):
         takers = set(wiring.consumers[number])
         spare = {
             item

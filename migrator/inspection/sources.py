@@ -54,12 +54,13 @@ def source_kinds(wiring: Wiring) -> dict[int, str]:
     """
     kinds: dict[int, str] = {}
     defaulted = []
-    for number, node in enumerate(wiring.nodes):
-        if node.op in words.PLACEHOLDERS:
+    for number in wiring.of_ops({*words.PLACEHOLDERS, *words.FEEDERS, words.DEFAULTED}):
+        op = wiring.nodes[number].op
+        if op in words.PLACEHOLDERS:
             kinds[number] = "placeholder"
-        elif node.op in words.FEEDERS:
+        elif op in words.FEEDERS:
             kinds[number] = "feeder"
-        elif node.op == words.DEFAULTED:
+        else:
             kinds[number] = "default"
             defaulted.append(number)
     if not defaulted:
