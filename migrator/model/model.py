@@ -206,6 +206,6 @@ class Model:
             raise UnsupportedFormat(
                 f"is {OTHER_GRAPHS[self.source.format]}, not of TensorFlow's ops",
                 where=self.source.path,
-                hint="inspect takes it, and so do the other formats of export",
+                hint="inspect takes it, and export in other formats than a GraphDef",
             )
         self.require_graph()
