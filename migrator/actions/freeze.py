@@ -201,8 +201,9 @@ def _choose(
     if model.source.format in OTHER_GRAPHS:
         model.require_tensorflow_graph()
     if model.source.kind != "saved_model":
+        found = model.source.format.replace("_", " ")
         raise UnsupportedFormat(
-            f"is a {model.source.format}; what is frozen is a SavedModel or a Keras model",
+            f"is a {found}; what is frozen is a SavedModel or a Keras model",
             where=where,
             hint="migrate it first, then freeze the result",
         )

@@ -18,7 +18,7 @@ def configure_parser(verbs: options.Verbs) -> None:
         "side by side, with what differs in colour, and what is selected in one selected in the "
         "other. Reads the models itself, without TensorFlow. Ctrl-C ends it.",
     )
-    parser.add_argument("left", metavar="LEFT", help="any model that inspect reads")
+    parser.add_argument("left", metavar="LEFT", help="any model with a graph, of whatever format")
     parser.add_argument("right", metavar="RIGHT", nargs="?", help="another one, to compare")
     group = parser.add_argument_group("what is shown")
     group.add_argument("--tag-set", metavar="TAGS", help="these meta graphs, e.g. serve,gpu")
