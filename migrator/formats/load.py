@@ -231,7 +231,7 @@ def model_place(place: Place) -> Place:
         f"{first_few(names) or 'nothing'}",
         where=str(place),
         hint="name the model file itself"
-        + ("; `migrator audit` finds all models below a folder" if place.path and names else ""),
+        + ("; `migrator batch --plan` lists all models below a folder" if names else ""),
     )
 
 

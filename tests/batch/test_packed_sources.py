@@ -227,6 +227,7 @@ def test_an_archive_that_takes_too_long_is_left_out(
 ) -> None:
     from migrator.batching.manifest import sources
 
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))  # for the child to find it
     monkeypatch.setattr(sources, "models_in", _hang)
     monkeypatch.setattr(sources, "TIMEOUT", 1.0)
     zoo = put(tmp_path / "zoo", {"slow.zip": zipped({"m.pb": MLP}), "n.pb": MLP})

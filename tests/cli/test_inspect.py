@@ -227,7 +227,7 @@ def test_control_edges_are_counted_beside_the_others(capsys: Capture, tmp_path: 
     path.write_bytes(wire.graph(nodes[:3]))
     assert "3 nodes, 2 edges and 1 control edge, " in run(capsys, "inspect", path).out
     path.write_bytes(wire.graph(nodes[:2]))
-    assert "2 nodes, 1 edges, " in run(capsys, "inspect", path).out
+    assert "2 nodes, 1 edge, " in run(capsys, "inspect", path).out
 
 
 def test_help_names_each_kind_of_file(capsys: Capture) -> None:

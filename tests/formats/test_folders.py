@@ -100,12 +100,12 @@ def test_models_beside_the_latest_checkpoint_are_told_of(tmp_path: Path) -> None
     assert load(tmp_path).warnings == load(meta).warnings
 
 
-def test_a_folder_of_folders_leads_to_the_audit(tmp_path: Path) -> None:
+def test_a_folder_of_folders_leads_to_what_lists_them(tmp_path: Path) -> None:
     (tmp_path / "old" / "net").mkdir(parents=True)
     (tmp_path / "old" / "net" / "frozen.pb").write_bytes(MLP)
     with pytest.raises(FormatError) as caught:
         load(tmp_path)
-    assert "migrator audit" in caught.value.hint
+    assert "migrator batch --plan" in caught.value.hint
 
 
 def test_an_archive_counts_where_it_lies_alone(tmp_path: Path) -> None:
