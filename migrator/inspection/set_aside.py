@@ -23,8 +23,8 @@ _MOST_SCOPES = 8
 
 def find_junk(wiring: Wiring) -> set[int]:
     """Nodes that only judge, train, save or report."""
-    nodes, outside = wiring.nodes, words.in_training_scope
-    junk = {number for number, node in enumerate(nodes) if outside(node.name)}
+    of_training = words.in_training_scope
+    junk = {number for number, node in enumerate(wiring.nodes) if of_training(node.name)}
     losses = [number for number in wiring.of_ops(words.LOSS_OPS) if number not in junk]
     junk.update(wiring.of_ops(words.SINKS), wiring.of_ops(words.writes_state))
     return junk | wiring.forward(losses)

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 _CENTRAL = b"PK\x01\x02"
 _CENTRAL_BYTES = 46
-_LOCAL = b"PK\x03\x04"
 _LOCAL_BYTES = 30
 _HEAD = 16 << 10
 """Bytes of a compressed member that are had without decompressing all of it."""
