@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import shlex
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import islice
@@ -159,6 +158,8 @@ class NeedsDecision(MigratorError):
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """A hint with up to three of the ``known`` names that ``name`` may have been meant for."""
+    import difflib
+
     names = list(known)
     folded = {item.lower(): item for item in reversed(names)}
     near = difflib.get_close_matches(name.lower(), folded, n=3, cutoff=0.6)

@@ -41,7 +41,8 @@ def build_parser(only: str | None = None) -> argparse.ArgumentParser:
         "TensorFlow 2, proven to compute the same.",
     )
     parser.add_argument("--version", action="version", version=f"migrator {__version__}")
-    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    # Without `prog`, argparse would format a help to take it from.
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True, prog=parser.prog)
     for name in [only] if only in _VERBS else _VERBS:
         importlib.import_module(f"migrator.cli.{name}").configure_parser(verbs)
     return parser

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import sys
 from pathlib import Path
 
@@ -50,5 +49,7 @@ def terminal_style(args: argparse.Namespace) -> tuple[bool, int]:
     """Whether the result may be coloured, and how many columns wide it may be."""
     is_terminal = args.output_file in (None, "-") and sys.stdout.isatty()
     is_plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+    import shutil
+
     width = shutil.get_terminal_size().columns if is_terminal else 100
     return is_terminal and not is_plain, width

@@ -16,17 +16,10 @@ from migrator.errors import (
     UsageError,
     first_few,
 )
-from migrator.formats import graph_def, meta_graph, saved_model
 from migrator.formats.checkpoint.locate import STATE, index_for, latest_in, tell_lone_shard
 from migrator.formats.names import CHUNKED_SAVED_MODEL, SAVED_MODEL_FILES
-from migrator.formats.packed import (
-    ask_which,
-    only_model,
-    other_models,
-    tell_packing,
-    unpacked_place,
-)
 from migrator.formats.sniff import sniff
+from migrator.formats.unpacking import tell_packing, unpacked_place
 from migrator.limits import DEFAULT_LIMITS, Deadline, Limits
 from migrator.model.model import Model
 from migrator.places.addresses import is_remote, shown
@@ -39,25 +32,46 @@ Reader = Callable[[ByteSource, Limits, Place], Model]
 """Bytes to a Model; the place is where they lie, for what lies beside them."""
 
 
+# A reader is imported when a file is its: together they would take longer than a small model.
+
+
+def _graph_def(source: ByteSource, limits: Limits, *, text: bool = False) -> Model:
+    from migrator.formats import graph_def
+
+    return graph_def.read(source, limits, text=text)
+
+
+def _meta_graph(source: ByteSource, limits: Limits, *, text: bool = False) -> Model:
+    from migrator.formats import meta_graph
+
+    return meta_graph.read(source, limits, text=text)
+
+
+def _saved_model(source: ByteSource, limits: Limits, *, text: bool = False) -> Model:
+    from migrator.formats import saved_model
+
+    return saved_model.read(source, limits, text=text)
+
+
 def _checkpoint(source: ByteSource, limits: Limits, place: Place) -> Model:
-    from migrator.formats.checkpoint import model as checkpoint  # few models are one alone
+    from migrator.formats.checkpoint import model as checkpoint
 
     return checkpoint.read(source, limits, place)
 
 
-def _tflite(source: ByteSource, limits: Limits, _: Place) -> Model:
-    from migrator.formats.tflite import model as tflite  # few files are of it
+def _tflite(source: ByteSource, limits: Limits) -> Model:
+    from migrator.formats.tflite import model as tflite
 
     return tflite.read(source, limits)
 
 
-def _keras_h5(source: ByteSource, limits: Limits, _: Place) -> Model:
-    from migrator.formats.keras import model as keras  # it brings modules that nothing else needs
+def _keras_h5(source: ByteSource, limits: Limits) -> Model:
+    from migrator.formats.keras import model as keras
 
     return keras.read_h5(source, limits)
 
 
-def _keras_zip(source: ByteSource, limits: Limits, _: Place) -> Model:
+def _keras_zip(source: ByteSource, limits: Limits) -> Model:
     from migrator.formats.keras import model as keras
 
     return keras.read_zip(source, limits)
@@ -65,15 +79,15 @@ def _keras_zip(source: ByteSource, limits: Limits, _: Place) -> Model:
 
 _READERS: dict[str, Reader] = {
     "checkpoint": _checkpoint,
-    "graph_def": lambda source, limits, _: graph_def.read(source, limits),
-    "graph_def_text": lambda source, limits, _: graph_def.read(source, limits, text=True),
-    "keras_h5": _keras_h5,
-    "keras_zip": _keras_zip,
-    "meta_graph": lambda source, limits, _: meta_graph.read(source, limits),
-    "meta_graph_text": lambda source, limits, _: meta_graph.read(source, limits, text=True),
-    "saved_model": lambda source, limits, _: saved_model.read(source, limits),
-    "saved_model_text": lambda source, limits, _: saved_model.read(source, limits, text=True),
-    "tflite": _tflite,
+    "graph_def": lambda source, limits, _: _graph_def(source, limits),
+    "graph_def_text": lambda source, limits, _: _graph_def(source, limits, text=True),
+    "keras_h5": lambda source, limits, _: _keras_h5(source, limits),
+    "keras_zip": lambda source, limits, _: _keras_zip(source, limits),
+    "meta_graph": lambda source, limits, _: _meta_graph(source, limits),
+    "meta_graph_text": lambda source, limits, _: _meta_graph(source, limits, text=True),
+    "saved_model": lambda source, limits, _: _saved_model(source, limits),
+    "saved_model_text": lambda source, limits, _: _saved_model(source, limits, text=True),
+    "tflite": lambda source, limits, _: _tflite(source, limits),
 }
 _HUB_MARKER = "tfhub_module.pb"
 
@@ -114,6 +128,8 @@ def _left_aside(named: Place, read: Place) -> Iterator[str]:
         return
     if not named.child(STATE).is_file():
         return
+    from migrator.formats.packed import other_models
+
     others = sorted(item.base for item in other_models(named))
     if others:
         yield (
@@ -211,6 +227,8 @@ def model_place(place: Place) -> Place:
     for name in SAVED_MODEL_FILES:
         if name in names:  # a link to nothing, or to itself
             place.child(name).open()
+    from migrator.formats.packed import ask_which, only_model, other_models
+
     found = latest_in(place)
     if found is not None:
         if STATE not in names:  # nothing says that the folder is there for its checkpoints

@@ -1,9 +1,9 @@
-"""The model in an archive or a folder, told by content; which one, where there are several."""
+"""The model in a folder, on disk or in an archive, told by content; which one of several."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -19,10 +19,10 @@ from migrator.formats.checkpoint.locate import META, OLD_SHARD, SHARD, STATE, la
 from migrator.formats.foreign import NOT_OURS
 from migrator.formats.names import CHUNKED_SAVED_MODEL, SAVED_MODEL_FILES
 from migrator.formats.sniff import Sniffed, sniff
-from migrator.places.archive import MemberPlace, UnpackedPlace
+from migrator.places.archive import MemberPlace
 from migrator.places.packing import packing_of
 from migrator.places.place import Place
-from migrator.places.resolve import NESTED, opened, too_deep
+from migrator.places.resolve import opened
 from migrator.places.visit import Visit
 
 if TYPE_CHECKING:
@@ -43,32 +43,6 @@ _AT_A_TIME = 16
 """Objects of a store that are looked at."""
 _Looked = Sniffed | MigratorError | None
 """What a file is; the error for one that is nothing; None for what is packed."""
-
-
-def unpacked_place(place: Place, visit: Visit, model_place: Callable[[Place], Place]) -> Place:
-    """The file to read for ``place``, where that is an archive, lies in one, or is neither.
-
-    ``model_place`` says it for a folder outside of archives. Raises NeedsDecision where an
-    archive holds several models, FormatError where it holds none, and what reading it raises.
-    """
-    for _ in range(NESTED):
-        if isinstance(place, MemberPlace) and place.is_folder():
-            place = _in_folder(place, visit)
-        else:
-            place = model_place(place)
-        if not place.is_file():
-            return place
-        inner = opened(place, visit)
-        if inner is place:
-            return place
-        place = inner
-    raise too_deep(place)
-
-
-def tell_packing(error: MigratorError, place: Place) -> None:
-    """Say in what is wrong with a file's content that the file itself is compressed."""
-    if isinstance(place, UnpackedPlace) and isinstance(error, (FormatError, UnsupportedFormat)):
-        error.what = f"{place.kind}-compressed, and its content {error.what}"
 
 
 def only_model(folder: Place) -> Place | None:
@@ -120,8 +94,11 @@ def _store_folder(folder: Place) -> RemotePlace | None:
     return folder if isinstance(folder, RemotePlace) and not folder.is_web else None
 
 
-def _in_folder(top: MemberPlace, visit: Visit) -> Place:
-    """The one model at or below a folder of an archive."""
+def model_in_archive(top: MemberPlace, visit: Visit) -> Place:
+    """The file or archive that is the one model at or below a folder of an archive.
+
+    Raises NeedsDecision for several, FormatError for none, and what reading the archive raises.
+    """
     for name in SAVED_MODELS:
         if top.child(name).is_file():
             return top.child(name)
@@ -129,7 +106,7 @@ def _in_folder(top: MemberPlace, visit: Visit) -> Place:
     only = _only(top, found.models)
     if only is not None:
         if isinstance(only, MemberPlace) and only.is_folder():
-            return _in_folder(only, visit)
+            return model_in_archive(only, visit)
         return only
     if len(found.odd) == 1 and len(found.names) == 1:
         found.odd[0].what = f"is in a {top.archive.kind} archive, and {found.odd[0].what}"

@@ -16,8 +16,9 @@ from migrator.errors import MigratorError
 from migrator.files import temporary_folder
 from migrator.formats.checkpoint.locate import is_shard_of
 from migrator.formats.load import model_place
-from migrator.formats.packed import SAVED_MODELS, tell_packing, unpacked_place
+from migrator.formats.packed import SAVED_MODELS
 from migrator.formats.sniff import sniff
+from migrator.formats.unpacking import tell_packing, unpacked_place
 from migrator.limits import DEFAULT_LIMITS, Limits
 from migrator.model.model import Source
 from migrator.places.addresses import is_remote

@@ -10,7 +10,6 @@ Background on what others do and where it fails: docs/endpoints.md.
 from __future__ import annotations
 
 from migrator.graph.wiring import Wiring
-from migrator.inspection import inputs, outputs
 from migrator.inspection.candidates import Candidate, Control, Endpoints
 from migrator.inspection.unsigned import callable_signatures, why_unsigned
 from migrator.model.model import MetaGraph, Signature
@@ -28,6 +27,8 @@ def find_endpoints(meta: MetaGraph, wiring: Wiring | None = None) -> Endpoints:
         return _from_signature(meta.signatures[key], f"{{!r}} of signature {key!r}")
     if why := why_unsigned(meta):
         return Endpoints(inputs=(), outputs=(), decided=False, questions=(why,))
+    from migrator.inspection import inputs, outputs  # a model with signatures needs none of it
+
     wiring = wiring or Wiring(meta.graph)
     found = outputs.find(meta.graph, wiring)
     needed = inputs.find(meta.graph, wiring, [item.tensor for item in found.chosen])

@@ -18,12 +18,11 @@ from migrator.inspection.folder_files import (
     read_keras,
 )
 from migrator.model.brief import brief
-from migrator.model.model import Model
+from migrator.model.model import WITH_FOLDER, Model
 from migrator.ops.state import VARIABLE_OPS, variable_name
 from migrator.places.place import Place
 
 _IN_FOLDERS = ("saved_model", "hub_module")
-_WITH_CHECKPOINT = (*_IN_FOLDERS, "meta_graph")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +73,7 @@ def describe_folder(model: Model) -> Folder | None:
     never an error.
     """
     form = model.source.kind
-    if form not in _WITH_CHECKPOINT or model.place is None:
+    if form not in WITH_FOLDER or model.place is None:
         return None
     problems: list[str] = []
     place = checkpoint_place(model)

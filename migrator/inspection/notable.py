@@ -15,10 +15,8 @@ from migrator.inspection.summary import (
 from migrator.inspection.vocabulary import LOSS_OPS
 from migrator.inspection.weights import WeightTotal
 from migrator.model.model import OTHER_GRAPHS
-from migrator.model.tflite import PSEUDO_OPS
 from migrator.ops.registry import covered_releases, op_facts
 from migrator.ops.state import VARIABLE_OPS
-from migrator.ops.tflite import is_operator
 
 _LARGE = 1 << 30
 _LARGE_CONSTANT = 64 << 20
@@ -50,9 +48,7 @@ def notable(meta: MetaGraphSummary, form: str = "") -> list[str]:
     found = [f"{meta.reaches}{judged}"] if meta.reaches else []
     found += [] if form in OTHER_GRAPHS else list(_of_ops(graph))
     if form == "tflite":
-        custom = sorted(op for op in graph.ops if op not in PSEUDO_OPS and not is_operator(op))
-        if custom:
-            found.append(f"operators that plain TFLite does not have: {_some(custom)}")
+        found += _of_operators(graph)
     found += _of_weights(graph.weights_by_dtype)
     slots = [item.name for item in graph.weights if item.is_optimizer or _is_slot(item.name)]
     if slots:
@@ -65,6 +61,15 @@ def notable(meta: MetaGraphSummary, form: str = "") -> list[str]:
         found.append("quantises, or was trained to be quantised")
     found += _of_structure(graph)
     return found
+
+
+def _of_operators(graph: GraphSummary) -> Iterator[str]:
+    from migrator.model.tflite import PSEUDO_OPS
+    from migrator.ops.tflite import is_operator
+
+    custom = sorted(op for op in graph.ops if op not in PSEUDO_OPS and not is_operator(op))
+    if custom:
+        yield f"operators that plain TFLite does not have: {_some(custom)}"
 
 
 def _of_ops(graph: GraphSummary) -> Iterator[str]:

@@ -12,11 +12,8 @@ from migrator.formats.checkpoint import checkpoint_place
 from migrator.formats.load import as_model
 from migrator.graph.wiring import Wiring
 from migrator.inspection.endpoints import Endpoints, find_endpoints
-from migrator.inspection.folder import Folder, describe_folder
-from migrator.inspection.owned import is_called_again
 from migrator.inspection.reaching import reaching_ops, risks_in_words
 from migrator.inspection.shaped import with_shapes
-from migrator.inspection.stored import StoredVariable, stored_variables
 from migrator.inspection.unsigned import callable_keys
 from migrator.inspection.weights import (
     CountedWeights,
@@ -28,15 +25,18 @@ from migrator.inspection.weights import (
     totals_by_dtype,
 )
 from migrator.model.brief import brief
-from migrator.model.keras import KerasFile
-from migrator.model.model import OTHER_GRAPHS, MetaGraph, Model, Signature, Source
+from migrator.model.graph import Node
+from migrator.model.model import OTHER_GRAPHS, WITH_FOLDER, MetaGraph, Model, Signature, Source
 from migrator.places.resolve import PathLike
 
 if TYPE_CHECKING:
     from migrator.inspection.callables import Call
     from migrator.inspection.cost import Cost
     from migrator.inspection.examples import ExampleParser
+    from migrator.inspection.folder import Folder
+    from migrator.inspection.stored import StoredVariable
     from migrator.inspection.tflite_facts import TFLiteFacts
+    from migrator.model.keras import KerasFile
 
 V1_CONTROL_FLOW = frozenset(
     prefix + op
@@ -173,8 +173,8 @@ def summarize(source: PathLike | Model) -> Summary:
     """
     model = as_model(source)
     with collector_paused():
-        variables = stored_variables(model)
-        folder = describe_folder(model)
+        variables = _variables(model)
+        folder = _folder(model)
         carried = CountedWeights(
             weights=largest_first(item.weight for item in variables if item.is_parameter)
         )
@@ -201,6 +201,22 @@ def summarize(source: PathLike | Model) -> Summary:
         keras=model.keras,
         reaches=risks_in_words(model.keras.risks if model.keras is not None else ()),
     )
+
+
+def _variables(model: Model) -> tuple[StoredVariable, ...]:
+    if not model.variables:
+        return ()
+    from migrator.inspection.stored import stored_variables
+
+    return stored_variables(model)
+
+
+def _folder(model: Model) -> Folder | None:
+    if model.source.kind not in WITH_FOLDER:
+        return None
+    from migrator.inspection.folder import describe_folder
+
+    return describe_folder(model)
 
 
 def _meta_graph(model: Model, meta: MetaGraph, counted: CountedWeights) -> MetaGraphSummary:
@@ -242,7 +258,6 @@ def _examples(meta: MetaGraph, ops: Mapping[str, int], form: str) -> tuple[Examp
 def _graph(meta: MetaGraph, counted: CountedWeights) -> GraphSummary:
     graph = meta.graph
     weights = counted.weights
-    by_layers = meta.declared is not None
     wiring = Wiring(graph)
     edges, control_edges = wiring.edge_counts()
     ops = Counter(node.op for node in graph.all_nodes())
@@ -264,15 +279,21 @@ def _graph(meta: MetaGraph, counted: CountedWeights) -> GraphSummary:
         devices=tuple(sorted({node.device for node in graph.all_nodes() if node.device})),
         endpoints=_endpoints(meta, wiring),
         duplicates=len(graph.duplicates),
-        called_again=sum(map(is_called_again, graph.nodes)) if by_layers else 0,
+        called_again=_called_again(meta, graph.nodes),
         body_called_again=sum(
-            is_called_again(node)
-            for function in (graph.functions.values() if by_layers else ())
-            for node in function.nodes
+            _called_again(meta, function.nodes) for function in graph.functions.values()
         ),
         deepest_scope=max((node.name.count("/") for node in graph.nodes), default=0),
         body_constants=total(counted.constants) if counted.constants else None,
     )
+
+
+def _called_again(meta: MetaGraph, nodes: Iterable[Node]) -> int:
+    if meta.declared is None:  # no format whose nodes are layers
+        return 0
+    from migrator.inspection.owned import is_called_again
+
+    return sum(map(is_called_again, nodes))
 
 
 def _endpoints(meta: MetaGraph, wiring: Wiring) -> Endpoints:

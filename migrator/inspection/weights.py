@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from migrator.formats.load import as_model
-from migrator.inspection.optimizer import optimizer_variables
 from migrator.inspection.spare import initial_values, spare_handles, training_data
 from migrator.model.brief import brief
 from migrator.model.dtypes import DType
@@ -75,7 +74,15 @@ def meta_weights(meta: MetaGraph) -> tuple[Weight, ...]:
 def counted_weights(meta: MetaGraph) -> CountedWeights:
     """The weights of a meta graph, and the constants that only look like some. Linear."""
     spare = spare_handles(meta)
-    return _counted(meta.graph, spare, optimizer_variables(meta, spare))
+    return _counted(meta.graph, spare, _kept_by_optimizer(meta, spare))
+
+
+def _kept_by_optimizer(meta: MetaGraph, spare: Mapping[str, str]) -> Collection[str]:
+    if not any(node.op in VARIABLE_OPS for node in meta.graph.nodes):
+        return ()
+    from migrator.inspection.optimizer import optimizer_variables  # a frozen graph has none
+
+    return optimizer_variables(meta, spare)
 
 
 def find_weights(graph: Graph, spare: Collection[str] = ()) -> tuple[Weight, ...]:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from migrator.errors import UnsupportedFormat, UsageError
 from migrator.limits import DEFAULT_LIMITS, Limits
 from migrator.model.brief import brief
 from migrator.model.graph import Graph
-from migrator.model.keras import KerasFile
 from migrator.model.tensors import LazyTensor, TensorSpec
-from migrator.model.tflite import TFLiteFile
-from migrator.places.place import Place
+
+if TYPE_CHECKING:
+    from migrator.model.keras import KerasFile
+    from migrator.model.tflite import TFLiteFile
+    from migrator.places.place import Place
 
 OTHER_GRAPHS = {
     "keras_h5": "a Keras model, whose graph is of layers",
@@ -21,6 +23,8 @@ OTHER_GRAPHS = {
     "tflite": "a TFLite model, whose graph is of TFLite's operators",
 }
 """Formats whose nodes are no TensorFlow ops, and that in words."""
+WITH_FOLDER = frozenset(("saved_model", "hub_module", "meta_graph"))
+"""Kinds of models to which files beside theirs belong."""
 _SOME = 5
 
 

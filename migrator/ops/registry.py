@@ -49,22 +49,25 @@ class OpFacts:
 
 
 @cache
-def _table() -> tuple[tuple[str, ...], dict[str, dict[str, Any]]]:
-    data = json.loads(Path(__file__).with_name("ops.json").read_bytes())
-    return tuple(data["tensorflow"]), data["ops"]
+def _lines() -> tuple[str, dict[str, str]]:
+    """The table's first line, and op -> its line: of 2,000 a model has a few dozen to parse."""
+    head, _, *rows, _ = Path(__file__).with_name("ops.json").read_text("ascii").splitlines()
+    return head, {row[1 : row.index('"', 1)]: row for row in rows}
 
 
+@cache
 def covered_releases() -> tuple[str, ...]:
     """The TensorFlow releases that the facts were taken from, newest first."""
-    return _table()[0]
+    return tuple(json.loads(_lines()[0].rstrip(",") + "}")["tensorflow"])
 
 
 @cache
 def op_facts(name: str) -> OpFacts | None:
     """Facts about one op, None where no covered release registers it."""
-    row = _table()[1].get(name)
-    if row is None:
+    line = _lines()[1].get(name)
+    if line is None:
         return None
+    row: dict[str, Any] = json.loads("{" + line.rstrip(",") + "}")[name]
     version, explanation = row.get("d", (0, ""))
     return OpFacts(
         name=name,

@@ -6,8 +6,9 @@ import os
 from pathlib import Path
 
 from migrator.errors import MigratorError
+from migrator.places.kept import no_room
 from migrator.places.place import Place
-from migrator.places.visit import PIECE, Visit, no_room
+from migrator.places.visit import PIECE, Visit
 
 _DEEP = 16
 _LONGEST = 255

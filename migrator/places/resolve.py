@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from migrator.errors import LimitError, UsageError
 from migrator.limits import DEFAULT_LIMITS, Limits
 from migrator.places.addresses import is_remote, local_path
-from migrator.places.archive import Archive, MemberPlace, UnpackedPlace
 from migrator.places.packing import BLOCK, STREAMS, TAR, ZIP, head_of, is_tar, packing_of, unpacked
 from migrator.places.place import LocalPlace, Place
 from migrator.places.visit import Visit
+
+if TYPE_CHECKING:
+    from migrator.places.archive import Archive
 
 PathLike = str | bytes | os.PathLike[str]
 NESTED = 4
@@ -75,6 +78,8 @@ def _inside(place: Place, visit: Visit) -> Place:
         above = above.parent
     if not parts or not above.is_file():
         return place
+    from migrator.places.archive import MemberPlace
+
     for _ in range(NESTED):
         top = opened(above, visit)
         if not isinstance(top, MemberPlace):
@@ -104,6 +109,8 @@ def opened(place: Place, visit: Visit) -> Place:
     kind = packing_of(source)
     if kind is None:
         return place
+    from migrator.places.archive import MemberPlace, UnpackedPlace  # few files are one
+
     if kind in STREAMS:
         holds_tar = is_tar(head_of(source, kind, BLOCK))
         source = unpacked(source, kind, visit)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from migrator.errors import UsageError
-from migrator.inspection.candidates import Candidate, Control, Endpoints
 from migrator.inspection.notable import notable, notable_summary
 from migrator.inspection.summary import GraphSummary, MetaGraphSummary, Summary
-from migrator.inspection.weights import WeightTotal
 from migrator.report.escape import many, shown, shown_joined, shown_variable, size
-from migrator.report.folder_parts import folder_sections
 from migrator.report.table import folded, table
-from migrator.report.text_calls import call_sections, example_sections
+
+if TYPE_CHECKING:
+    from migrator.inspection.candidates import Candidate, Control, Endpoints
+    from migrator.inspection.weights import WeightTotal
 
 _FORMATS = {
     "checkpoint": "checkpoint",
@@ -54,6 +55,8 @@ def inspect_text(summary: Summary, step: str = "") -> str:
     if not summary.meta_graphs:
         parts += _variables(summary)
     if summary.folder is not None:
+        from migrator.report.folder_parts import folder_sections
+
         parts += folder_sections(summary.folder)
     if summary.tflite is not None:
         from migrator.report.tflite_file import tflite_sections
@@ -174,10 +177,15 @@ def _meta_graph(meta: MetaGraphSummary, form: str) -> list[str]:
     ]
     parts = [", ".join(counts)]
     if meta.signatures or meta.objects:
+        from migrator.report.text_calls import call_sections
+
         parts += call_sections(meta)
     else:
         parts += endpoint_sections(graph.endpoints)
-    parts += example_sections(meta.examples)
+    if meta.examples:
+        from migrator.report.text_calls import example_sections
+
+        parts += example_sections(meta.examples)
     parts.append(bullets("Stands out", notable(meta, form)))
     if meta.cost is not None:
         from migrator.report.text_cost import cost_section
