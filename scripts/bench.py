@@ -115,7 +115,12 @@ def _measure(
 
 
 def _numbers(run: Run) -> dict[str, float]:
-    return {"seconds": run.seconds, "peak_rss_bytes": run.peak_rss, "exit_code": run.exit_code}
+    return {
+        "seconds": run.seconds,
+        "cpu": run.cpu,
+        "peak_rss_bytes": run.peak_rss,
+        "exit_code": run.exit_code,
+    }
 
 
 def _print(case: Case, rows: Sequence[Row]) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from migrator.errors import MigratorError, first_few
-from migrator.inspection.folder import CheckpointFacts, Folder
-from migrator.inspection.folder_files import FingerprintFacts, FolderFile, KerasMetadata
 from migrator.model.model import Signature
 from migrator.model.tensors import LazyTensor
 from migrator.report.escape import many, shown, shown_variable, size
+
+if TYPE_CHECKING:
+    from migrator.inspection.folder import CheckpointFacts, Folder
+    from migrator.inspection.folder_files import FingerprintFacts, FolderFile, KerasMetadata
 
 Json = dict[str, Any]
 IN_FOLDERS = (
