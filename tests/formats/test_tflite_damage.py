@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -20,6 +21,7 @@ from migrator.report import json_v1
 from migrator.report.text import inspect_text
 from tests import flat
 from tests.corpus import FIXTURES
+from tests.growth import assert_linear
 
 FILES = {
     path.stem: path.read_bytes() for path in sorted((FIXTURES / "tflite_files").glob("*.tflite"))
@@ -254,12 +256,9 @@ def test_weights_stay_in_the_file() -> None:
 
 
 def test_work_grows_with_the_operators() -> None:
-    def seconds(count: int) -> float:
+    def reading(count: int) -> Callable[[], object]:
         data = flat.chain(count)
-        start = time.process_time()
-        assert len(read(data).graph.nodes) == count + 1
-        return time.process_time() - start
+        return lambda: read(data)
 
-    seconds(100)
-    few, many = min(seconds(1_000) for _ in range(3)), min(seconds(8_000) for _ in range(2))
-    assert many < 8 * few * 3
+    assert len(read(flat.chain(50)).graph.nodes) == 51
+    assert_linear(reading, 500, 8_000)

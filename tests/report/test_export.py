@@ -6,6 +6,7 @@ import io
 import json
 import xml.etree.ElementTree as ET
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import networkx as nx
@@ -26,6 +27,7 @@ from tests import handmade as h
 from tests import strategies, wire
 from tests.corpus import META, PROTOBUF, Sample, sample
 from tests.graph_files import READERS, of_view, plain
+from tests.growth import assert_linear
 
 ANYTHING = st.text(
     st.one_of(
@@ -297,21 +299,11 @@ def numbered(count: int) -> Model:
 
 @pytest.mark.parametrize("form", [*WRITERS, "graph-def"])
 def test_writing_takes_time_by_the_node(form: str) -> None:
-    """Twenty times the nodes take about twenty times as long; four hundred if it were by pairs."""
-    import time
-
-    seconds = []
-    for count in (1000, 20_000):
+    def writing(count: int) -> Callable[[], object]:
         model = numbered(count)
-        best = min(_timed(model, form, time.process_time) for _ in range(3))
-        seconds.append(best)
-    assert seconds[1] < 80 * seconds[0]
+        return lambda: export(model, io.BytesIO(), format=form)
 
-
-def _timed(model: Model, form: str, clock: Any) -> float:
-    start = clock()
-    export(model, io.BytesIO(), format=form)
-    return float(clock() - start)
+    assert_linear(writing, 1_000, 20_000)
 
 
 def test_a_graph_def_says_what_its_source_says() -> None:

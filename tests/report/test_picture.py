@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -22,6 +22,7 @@ from migrator.model.model import MetaGraph
 from migrator.report.html_diff import diff_html
 from migrator.report.html_picture import inspect_html
 from tests.corpus import PROTOBUF, Sample, sample
+from tests.growth import assert_linear
 from tests.handmade import model, placeholder, unary
 from tests.report import graphs
 from tests.wire import B, F, node
@@ -137,15 +138,13 @@ def test_same_blocks_share_one_layout() -> None:
 
 
 def test_time_and_size_grow_with_the_graph_and_not_its_square() -> None:
-    figures = []
-    for count in (1500, 12000):
+    def drawing(count: int) -> Callable[[], object]:
         meta = graphs.flat(count)
-        start = time.perf_counter()
-        scene = picture_scene(meta)
-        figures.append((time.perf_counter() - start, len(json.dumps(scene)) / count))
-    (quick, small), (slow, large) = figures
+        return lambda: picture_scene(meta)
+
+    small, large = (len(json.dumps(picture_scene(graphs.flat(n)))) / n for n in (1_500, 12_000))
     assert large < small * 1.5
-    assert slow < max(quick, 0.02) * 8 * 4
+    assert_linear(drawing, 400, 8_000)
 
 
 def test_constants_and_their_readings_are_marks_on_what_uses_them() -> None:
