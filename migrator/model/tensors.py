@@ -141,6 +141,10 @@ def nowhere() -> FileSpan | None:
     return None
 
 
+def unchecked() -> None:
+    """There is no checksum to compare."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class LazyTensor:
     """A constant that stays in its file until someone asks for its values.
@@ -157,6 +161,9 @@ class LazyTensor:
     decode: Callable[[LazyTensor], Any] = field(repr=False)
     place: Callable[[], FileSpan | None] = field(repr=False, default=nowhere)
     """Finds the array's own bytes in a file, None where they lie in none in that form."""
+    verify: Callable[[], None] = field(repr=False, default=unchecked)
+    """For who reads those bytes himself: raises FormatError where they have another checksum than
+    the file says, as ``numpy`` does."""
 
     __repr__ = brief
 

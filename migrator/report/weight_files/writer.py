@@ -102,6 +102,7 @@ def _parts(tensor: LazyTensor, dtype: Any) -> Iterator[Any]:
         source.read(span.offset, min(size, 1))
         if span.offset + size > source.size:
             source.read(span.offset, size)  # says what is wrong
+        tensor.verify()
         return _copied(source, span.offset, size)
     array = tensor.numpy()
     return _of_array(array)
