@@ -100,11 +100,11 @@ def describe_folder(model: Model) -> Folder | None:
         index = folder.child("variables", "variables.index")
         fingerprint = read_fingerprint(folder, index if index.is_file() else None)
     except MigratorError as error:
-        problems.append(f"fingerprint.pb cannot be read: {error.what}")
+        problems.append(_unreadable("fingerprint.pb", error))
     try:
         keras = read_keras(folder, model.meta_graphs)
     except MigratorError as error:
-        problems.append(f"keras_metadata.pb cannot be read: {error.what}")
+        problems.append(_unreadable("keras_metadata.pb", error))
     if fingerprint is not None and fingerprint.saved_model_matches is False:
         problems.append("saved_model.pb is not the file that fingerprint.pb was made of")
     if fingerprint is not None and fingerprint.checkpoint_matches is False:
@@ -119,6 +119,10 @@ def describe_folder(model: Model) -> Folder | None:
         attachments=tuple(attachments.values()),
         problems=tuple(problems),
     )
+
+
+def _unreadable(base: str, error: MigratorError) -> str:
+    return f"{base} cannot be read: {error.what.removeprefix('cannot be read: ')}"
 
 
 def _no_checkpoint(model: Model, folder: Place) -> list[str]:

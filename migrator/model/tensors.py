@@ -9,6 +9,7 @@ from typing import Any
 from migrator.errors import UsageError
 from migrator.model.brief import brief
 from migrator.model.dtypes import DType
+from migrator.places.source import ByteSource
 
 _DIMS_SHOWN = 16
 _NO_TENSOR = 1 << 63
@@ -132,8 +133,14 @@ class FileSpan:
     path: str
     offset: int
     length: int
+    source: ByteSource | None = field(default=None, compare=False, repr=False)
+    """The file itself where it is open: by now there may be another one in its place."""
 
     __repr__ = brief
+
+    def open(self) -> ByteSource:
+        """The file, of which the bytes are those from ``offset`` on. Raises MigratorError."""
+        return self.source or ByteSource.open(self.path)
 
 
 def nowhere() -> FileSpan | None:

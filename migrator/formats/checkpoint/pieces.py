@@ -114,13 +114,17 @@ def find_span(values: Values, key: str, pieces: list[Piece], region: Region) -> 
             path=stored.path,
             offset=stored.offset + position * itemsize,
             length=elements(piece.wanted) * itemsize,
+            source=stored.source,
         )
         last = spans[-1] if spans else None
         if last and (last.path, last.offset + last.length) != (span.path, span.offset):
             return None
         spans.append(span)
     return FileSpan(
-        path=spans[0].path, offset=spans[0].offset, length=sum(span.length for span in spans)
+        path=spans[0].path,
+        offset=spans[0].offset,
+        length=sum(span.length for span in spans),
+        source=spans[0].source,
     )
 
 
