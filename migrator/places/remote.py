@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeVar
 
 from migrator.errors import FormatError, MigratorError, StorageError
@@ -16,6 +17,7 @@ from migrator.places.faults import LOST, MISSING, REFUSED, fault_of, storage_err
 from migrator.places.place import Place, check_part
 from migrator.places.source import ByteSource
 from migrator.places.visit import PIECE, Visit
+from migrator.places.web import changed, fetch_range
 
 T = TypeVar("T")
 PATIENCE = Patience(tries=4, each=60.0, whole=120.0, wait=0.3)
@@ -238,28 +240,22 @@ class _Shelf:
 
     def _opened(self, address: str, info: dict[str, Any], first: int) -> ByteSource:
         size = info.get("size")
-        if not isinstance(size, int) or info.get("partial") is False:
+        if not isinstance(size, int) or size < 0 or info.get("partial") is False:
             return self.download(address)
-        object_ = _Object(self, address, size, _tag(info), first)
+        object_ = _Object(self, address, info, first)
         if first != _GLANCE:
             self.visit.watched.append(object_)
         return ByteSource(object_, name=shown(address), size=size)
 
-    def fetch(self, address: str, size: int, start: int, end: int) -> bytes:
-        """Some bytes of an object. Raises StorageError, of kind ``refused`` where the store
-        gives no ranges."""
-        path = self.path(address)
-        if not self.is_http:
-            found: bytes = self.ask(lambda: self._fs.cat_file(path, start=start, end=end), address)
-            return found
-
-        def work() -> bytes:
-            # Unlike `cat_file` it takes no more than it asked for from who sends the whole.
-            file = self._fs.open(path, "rb", size=size, block_size=_FIRST, cache_type="none")
-            file.seek(start)
-            data: bytes = file.read(end - start)
-            return data
-
+    def fetch(self, address: str, told: dict[str, Any], start: int, end: int) -> bytes:
+        """Some bytes of the object that ``told`` is about. Raises StorageError, of kind
+        ``refused`` where the store gives no ranges."""
+        fs, path = self._fs, self.path(address)
+        work: Callable[[], bytes]
+        if self.is_http:
+            work = partial(fetch_range, fs, path, start, end, told)
+        else:
+            work = partial(fs.cat_file, path, start=start, end=end)
         return self.ask(work, address)
 
     def download(self, address: str) -> ByteSource:
@@ -289,12 +285,13 @@ class _Shelf:
 class _Object:
     """An object as a file: its last answers are kept, and a run of reads asks for more at once."""
 
-    def __init__(self, shelf: _Shelf, address: str, size: int, tag: str, first: int) -> None:
+    def __init__(self, shelf: _Shelf, address: str, told: dict[str, Any], first: int) -> None:
         self._shelf = shelf
         self._first = first
         self._address = address
-        self._size = size
-        self._tag = tag
+        self._told = told
+        self._size: int = told["size"]
+        self._tag = _tag(told)
         self._position = 0
         self._blocks: OrderedDict[int, bytes] = OrderedDict()
         self._ahead = first
@@ -328,9 +325,7 @@ class _Object:
             return
         info = self._shelf.info(self._address)
         if info.get("size") != self._size or _tag(info) != self._tag:
-            raise StorageError(
-                "was changed while it was read", where=shown(self._address), hint="read it again"
-            )
+            raise changed(self._address)
 
     def _kept(self, at: int, count: int) -> bytes:
         for start, block in self._blocks.items():
@@ -344,7 +339,7 @@ class _Object:
         self._ahead = min(self._ahead * 2, _MOST) if goes_on and self._requests else self._first
         want = min(max(count, self._ahead), _MOST, self._size - at)
         try:
-            data = self._shelf.fetch(self._address, self._size, at, at + want)
+            data = self._shelf.fetch(self._address, self._told, at, at + want)
         except StorageError as error:
             if error.kind != REFUSED or not self._shelf.is_http:
                 raise

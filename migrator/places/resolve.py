@@ -104,6 +104,7 @@ def opened(place: Place, visit: Visit) -> Place:
     kind = packing_of(source)
     if kind is None:
         return place
+    visit.watched.append(source)
     if kind in STREAMS:
         holds_tar = is_tar(head_of(source, kind, BLOCK))
         source = unpacked(source, kind, visit)
