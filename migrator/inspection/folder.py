@@ -77,8 +77,11 @@ def describe_folder(model: Model) -> Folder | None:
     if form not in _WITH_CHECKPOINT or model.place is None:
         return None
     problems: list[str] = []
-    place = checkpoint_place(model)
-    checkpoint = None
+    place, checkpoint = None, None
+    try:
+        place = checkpoint_place(model)
+    except MigratorError as error:
+        problems.append(f"its checkpoint cannot be looked for: {error}")
     if place is not None:
         # The reader of checkpoints takes as long to import as a small model takes to read.
         from migrator.inspection.folder_checkpoint import checkpoint_facts
@@ -90,12 +93,17 @@ def describe_folder(model: Model) -> Folder | None:
     if form not in _IN_FOLDERS:
         return Folder(checkpoint=checkpoint, problems=tuple(problems))
     folder = model.place.parent
-    if place is None:
+    if place is None and not problems:
         problems += _no_checkpoint(model, folder)
     listed = [asset for meta in model.meta_graphs for asset in meta.assets]
     assets, more = list_assets(folder, listed)
     problems += more
     fingerprint, keras = None, None
+    extra: tuple[FolderFile, ...] = ()
+    try:
+        extra = list_extra(folder)
+    except MigratorError as error:
+        problems.append(_unreadable("assets.extra", error))
     try:
         index = folder.child("variables", "variables.index")
         fingerprint = read_fingerprint(folder, index if index.is_file() else None)
@@ -113,7 +121,7 @@ def describe_folder(model: Model) -> Folder | None:
     return Folder(
         checkpoint=checkpoint,
         assets=assets,
-        extra=list_extra(folder),
+        extra=extra,
         fingerprint=fingerprint,
         keras=keras,
         attachments=tuple(attachments.values()),

@@ -86,9 +86,12 @@ def list_assets(folder: Place, assets: Iterable[Asset]) -> tuple[tuple[FolderFil
         place, problem = _inside(folder, name)
         size = None
         if place is not None:
-            size = place.size() if place.is_file() else None
-            if size is None:
-                problem = f"assets/{_shown(name)} is not there"
+            try:
+                size = place.size() if place.is_file() else None
+                if size is None:
+                    problem = f"assets/{_shown(name)} is not there"
+            except MigratorError as error:  # a store that falls silent
+                problem = f"assets/{_shown(name)} cannot be read: {error.what}"
         if problem:
             problems.append(problem)
         found.append(FolderFile(name=name, bytes=size, tensors=tuple(filter(None, fed))))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -12,9 +13,10 @@ from typing import Any, TypeVar
 
 from migrator.errors import FormatError, MigratorError, StorageError
 from migrator.places.addresses import last_part, protocol_of, shown
-from migrator.places.asking import Patience, ask, opened
+from migrator.places.asking import S3, Patience, ask, opened
 from migrator.places.faults import LOST, MISSING, REFUSED, fault_of, storage_error
 from migrator.places.place import Place, check_part
+from migrator.places.s3 import fetch_of
 from migrator.places.source import ByteSource
 from migrator.places.visit import PIECE, Visit
 from migrator.places.web import changed, fetch_range
@@ -25,6 +27,8 @@ PATIENCE = Patience(tries=4, each=60.0, whole=120.0, wait=0.3)
 HTTP = frozenset(("http", "https"))
 _MARGIN = 0.05
 """Seconds behind the deadline when a request ends that takes longer, so that it has passed."""
+_GIVEN_UP = 30.0
+"""Seconds in which nobody waits again for who was waited for in vain."""
 _FIRST = 256 << 10
 _MOST = 8 << 20
 """Bytes of a request: twice as many each time that reading goes straight on."""
@@ -111,7 +115,7 @@ class RemotePlace(Place):
     def size(self) -> int:
         found = self._file()
         size = found.get("size")
-        return size if isinstance(size, int) else self.open().size
+        return size if isinstance(size, int) and size > 0 else self.open().size
 
     def names(self) -> list[str]:
         return self._shelf.names(self.address)
@@ -166,11 +170,13 @@ class _Shelf:
     def __init__(self, address: str, visit: Visit, patience: Patience) -> None:
         self.visit = visit
         self.is_http = protocol_of(address) in HTTP
+        self._is_s3 = protocol_of(address) in S3
         self._patience = patience
         self._fs, path = opened(address)
         self._paths = {address: path}
         self._infos: dict[str, dict[str, Any] | StorageError | None] = {}
         self._open: dict[str, ByteSource] = {}
+        self._given_up: dict[str, tuple[float, StorageError]] = {}
         self._lock = threading.RLock()
 
     def look(self, address: str) -> dict[str, Any] | None:
@@ -186,13 +192,28 @@ class _Shelf:
     def ask(self, what: Callable[[], T], address: str, *, tries: int | None = None) -> T:
         """``what()`` with patience. Raises StorageError, LimitError past the deadline."""
         self.visit.deadline.check(shown(address))
+        self._check_given_up(address)
         patience = self._patience if tries is None else replace(self._patience, tries=tries)
+        began = time.monotonic()
         try:
             return ask(what, patience.until(self.visit.deadline.left() + _MARGIN), address)
         except StorageError as error:
             if error.kind == LOST:
                 self.visit.deadline.check(shown(address))
+                now = time.monotonic()
+                is_silent = now - began > patience.whole / 2
+                self._given_up["" if is_silent else address] = (now + _GIVEN_UP, error)
             raise
+
+    def _check_given_up(self, address: str) -> None:
+        """Raise StorageError where all tries were in vain a moment ago, at this address, or where
+        the whole store was waited for: a thousand weights would wait as often."""
+        for key in ("", address):
+            until, error = self._given_up.get(key, (0.0, None))
+            if error is not None and time.monotonic() < until:
+                raise StorageError(
+                    error.what, kind=error.kind, where=shown(address), hint=error.hint
+                )
 
     def info(self, address: str) -> dict[str, Any]:
         """Asked anew."""
@@ -240,7 +261,9 @@ class _Shelf:
 
     def _opened(self, address: str, info: dict[str, Any], first: int) -> ByteSource:
         size = info.get("size")
-        if not isinstance(size, int) or size < 0 or info.get("partial") is False:
+        # Of what some servers make when they are asked for it they first say that it is empty.
+        least = 1 if self.is_http else 0
+        if not isinstance(size, int) or size < least or info.get("partial") is False:
             return self.download(address)
         object_ = _Object(self, address, info, first)
         if first != _GLANCE:
@@ -254,9 +277,12 @@ class _Shelf:
         work: Callable[[], bytes]
         if self.is_http:
             work = partial(fetch_range, fs, path, start, end, told)
+        elif self._is_s3 and told.get("ETag"):
+            work = partial(fetch_of, fs, path, start, end, told["ETag"])
         else:
             work = partial(fs.cat_file, path, start=start, end=end)
-        return self.ask(work, address)
+        found: bytes = self.ask(work, address)
+        return found
 
     def download(self, address: str) -> ByteSource:
         """The whole of an object, from a server that sends it only so."""
