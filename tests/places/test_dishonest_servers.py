@@ -144,7 +144,7 @@ def test_who_fell_silent_is_not_waited_for_once_a_weight(
         writer.add(f"w{number:02}", np.full(1 << 16, number, np.float32))
     writer.write(tmp_path / "m.ckpt")
     with web_server() as web:
-        web.files |= {name: data for name, data in tree(tmp_path).items()}
+        web.files |= tree(tmp_path)
         found = migrator.weights(load(web.address("m.ckpt")))
         web.kind = "silent"
         began = time.monotonic()
