@@ -179,6 +179,11 @@ class _Shelf:
         self._given_up: dict[str, tuple[float, StorageError]] = {}
         self._lock = threading.RLock()
 
+    @property
+    def is_guarded(self) -> bool:
+        """Whether each request is for the object that was told of, and for no other."""
+        return self.is_http or self._is_s3
+
     def look(self, address: str) -> dict[str, Any] | None:
         """What the store says of one object or folder; None where there is nothing."""
         with self._lock:
@@ -383,6 +388,8 @@ class _Object:
                 where=shown(self._address),
                 hint="read it again",
             )
+        if self._shelf.visit.deadline.is_lifted and not self._shelf.is_guarded:
+            self.check_same()  # nobody else does any more
         self._end = at + want
         self._blocks[at] = data
         if len(self._blocks) > _BLOCKS:

@@ -7,6 +7,7 @@ import time
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -171,6 +172,15 @@ def test_an_s3_object_that_was_replaced_is_told_with_its_weights(bucket: Bucket)
     bucket.put("m.pb", heavy())
     found = migrator.weights(load(f"s3://{bucket.name}/m.pb"))
     bucket.put("m.pb", heavy()[:-1] + b"?")
+    with pytest.raises(StorageError, match="was changed while it was read; read it again"):
+        found["w3"].numpy()
+
+
+def test_an_object_of_any_store_that_was_replaced_is_told_with_its_weights(memory: Any) -> None:
+    memory.pipe_file("/m.pb", heavy())
+    found = migrator.weights(load("memory://m.pb"))
+    assert found["w2"].numpy()[0, 0] == 2
+    memory.pipe_file("/m.pb", heavy()[:-1] + b"?")
     with pytest.raises(StorageError, match="was changed while it was read; read it again"):
         found["w3"].numpy()
 
