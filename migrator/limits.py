@@ -84,6 +84,10 @@ class Deadline:
         """Seconds until then, infinite once it is lifted."""
         return self._moment - time.monotonic()
 
+    @property
+    def is_lifted(self) -> bool:
+        return self._moment == float("inf")
+
     def lift(self) -> None:
         """The reading is done: what is asked for from now on may take its time."""
         self._moment = float("inf")

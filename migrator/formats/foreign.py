@@ -27,6 +27,14 @@ _FEW_WORDS = 3
 _FEW_LINES = 3
 _SHORT_LINE = 60
 _MOST_HEADER = 100 << 20
+_MARKS = (
+    (b"\xff\xfe\0\0", "UTF-32"),
+    (b"\0\0\xfe\xff", "UTF-32"),
+    (b"\xff\xfe", "UTF-16"),
+    (b"\xfe\xff", "UTF-16"),
+)
+_UNMARKED = ("UTF-32LE", "UTF-32BE", "UTF-16LE", "UTF-16BE")
+_FEW_LETTERS = 4
 
 
 def foreign(source: ByteSource, fields: list[Field], *, whole: bool) -> str | None:
@@ -76,17 +84,33 @@ def is_list(text: str) -> bool:
     return len(short) == len(lines)
 
 
-def is_utf_16(head: bytes) -> bool:
-    if head[:2] not in (b"\xff\xfe", b"\xfe\xff"):
-        return False
-    whole = head[: len(head) // 2 * 2]
+def wide_encoding(head: bytes) -> str:
+    """The encoding of a text that begins so, of those with two or four bytes a letter; empty for
+    what is none. Without a mark at its begin most of it has to be ASCII."""
+    for mark, encoding in _MARKS:
+        if head.startswith(mark):
+            return encoding if _letters(head, encoding) else ""
+    for encoding in _UNMARKED:
+        text = _letters(head, encoding)
+        if (
+            len(text) >= _FEW_LETTERS
+            and sum(letter < "\x7f" for letter in text) * 4 > len(text) * 3
+        ):
+            return encoding
+    return ""
+
+
+def _letters(head: bytes, encoding: str) -> str:
+    """The text, empty where it is none. ``head`` may end inside of a letter."""
+    width = 4 if "32" in encoding else 2
+    whole = head[: len(head) // width * width]
     try:
-        text = whole.decode("utf-16")
+        text = whole.decode(encoding)
     except UnicodeDecodeError as error:
         if error.start < len(whole) - 4:  # else: cut inside the last character
-            return False
-        text = whole[: error.start].decode("utf-16")
-    return all(letter.isprintable() or letter.isspace() for letter in text)
+            return ""
+        text = whole[: error.start].decode(encoding)
+    return text if all(letter.isprintable() or letter.isspace() for letter in text) else ""
 
 
 def _versioned(source: ByteSource, fields: list[Field]) -> str | None:

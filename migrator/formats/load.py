@@ -173,6 +173,10 @@ def _read(place: Place, limits: Limits, deadline: Deadline) -> Model:
         model = _parsed(reader, source, limits, place)
     except RecursionError:
         raise FormatError("is nested too deeply to read", where=source.name) from None
+    except MigratorError:
+        source.check_same()  # what was written to meanwhile is not damaged
+        raise
+    source.check_same()
     source.deadline = None
     model = replace(model, place=place, limits=limits)
     if model.source.kind == "saved_model" and _is_hub_module(place):

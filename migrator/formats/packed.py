@@ -169,8 +169,21 @@ def _looked_at(top: MemberPlace, visit: Visit) -> Iterator[tuple[Place, _Looked]
         for name in _own_names(folder, names, has_saved_model=saved is not None):
             visit.deadline.check(str(top))
             found[name] = _look(folder.child(name), visit)
+        _note_damaged_graphs(folder, found)
         for name in _without_old_checkpoints(folder, found):
             yield folder.child(name), found[name]
+
+
+def _note_damaged_graphs(folder: MemberPlace, found: Mapping[str, _Looked]) -> None:
+    """Have it said that a checkpoint of version 1 stands alone as its graph cannot be read."""
+    for name, looked in found.items():
+        meta = META.fullmatch(name)
+        if meta is None or not isinstance(looked, MigratorError):
+            continue
+        table = found.get(meta["prefix"])
+        if table is not None and _format(table) == "checkpoint":
+            entry = "/".join((*folder.parts, name))
+            folder.archive.tree.note_unreadable(entry, looked.what)
 
 
 def _looked_at_on_disk(top: Place, names: list[str]) -> Iterator[tuple[Place, _Looked]]:

@@ -13,8 +13,8 @@ from migrator.formats.foreign import (
     foreign,
     is_list,
     is_safetensors,
-    is_utf_16,
     json_kind,
+    wide_encoding,
 )
 from migrator.formats.magic import HDF5, TABLE_END
 from migrator.limits import Limits
@@ -103,9 +103,11 @@ def sniff(source: ByteSource, limits: Limits) -> Sniffed:
     text = _as_text(head)
     if text is not None:
         return _text(source, text)
-    if is_utf_16(head):
+    if encoding := wide_encoding(head):
         raise FormatError(
-            "is a text file in UTF-16", where=source.name, hint="as UTF-8 it may be read"
+            f"is a text file in {encoding[:6]}",
+            where=source.name,
+            hint=f"as UTF-8 it may be read: iconv -f {encoding} -t UTF-8 FILE > NEW",
         )
     if is_safetensors(head, source.size):
         return Sniffed(format=None, what=SAFETENSORS, hint=NOT_OURS)

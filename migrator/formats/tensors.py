@@ -87,7 +87,9 @@ def _content(source: ByteSource, offset: int, stored: int) -> FileSpan | None:
 
 def _span(source: ByteSource, offset: int, length: int) -> FileSpan | None:
     place = source.on_disk(offset)
-    return None if place is None else FileSpan(path=place[0], offset=place[1], length=length)
+    if place is None:
+        return None
+    return FileSpan(path=place.path, offset=place.offset, length=length, source=place.source)
 
 
 def decode_tensor(tensor: LazyTensor, limits: Limits, *, where: str) -> Any:

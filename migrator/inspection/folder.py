@@ -76,8 +76,11 @@ def describe_folder(model: Model) -> Folder | None:
     if form not in WITH_FOLDER or model.place is None:
         return None
     problems: list[str] = []
-    place = checkpoint_place(model)
-    checkpoint = None
+    place, checkpoint = None, None
+    try:
+        place = checkpoint_place(model)
+    except MigratorError as error:
+        problems.append(f"its checkpoint cannot be looked for: {error}")
     if place is not None:
         # The reader of checkpoints takes as long to import as a small model takes to read.
         from migrator.inspection.folder_checkpoint import checkpoint_facts
@@ -89,21 +92,26 @@ def describe_folder(model: Model) -> Folder | None:
     if form not in _IN_FOLDERS:
         return Folder(checkpoint=checkpoint, problems=tuple(problems))
     folder = model.place.parent
-    if place is None:
+    if place is None and not problems:
         problems += _no_checkpoint(model, folder)
     listed = [asset for meta in model.meta_graphs for asset in meta.assets]
     assets, more = list_assets(folder, listed)
     problems += more
     fingerprint, keras = None, None
+    extra: tuple[FolderFile, ...] = ()
+    try:
+        extra = list_extra(folder)
+    except MigratorError as error:
+        problems.append(_unreadable("assets.extra", error))
     try:
         index = folder.child("variables", "variables.index")
         fingerprint = read_fingerprint(folder, index if index.is_file() else None)
     except MigratorError as error:
-        problems.append(f"fingerprint.pb cannot be read: {error.what}")
+        problems.append(_unreadable("fingerprint.pb", error))
     try:
         keras = read_keras(folder, model.meta_graphs)
     except MigratorError as error:
-        problems.append(f"keras_metadata.pb cannot be read: {error.what}")
+        problems.append(_unreadable("keras_metadata.pb", error))
     if fingerprint is not None and fingerprint.saved_model_matches is False:
         problems.append("saved_model.pb is not the file that fingerprint.pb was made of")
     if fingerprint is not None and fingerprint.checkpoint_matches is False:
@@ -112,12 +120,16 @@ def describe_folder(model: Model) -> Folder | None:
     return Folder(
         checkpoint=checkpoint,
         assets=assets,
-        extra=list_extra(folder),
+        extra=extra,
         fingerprint=fingerprint,
         keras=keras,
         attachments=tuple(attachments.values()),
         problems=tuple(problems),
     )
+
+
+def _unreadable(base: str, error: MigratorError) -> str:
+    return f"{base} cannot be read: {error.what.removeprefix('cannot be read: ')}"
 
 
 def _no_checkpoint(model: Model, folder: Place) -> list[str]:

@@ -86,9 +86,12 @@ def list_assets(folder: Place, assets: Iterable[Asset]) -> tuple[tuple[FolderFil
         place, problem = _inside(folder, name)
         size = None
         if place is not None:
-            size = place.size() if place.is_file() else None
-            if size is None:
-                problem = f"assets/{_shown(name)} is not there"
+            try:
+                size = place.size() if place.is_file() else None
+                if size is None:
+                    problem = f"assets/{_shown(name)} is not there"
+            except MigratorError as error:  # a store that falls silent
+                problem = f"assets/{_shown(name)} cannot be read: {error.what}"
         if problem:
             problems.append(problem)
         found.append(FolderFile(name=name, bytes=size, tensors=tuple(filter(None, fed))))
@@ -137,6 +140,11 @@ def _below(folder: Place, prefix: str, depth: int) -> Iterator[tuple[str, Place]
             yield from _below(place, f"{prefix}{name}/", depth + 1)
 
 
+def _is_there(place: Place) -> bool:
+    """Whether there is something to open, if only to say why it cannot be read."""
+    return place.is_file() or place.exists() or _is_link(place)
+
+
 def _is_link(place: Place) -> bool:
     return place.path is not None and place.path.is_symlink()
 
@@ -144,7 +152,7 @@ def _is_link(place: Place) -> bool:
 def read_fingerprint(folder: Place, index: Place | None) -> FingerprintFacts | None:
     """What fingerprint.pb says, None where there is none. Raises MigratorError for a broken one."""
     place = folder.child(_FINGERPRINT)
-    if not place.is_file():
+    if not _is_there(place):
         return None
     source = place.open()
     data = source.read(0, min(source.size, _LARGEST_FINGERPRINT))
@@ -196,7 +204,7 @@ def _keras_objects(folder: Place, metas: Iterable[MetaGraph]) -> Iterator[bytes]
     from google.protobuf.message import DecodeError
 
     place = folder.child(_KERAS)
-    if place.is_file():
+    if _is_there(place):
         source = place.open()
         if source.size > _LARGEST_KERAS:
             raise FormatError(

@@ -9,6 +9,7 @@ from typing import Any
 from migrator.errors import UsageError
 from migrator.model.brief import brief
 from migrator.model.dtypes import DType
+from migrator.places.source import ByteSource
 
 _DIMS_SHOWN = 16
 _NO_TENSOR = 1 << 63
@@ -132,13 +133,23 @@ class FileSpan:
     path: str
     offset: int
     length: int
+    source: ByteSource | None = field(default=None, compare=False, repr=False)
+    """The file itself where it is open: by now there may be another one in its place."""
 
     __repr__ = brief
+
+    def open(self) -> ByteSource:
+        """The file, of which the bytes are those from ``offset`` on. Raises MigratorError."""
+        return self.source or ByteSource.open(self.path)
 
 
 def nowhere() -> FileSpan | None:
     """The place of a tensor whose array lies in no file in its own form."""
     return None
+
+
+def unchecked() -> None:
+    """There is no checksum to compare."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -157,6 +168,9 @@ class LazyTensor:
     decode: Callable[[LazyTensor], Any] = field(repr=False)
     place: Callable[[], FileSpan | None] = field(repr=False, default=nowhere)
     """Finds the array's own bytes in a file, None where they lie in none in that form."""
+    verify: Callable[[], None] = field(repr=False, default=unchecked)
+    """For who reads those bytes himself: raises FormatError where they have another checksum than
+    the file says, as ``numpy`` does."""
 
     __repr__ = brief
 

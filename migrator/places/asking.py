@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
-from migrator.errors import StorageError, UsageError
+from migrator.errors import MigratorError, StorageError, UsageError
 from migrator.places.addresses import local_path, protocol_of, shown
 from migrator.places.faults import REFUSED, fault_of, storage_error
 
@@ -55,7 +55,7 @@ def ask(what: Callable[[], T], patience: Patience, address: str) -> T:
         try:
             return bounded(what, min(patience.each, max(left, 0.1)))
         except Exception as error:
-            if isinstance(error, StorageError):
+            if isinstance(error, MigratorError):
                 raise
             fault = fault_of(error)
             left = deadline - time.monotonic()

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import datetime
+from functools import partial
 from typing import Any, TypeVar
 
-from migrator.errors import FormatError, MigratorError, StorageError
+from migrator.errors import MigratorError, StorageError
 from migrator.places.addresses import last_part, protocol_of, shown
-from migrator.places.asking import Patience, ask, opened
-from migrator.places.faults import LOST, MISSING, REFUSED, fault_of, storage_error
+from migrator.places.asking import S3, Patience, ask, opened
+from migrator.places.faults import LOST, MISSING, fault_of, storage_error
 from migrator.places.place import Place, check_part
+from migrator.places.remote_object import RemoteObject
+from migrator.places.s3 import fetch_of
 from migrator.places.source import ByteSource
 from migrator.places.visit import PIECE, Visit
+from migrator.places.web import fetch_range
 
 T = TypeVar("T")
 PATIENCE = Patience(tries=4, each=60.0, whole=120.0, wait=0.3)
@@ -23,17 +26,13 @@ PATIENCE = Patience(tries=4, each=60.0, whole=120.0, wait=0.3)
 HTTP = frozenset(("http", "https"))
 _MARGIN = 0.05
 """Seconds behind the deadline when a request ends that takes longer, so that it has passed."""
+_GIVEN_UP = 30.0
+"""Seconds in which nobody waits again for who was waited for in vain."""
 _FIRST = 256 << 10
-_MOST = 8 << 20
-"""Bytes of a request: twice as many each time that reading goes straight on."""
 _GLANCE = 16 << 10
 """Bytes of the first request for what is only looked at."""
-_BLOCKS = 8
-"""So many of the last answers are kept."""
 _OF_FOLDERS = ("saved_model.pb", "saved_model.pbtxt", "checkpoint")
 """What tells a web server's page of a folder with a model from any other page."""
-_TAGS = ("ETag", "etag", "md5Hash", "generation", "VersionId", "LastModified", "Last-Modified")
-_TAGS_MORE = ("last_modified", "updated", "mtime", "created")
 
 
 def remote_place(address: str, visit: Visit, patience: Patience | None = None) -> RemotePlace:
@@ -109,7 +108,7 @@ class RemotePlace(Place):
     def size(self) -> int:
         found = self._file()
         size = found.get("size")
-        return size if isinstance(size, int) else self.open().size
+        return size if isinstance(size, int) and size > 0 else self.open().size
 
     def names(self) -> list[str]:
         return self._shelf.names(self.address)
@@ -164,12 +163,19 @@ class _Shelf:
     def __init__(self, address: str, visit: Visit, patience: Patience) -> None:
         self.visit = visit
         self.is_http = protocol_of(address) in HTTP
+        self._is_s3 = protocol_of(address) in S3
         self._patience = patience
         self._fs, path = opened(address)
         self._paths = {address: path}
         self._infos: dict[str, dict[str, Any] | StorageError | None] = {}
         self._open: dict[str, ByteSource] = {}
+        self._given_up: dict[str, tuple[float, StorageError]] = {}
         self._lock = threading.RLock()
+
+    @property
+    def is_guarded(self) -> bool:
+        """Whether each request is for the object that was told of, and for no other."""
+        return self.is_http or self._is_s3
 
     def look(self, address: str) -> dict[str, Any] | None:
         """What the store says of one object or folder; None where there is nothing."""
@@ -184,13 +190,28 @@ class _Shelf:
     def ask(self, what: Callable[[], T], address: str, *, tries: int | None = None) -> T:
         """``what()`` with patience. Raises StorageError, LimitError past the deadline."""
         self.visit.deadline.check(shown(address))
+        self._check_given_up(address)
         patience = self._patience if tries is None else replace(self._patience, tries=tries)
+        began = time.monotonic()
         try:
             return ask(what, patience.until(self.visit.deadline.left() + _MARGIN), address)
         except StorageError as error:
             if error.kind == LOST:
                 self.visit.deadline.check(shown(address))
+                now = time.monotonic()
+                is_silent = now - began > patience.whole / 2
+                self._given_up["" if is_silent else address] = (now + _GIVEN_UP, error)
             raise
+
+    def _check_given_up(self, address: str) -> None:
+        """Raise StorageError where all tries were in vain a moment ago, at this address, or where
+        the whole store was waited for: a thousand weights would wait as often."""
+        for key in ("", address):
+            until, error = self._given_up.get(key, (0.0, None))
+            if error is not None and time.monotonic() < until:
+                raise StorageError(
+                    error.what, kind=error.kind, where=shown(address), hint=error.hint
+                )
 
     def info(self, address: str) -> dict[str, Any]:
         """Asked anew."""
@@ -238,29 +259,28 @@ class _Shelf:
 
     def _opened(self, address: str, info: dict[str, Any], first: int) -> ByteSource:
         size = info.get("size")
-        if not isinstance(size, int) or info.get("partial") is False:
+        # Of what some servers make when they are asked for it they first say that it is empty.
+        least = 1 if self.is_http else 0
+        if not isinstance(size, int) or size < least or info.get("partial") is False:
             return self.download(address)
-        object_ = _Object(self, address, size, _tag(info), first)
+        object_ = RemoteObject(self, address, info, first)
         if first != _GLANCE:
             self.visit.watched.append(object_)
         return ByteSource(object_, name=shown(address), size=size)
 
-    def fetch(self, address: str, size: int, start: int, end: int) -> bytes:
-        """Some bytes of an object. Raises StorageError, of kind ``refused`` where the store
-        gives no ranges."""
-        path = self.path(address)
-        if not self.is_http:
-            found: bytes = self.ask(lambda: self._fs.cat_file(path, start=start, end=end), address)
-            return found
-
-        def work() -> bytes:
-            # Unlike `cat_file` it takes no more than it asked for from who sends the whole.
-            file = self._fs.open(path, "rb", size=size, block_size=_FIRST, cache_type="none")
-            file.seek(start)
-            data: bytes = file.read(end - start)
-            return data
-
-        return self.ask(work, address)
+    def fetch(self, address: str, told: dict[str, Any], start: int, end: int) -> bytes:
+        """Some bytes of the object that ``told`` is about. Raises StorageError, of kind
+        ``refused`` where the store gives no ranges."""
+        fs, path = self._fs, self.path(address)
+        work: Callable[[], bytes]
+        if self.is_http:
+            work = partial(fetch_range, fs, path, start, end, told)
+        elif self._is_s3 and told.get("ETag"):
+            work = partial(fetch_of, fs, path, start, end, told["ETag"])
+        else:
+            work = partial(fs.cat_file, path, start=start, end=end)
+        found: bytes = self.ask(work, address)
+        return found
 
     def download(self, address: str) -> ByteSource:
         """The whole of an object, from a server that sends it only so."""
@@ -284,105 +304,3 @@ class _Shelf:
             if error.kind == LOST:
                 raise
             return None if error.kind == MISSING else error
-
-
-class _Object:
-    """An object as a file: its last answers are kept, and a run of reads asks for more at once."""
-
-    def __init__(self, shelf: _Shelf, address: str, size: int, tag: str, first: int) -> None:
-        self._shelf = shelf
-        self._first = first
-        self._address = address
-        self._size = size
-        self._tag = tag
-        self._position = 0
-        self._blocks: OrderedDict[int, bytes] = OrderedDict()
-        self._ahead = first
-        self._end = 0
-        self._requests = 0
-        self._whole: ByteSource | None = None
-
-    def seek(self, position: int) -> None:
-        self._position = position
-
-    def read(self, count: int) -> bytes:
-        at = self._position
-        if self._whole is not None:
-            data = self._whole.read(at, min(count, self._whole.size - at))
-        else:
-            data = self._kept(at, count) or self._fetched(at, count)
-        self._position += len(data)
-        return data
-
-    def readinto(self, buffer: memoryview) -> int:
-        data = self.read(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
-
-    def close(self) -> None:
-        self._blocks.clear()
-
-    def check_same(self) -> None:
-        """Raise StorageError where it is another object by now; one request saw only one."""
-        if self._requests < 2:
-            return
-        info = self._shelf.info(self._address)
-        if info.get("size") != self._size or _tag(info) != self._tag:
-            raise StorageError(
-                "was changed while it was read", where=shown(self._address), hint="read it again"
-            )
-
-    def _kept(self, at: int, count: int) -> bytes:
-        for start, block in self._blocks.items():
-            if start <= at < start + len(block):
-                self._blocks.move_to_end(start)
-                return block[at - start : at - start + count]
-        return b""
-
-    def _fetched(self, at: int, count: int) -> bytes:
-        goes_on = self._end <= at <= self._end + self._ahead // 4
-        self._ahead = min(self._ahead * 2, _MOST) if goes_on and self._requests else self._first
-        want = min(max(count, self._ahead), _MOST, self._size - at)
-        try:
-            data = self._shelf.fetch(self._address, self._size, at, at + want)
-        except StorageError as error:
-            if error.kind != REFUSED or not self._shelf.is_http:
-                raise
-            return self._downloaded(at, count)
-        self._requests += 1
-        if len(data) > want:
-            raise StorageError(
-                f"gave {len(data):,} bytes where {want:,} were asked for",
-                where=shown(self._address),
-            )
-        if len(data) < want:
-            raise FormatError(
-                f"shrank while it was read: {len(data):,} of {want:,} bytes came from byte {at:,} "
-                f"of {self._size:,}",
-                where=shown(self._address),
-                hint="read it again",
-            )
-        self._end = at + want
-        self._blocks[at] = data
-        if len(self._blocks) > _BLOCKS:
-            self._blocks.popitem(last=False)
-        return data[:count]
-
-    def _downloaded(self, at: int, count: int) -> bytes:
-        """The server takes no ranges."""
-        self._blocks.clear()
-        self._whole = self._shelf.download(self._address)
-        self._requests = 0
-        if self._whole.size != self._size:
-            raise StorageError(
-                f"gave {self._whole.size:,} bytes, and said that it has {self._size:,}",
-                where=shown(self._address),
-            )
-        return self._whole.read(at, count)
-
-
-def _tag(info: dict[str, Any]) -> str:
-    """What changes with an object's content, said alike of it alone and in a listing; "" where the
-    store says nothing."""
-    value = next((info[key] for key in (*_TAGS, *_TAGS_MORE) if info.get(key)), "")
-    return str(value.timestamp() if isinstance(value, datetime) else value).strip('"')

@@ -109,6 +109,7 @@ def opened(place: Place, visit: Visit) -> Place:
     kind = packing_of(source)
     if kind is None:
         return place
+    visit.watched.append(source)
     from migrator.places.archive import MemberPlace, UnpackedPlace  # few files are one
 
     if kind in STREAMS:

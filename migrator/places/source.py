@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import io
 import os
-import stat
 import threading
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from migrator.errors import FormatError, MigratorError
+from migrator.errors import FormatError
 from migrator.limits import Deadline
+from migrator.places.disk import DiskFile
 
 
 class Readable(Protocol):
@@ -21,37 +21,12 @@ class Readable(Protocol):
     def close(self) -> None: ...
 
 
-class _File:
-    """An open file that warns nobody when the garbage collector is what closes it.
+class OnDisk(NamedTuple):
+    """Where a byte lies: at ``offset`` of the file ``path``, which ``source`` holds open."""
 
-    Python's own does, where it is collected before its owner in a cycle with an exception.
-    """
-
-    __slots__ = ("_position", "descriptor")
-
-    def __init__(self, descriptor: int) -> None:
-        self.descriptor = descriptor
-        self._position = 0
-
-    def seek(self, position: int) -> None:
-        self._position = position
-
-    def read(self, count: int) -> bytes:
-        found = os.pread(self.descriptor, count, self._position)
-        self._position += len(found)
-        return found
-
-    def readinto(self, buffer: memoryview) -> int:
-        count = os.preadv(self.descriptor, [buffer], self._position)
-        self._position += count
-        return count
-
-    def close(self) -> None:
-        if self.descriptor >= 0:
-            os.close(self.descriptor)
-            self.descriptor = -1
-
-    __del__ = close
+    path: str
+    offset: int
+    source: ByteSource
 
 
 class _Part:
@@ -98,19 +73,10 @@ class ByteSource:
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> ByteSource:
         """Open ``path``. Raises MigratorError for what is missing, unreadable or not a file."""
-        name = os.fspath(path)
-        try:
-            mode = os.stat(name).st_mode
-            if not stat.S_ISREG(mode):  # before opening: a pipe would wait forever
-                raise MigratorError("is not a regular file", where=name)
-            file = _File(os.open(name, os.O_RDONLY | os.O_CLOEXEC))
-        except OSError as error:
-            raise MigratorError(
-                f"cannot be read: {error.strerror or error}", where=name, hint="check the path"
-            ) from None
-        except ValueError as error:  # a NUL in the path
-            raise MigratorError(f"is not a path: {error}", where=ascii(name)) from None
-        return cls(file, name=name, size=os.fstat(file.descriptor).st_size)
+        file = DiskFile(os.fspath(path))
+        if not file.size and (held := file.without_size()):
+            return cls.of_bytes(held, name=file.name)
+        return cls(file, name=file.name, size=file.size)
 
     @classmethod
     def of_bytes(cls, data: bytes, *, name: str = "<bytes>") -> ByteSource:
@@ -129,14 +95,25 @@ class ByteSource:
             )
         return ByteSource(_Part(self, offset), name=name, size=length)
 
-    def on_disk(self, offset: int) -> tuple[str, int] | None:
+    def on_disk(self, offset: int) -> OnDisk | None:
         """The file on disk that holds the byte at ``offset``, and where in it; None where none
         does: bytes in memory, decompressed, or at an address."""
-        if isinstance(self._file, _File):
-            return self.name, offset
+        if isinstance(self._file, DiskFile):
+            return OnDisk(self.name, offset, self)
         if isinstance(self._file, _Part):
             return self._file.source.on_disk(self._file.start + offset)
         return None
+
+    def descriptor(self) -> int | None:
+        """Of a file on disk, this one itself: for who reads by positions, and while this lives."""
+        return self._file.descriptor if isinstance(self._file, DiskFile) else None
+
+    def check_same(self) -> None:
+        """Raise FormatError where the file on disk that holds the bytes was changed meanwhile."""
+        if isinstance(self._file, DiskFile):
+            self._file.check_same()
+        elif isinstance(self._file, _Part):
+            self._file.source.check_same()
 
     def read(self, offset: int, length: int) -> bytes:
         """Exactly ``length`` bytes from ``offset``. Raises FormatError when they are not there."""

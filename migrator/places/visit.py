@@ -24,7 +24,7 @@ _LOOK_EVERY = 64 << 20
 
 
 class Watched(Protocol):
-    """Something at an address that was opened, and may be another thing by now."""
+    """Something that was opened, and may be another thing by now."""
 
     def check_same(self) -> None: ...
 

@@ -108,14 +108,12 @@ def _tensor(value: LazyTensor) -> str:
 
 def _hash(value: LazyTensor) -> str:
     """Of the array's own bytes where they lie in one run, else of its encoding."""
-    from migrator.places.source import ByteSource
-
     digest = hashlib.sha256()
     span = value.place()
     if span is None:
         digest.update(value.read())
         return digest.hexdigest()
-    source = ByteSource.open(span.path)
+    source = span.open()
     for start in range(0, span.length, 1 << 20):
         digest.update(source.read(span.offset + start, min(1 << 20, span.length - start)))
     return digest.hexdigest()

@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from migrator.errors import FormatError, LimitError, MigratorError, UnsupportedFormat
 from migrator.formats.checkpoint import Checkpoint, open_checkpoint
 from migrator.formats.load import load
+from migrator.inspection.weights import weights
 from migrator.limits import DEFAULT_LIMITS, Limits
 from migrator.places.source import ByteSource
+from migrator.report.weight_files.saving import save_weights
 from tests import strategies, tables, wire
 from tests.corpus import FIXTURES
 from tests.fuzz.survive import assert_clear, outcome_of_bytes, outcome_of_file
@@ -238,9 +240,9 @@ def test_strings_whose_lengths_were_changed(tmp_path: Path) -> None:
         checkpoint_of(entries, tmp_path, changed).tensors["w"].numpy()
     swapped = body[:-1] + b"x"
     checkpoint = checkpoint_of(entries, tmp_path, swapped)
-    assert checkpoint.tensors["w"].numpy().tolist() == [b"abc", b"defx"]
-    with pytest.raises(FormatError, match="the index says"):
-        checkpoint.verify()
+    for ask in (checkpoint.tensors["w"].numpy, checkpoint.verify):
+        with pytest.raises(FormatError, match="the index says"):
+            ask()
 
 
 def written(path: Path) -> Path:
@@ -282,7 +284,7 @@ def test_a_short_shard_names_file_key_and_bytes(tmp_path: Path) -> None:
         checkpoint.check()
 
 
-def test_a_changed_byte_in_a_shard_is_found_by_verify_alone(tmp_path: Path) -> None:
+def test_a_changed_byte_in_a_shard_is_found_when_it_is_read(tmp_path: Path) -> None:
     prefix = written(tmp_path)
     shard = tables.shard_file(prefix, 0, 2)
     data = bytearray(shard.read_bytes())
@@ -291,9 +293,28 @@ def test_a_changed_byte_in_a_shard_is_found_by_verify_alone(tmp_path: Path) -> N
     checkpoint = open_checkpoint(prefix)
     checkpoint.check()
     assert checkpoint.verify(["second"]) == 200
-    with pytest.raises(FormatError, match=r"have checksum [0-9a-f]{8}, the index says") as caught:
-        checkpoint.verify()
-    assert caught.value.where == f"{shard}: 'first'"
+    broken = checkpoint.tensors["first"]
+    for ask in (checkpoint.verify, broken.numpy, broken.verify):
+        with pytest.raises(FormatError, match=r"have checksum [0-9a-f]{8}, the index") as caught:
+            ask()
+        assert caught.value.where == f"{shard}: 'first'"
+
+
+def test_weights_of_a_wrong_checksum_are_not_saved(tmp_path: Path) -> None:
+    writer = tables.Writer()
+    writer.add("good", ramp(100))
+    writer.add("bad", ramp(50))
+    writer.add("worse", np.array([b"one", b"two"], dtype=object))
+    prefix = writer.write(tmp_path / "model.ckpt-1")
+    shard = tables.shard_file(prefix, 0, 1)
+    data = bytearray(shard.read_bytes())
+    data[420] ^= 1
+    data[-2] ^= 1
+    shard.write_bytes(bytes(data))
+    result = save_weights(weights(load(prefix)).items(), tmp_path / "w.npz")
+    assert result.names == ("good",)
+    assert [name for name, _ in result.unreadable] == ["bad", "worse"]
+    assert all("have checksum" in why for _, why in result.unreadable)
 
 
 def test_a_missing_index_is_named(tmp_path: Path) -> None:

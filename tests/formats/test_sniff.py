@@ -276,6 +276,15 @@ def test_text_in_utf_16_is_called_that(order: str) -> None:
     assert "UTF-8" in caught.value.hint
 
 
+@pytest.mark.parametrize("order", ["UTF-16LE", "UTF-16BE", "UTF-32LE", "UTF-32BE"])
+@pytest.mark.parametrize("count", [1, 1000])
+def test_wide_text_without_a_mark_says_how_to_convert_it(order: str, count: int) -> None:
+    text = 'node {\n  name: "\N{SNOWMAN}"\n}\n' * count
+    with pytest.raises(MigratorError, match=f"is a text file in {order[:6]}") as caught:
+        told(text.encode(order))
+    assert f"iconv -f {order} -t UTF-8" in caught.value.hint
+
+
 @pytest.mark.parametrize("op", ["NoOp", "my_function"])
 def test_a_node_that_is_called_like_a_proto_file_stays_a_node(op: str) -> None:
     graph = wire.graph([wire.node("a/b.proto", op), wire.node("c.proto", "NoOp")])

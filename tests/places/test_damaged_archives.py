@@ -17,9 +17,9 @@ import pytest
 
 from migrator.errors import FormatError, LimitError, MigratorError, UnsupportedFormat
 from migrator.formats.load import load
-from tests.corpus import sample
+from tests.corpus import FIXTURES, sample
 from tests.fuzz.survive import outcome_of_file
-from tests.places.packs import Zip, deflated, put, tarred, zipped
+from tests.places.packs import Zip, deflated, put, tarred, tree, zipped
 
 MLP = sample("tf1.15.5/mlp").path.read_bytes()
 
@@ -36,6 +36,19 @@ def test_a_wrong_checksum_names_the_member(tmp_path: Path) -> None:
     broken[-5] ^= 1
     with pytest.raises(FormatError, match="CRC"):
         load(put(tmp_path, bytes(broken)))
+
+
+def test_a_damaged_graph_beside_an_old_checkpoint_is_told(tmp_path: Path) -> None:
+    """The checkpoint alone is a model, too, and not the one that was packed."""
+    folder = FIXTURES / "tf1.15.5/mg_version_1/trained"
+    members = tree(folder, "m")
+    members["m/model.ckpt-10.meta"] = members["m/model.ckpt-10.meta"][:20_000]
+    path = tmp_path / "m.zip"
+    path.write_bytes(zipped(members))
+    model = load(path)
+    assert model.source.format == "checkpoint"
+    (warning,) = model.warnings
+    assert "an entry cannot be read: 'm/model.ckpt-10.meta' (is neither" in warning
 
 
 def test_an_archive_of_nothing_holds_nothing(tmp_path: Path) -> None:

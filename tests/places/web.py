@@ -11,6 +11,18 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 @dataclass
+class Answer:
+    """To a GET, before it is sent. ``start`` is where the range begins that was asked for."""
+
+    start: int
+    status: int
+    headers: dict[str, str]
+    body: bytes
+    then_silent: bool = False
+    """The connection stays open, and nothing more comes."""
+
+
+@dataclass
 class Web:
     """``kind``: ``ranges``, ``whole`` (says nothing of ranges and ignores them), ``none`` (says
     that it has none), ``unsized`` (no length, no ranges), ``denied``, ``broken`` (half of each
@@ -28,6 +40,8 @@ class Web:
     sent: int = 0
     before: Callable[[Web, str, str], None] | None = None
     """Called with method and path before each answer."""
+    alter: Callable[[Answer], None] | None = None
+    """Called with each answer that has a body, before it is sent."""
 
     def address(self, name: str) -> str:
         return f"http://127.0.0.1:{self.port}/{name}"
@@ -70,22 +84,26 @@ class _Handler(BaseHTTPRequestHandler):
             return
         found = re.fullmatch(r"bytes=(\d+)-(\d+)", span)
         size = len(data)
+        answer = Answer(start=0, status=200, headers={}, body=data)
         if found and web.kind in ("ranges", "broken"):
             start, end = int(found[1]), min(int(found[2]) + 1, size)
-            self.send_response(206)
-            self.send_header("Content-Range", f"bytes {start}-{end - 1}/{size}")
-            data = data[start:end]
-        else:
-            self.send_response(200)
+            head = {"Content-Range": f"bytes {start}-{end - 1}/{size}"}
+            answer = Answer(start=start, status=206, headers=head, body=data[start:end])
         if web.kind == "none":
-            self.send_header("Accept-Ranges", "none")
+            answer.headers["Accept-Ranges"] = "none"
+        if path in web.pages:
+            answer.headers["Content-Type"] = "text/html; charset=utf-8"
+        answer.headers["ETag"] = f'"{hash(web.files[path])}"'
         if web.kind == "unsized":
             self.close_connection = True
         else:
-            self.send_header("Content-Length", str(len(data)))
-        if path in web.pages:
-            self.send_header("Content-Type", "text/html; charset=utf-8")
-        self.send_header("ETag", f'"{hash(web.files[path])}"')
+            answer.headers["Content-Length"] = str(len(answer.body))
+        if web.alter is not None and self.command == "GET":
+            web.alter(answer)
+        data = answer.body
+        self.send_response(answer.status)
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
         self.end_headers()
         if self.command == "HEAD":
             return
@@ -102,6 +120,10 @@ class _Handler(BaseHTTPRequestHandler):
                 return
             self.wfile.write(data)
             web.sent += len(data)
+            if answer.then_silent:
+                self.wfile.flush()
+                self.stop.wait(20)
+                self.close_connection = True
         except OSError:
             self.close_connection = True
 

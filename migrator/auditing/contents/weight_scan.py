@@ -135,7 +135,7 @@ def _parts(
     if span is not None and span.length != tensor.nbytes:
         tensor.numpy()  # says what is wrong
     if span is not None:
-        source = files.open(span.path)
+        source = span.source or files.open(span.path)
         buffer = memoryview(bytearray(min(_PART, span.length)))
         for start in range(0, span.length, _PART):
             part = buffer[: min(_PART, span.length - start)]

@@ -74,7 +74,9 @@ class Contents:
             yield str(tensor.stored_bytes).encode()
 
     def _sample(self, span: FileSpan) -> Iterator[bytes]:
-        if self._file is None or self._file.name != span.path:
+        if span.source is not None:
+            self._file = span.source
+        elif self._file is None or self._file.name != span.path:
             self._file = ByteSource.open(span.path)
         for start, count in _pieces(span.length):
             yield self._file.read(span.offset + start, count)

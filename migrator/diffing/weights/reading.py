@@ -88,7 +88,7 @@ class Value:
         tensor = self.tensor
         span = self.span()
         if span is not None and tensor.dtype.itemsize:
-            return _Span(span, self._files.open(span.path), tensor.dtype.numpy())
+            return _Span(span, span.source or self._files.open(span.path), tensor.dtype.numpy())
         if tensor.nbytes <= WHOLE and not self.is_repeated:
             return _Array(tensor.numpy().reshape(-1))
         dims = tensor.shape.dims or ()

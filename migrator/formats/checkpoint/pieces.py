@@ -114,13 +114,17 @@ def find_span(values: Values, key: str, pieces: list[Piece], region: Region) -> 
             path=stored.path,
             offset=stored.offset + position * itemsize,
             length=elements(piece.wanted) * itemsize,
+            source=stored.source,
         )
         last = spans[-1] if spans else None
         if last and (last.path, last.offset + last.length) != (span.path, span.offset):
             return None
         spans.append(span)
     return FileSpan(
-        path=spans[0].path, offset=spans[0].offset, length=sum(span.length for span in spans)
+        path=spans[0].path,
+        offset=spans[0].offset,
+        length=sum(span.length for span in spans),
+        source=spans[0].source,
     )
 
 
@@ -147,20 +151,26 @@ def assemble(
         seen = np.zeros(shape, bool) if _split_axis(pieces, region) is None else None
     except (TypeError, ValueError) as error:
         raise FormatError(str(error), where=where) from None
-    for piece in pieces:
-        place = tuple(
-            slice(start - origin, start - origin + length)
-            for (start, length), (origin, _) in zip(piece.wanted, region, strict=True)
-        )
-        if seen is not None:
+    if seen is not None:
+        for piece in pieces:
+            place = _within(piece.wanted, region)
             if seen[place].any():
                 raise FormatError(
                     f"two of its slices overlap at {[list(item) for item in piece.wanted]}",
                     where=where,
                 )
             seen[place] = True
-        array[place] = _read(values, key, piece)
+    for piece in pieces:
+        array[_within(piece.wanted, region)] = _read(values, key, piece)
     return array
+
+
+def _within(wanted: Region, region: Region) -> tuple[slice, ...]:
+    """Where ``wanted`` lies in an array of ``region``."""
+    return tuple(
+        slice(start - origin, start - origin + length)
+        for (start, length), (origin, _) in zip(wanted, region, strict=True)
+    )
 
 
 def _read(values: Values, key: str, piece: Piece) -> Any:

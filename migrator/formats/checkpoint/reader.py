@@ -347,6 +347,10 @@ class Checkpoint:
             where = f"{prefix}: {ascii(key)[:300]}"
             return assemble(held, key, dtype, find(), region, limits, where)
 
+        def verify() -> None:
+            for piece in find():
+                held.verify(key, piece.entry)
+
         return LazyTensor(
             dtype=dtype,
             shape=Shape(tuple([length for _, length in region])),
@@ -354,6 +358,7 @@ class Checkpoint:
             read=lambda: _tensor_proto(dtype, values()),
             decode=lambda _: values(),
             place=lambda: find_span(held, key, find(), region),
+            verify=verify,
         )
 
 

@@ -79,7 +79,8 @@ class Shards:
         path = self.place(entry.shard).path
         if path is None:
             return None
-        return FileSpan(path=str(path), offset=entry.offset, length=entry.size)
+        source = self._open.get(entry.shard)
+        return FileSpan(path=str(path), offset=entry.offset, length=entry.size, source=source)
 
     def read(self, shard: int, offset: int, length: int) -> bytes:
         """Bytes of a shard. Raises MigratorError where they are not there."""

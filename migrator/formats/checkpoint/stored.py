@@ -140,6 +140,8 @@ class ShardValues:
         raw = np.empty(length, np.uint8)
         if length:
             self._shards.read_into(entry.shard, offset, raw.data)
+        if rows is None:
+            self._compare(crc32c(raw.data), key, entry)
         return shaped(little(raw, entry, where), shape, where)
 
     def _strings(self, key: str, entry: Entry) -> Any:
@@ -153,6 +155,7 @@ class ShardValues:
 
     def texts(self, key: str, entry: Entry) -> list[bytes]:
         raw, lengths, index = self._string_lengths(key, entry)
+        self._compare(_of_strings(raw, lengths, index), key, entry)
         found = []
         for length in lengths:
             found.append(raw[index : index + length])
@@ -210,8 +213,7 @@ class ShardValues:
         Raises FormatError where it is another one, MigratorError for a missing or short shard.
         """
         if entry.dtype.kind == "s":
-            raw, lengths, index = self._string_lengths(key, entry)
-            crc = crc32c(memoryview(raw)[index - 4 :], crc32c(fixed_lengths(lengths)))
+            crc = _of_strings(*self._string_lengths(key, entry))
         else:
             self._shards.check(key, entry)
             crc = 0
@@ -220,6 +222,11 @@ class ShardValues:
                 part = buffer[: entry.size - start]
                 self._shards.read_into(entry.shard, entry.offset + start, part)
                 crc = crc32c(part, crc)
+        self._compare(crc, key, entry)
+        return entry.size
+
+    def _compare(self, crc: int, key: str, entry: Entry) -> None:
+        """Raise FormatError where the bytes of an entry have another checksum than it says."""
         if masked(crc) != entry.crc:
             raise FormatError(
                 f"its {entry.size:,} bytes at byte {entry.offset:,} have checksum "
@@ -227,4 +234,8 @@ class ShardValues:
                 where=self._where(key, entry),
                 hint="is the file damaged? copy it again",
             )
-        return entry.size
+
+
+def _of_strings(raw: bytes, lengths: list[int], index: int) -> int:
+    """The checksum of a string entry: of its lengths in a fixed form, and of what follows them."""
+    return crc32c(memoryview(raw)[index - 4 :], crc32c(fixed_lengths(lengths)))

@@ -26,7 +26,7 @@ from migrator.formats.checkpoint.blocks import (
 )
 from migrator.formats.checkpoint.crc32c import crc32c, masked
 from migrator.limits import Limits
-from migrator.places.source import ByteSource
+from migrator.places.source import ByteSource, OnDisk
 
 _HELD = 64 << 10
 """Uncompressed blocks up to so many bytes are read whole; larger ones stay in the file."""
@@ -158,7 +158,7 @@ class Table:
         crc = self._passed(found.block, behind, self._handles[found.block][1] + 1, crc)
         self._compare(found.block, crc)
 
-    def on_disk(self, found: Found, offset: int) -> tuple[str, int] | None:
+    def on_disk(self, found: Found, offset: int) -> OnDisk | None:
         """The file and the byte in it where the value's byte ``offset`` lies as it is; None where
         it lies nowhere so: a compressed block, an archive."""
         if self._kind(found.block):

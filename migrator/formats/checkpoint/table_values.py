@@ -94,7 +94,9 @@ class TableValues:
             disk = None if run is None else table.on_disk(found, run.offset)
             if run is None or disk is None:
                 return None
-            return FileSpan(path=disk[0], offset=disk[1], length=run.length)
+            return FileSpan(
+                path=disk.path, offset=disk.offset, length=run.length, source=disk.source
+            )
 
     def read(self, key: str, entry: Entry, first: int = 0, rows: int | None = None) -> Any:
         import numpy as np

@@ -221,12 +221,10 @@ def _refuse(answer: bytes, where: str) -> None:
 def _opened(source: ByteSource, limits: Limits) -> Iterator[tuple[int, int]]:
     """A descriptor of a file on disk that holds the bytes, and where; a copy where none does."""
     place = source.on_disk(0) if source.size else None
-    if place is not None:
-        descriptor = os.open(place[0], os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            yield descriptor, place[1]
-        finally:
-            os.close(descriptor)
+    descriptor = None if place is None else place.source.descriptor()
+    if place is not None and descriptor is not None:
+        yield descriptor, place.offset
+        source.check_same()
         return
     limits.check("decompressed_bytes", source.size, where=source.name)
     with tempfile.TemporaryFile() as copy:

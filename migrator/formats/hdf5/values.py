@@ -118,7 +118,9 @@ class _Stored:
         found = self._source.on_disk(self._item.offset)
         if found is None:
             return None
-        return FileSpan(path=found[0], offset=found[1], length=self._item.stored)
+        return FileSpan(
+            path=found.path, offset=found.offset, length=self._item.stored, source=found.source
+        )
 
     def _raw(self) -> bytes:
         """The elements in a row, as the file has them. Raises FormatError, LimitError."""

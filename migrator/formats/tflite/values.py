@@ -95,7 +95,9 @@ def lazy_constant(stored: Stored, dtype: DType, shape: Shape) -> LazyTensor:
             return None
         if length != stored_size(dtype, shape):
             return None
-        return FileSpan(path=found[0], offset=found[1], length=length) if length else None
+        if not length:
+            return None
+        return FileSpan(path=found.path, offset=found.offset, length=length, source=found.source)
 
     decode = partial(_decode, stored)
 

@@ -98,7 +98,9 @@ def _parts(tensor: LazyTensor, dtype: Any) -> Iterator[Any]:
     span = tensor.place()
     size = tensor.elements * dtype.itemsize
     if span is not None and span.length == size:
-        source = ByteSource.open(span.path)
+        tensor.verify()
+        span = tensor.place() or span  # of files that were opened meanwhile
+        source = span.open()
         source.read(span.offset, min(size, 1))
         if span.offset + size > source.size:
             source.read(span.offset, size)  # says what is wrong
