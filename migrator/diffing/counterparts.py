@@ -30,8 +30,9 @@ def is_weight(node: Node) -> bool:
     value = node.attrs.get("value") if node.op == "Const" else None
     if not isinstance(value, LazyTensor) or not value.shape.rank:
         return False
-    kind = value.dtype.kind
-    return (kind in _WEIGHT_KINDS and value.elements > 1) or value.nbytes >= _LARGE
+    # TFLite keeps quantised weights as plain integers.
+    is_number = value.dtype.kind in _WEIGHT_KINDS or "_quantization" in node.attrs
+    return (is_number and value.elements > 1) or value.nbytes >= _LARGE
 
 
 def _may_be_one(one: Node, other: Node) -> bool:

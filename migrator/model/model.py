@@ -50,6 +50,11 @@ class Source:
     __repr__ = brief
 
     @property
+    def family(self) -> str:
+        """What the nodes of a graph in this format are: ``keras``, ``tflite`` or ``tensorflow``."""
+        return self.format.partition("_")[0] if self.format in OTHER_GRAPHS else "tensorflow"
+
+    @property
     def kind(self) -> str:
         """The same whether the file is binary or text: ``graph_def`` of ``graph_def_text``."""
         return self.format.removesuffix("_text")

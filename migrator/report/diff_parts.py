@@ -67,7 +67,7 @@ def about(result: Json, side: str) -> str:
 def place(source: Json) -> str:
     """A SavedModel is named by its folder."""
     path = str(source["path"])
-    return path.removesuffix("/saved_model.pb") or path
+    return path.removesuffix("/saved_model.pb").removesuffix("/saved_model.pbtxt") or path
 
 
 def told_nodes(result: Json, kind: str) -> list[Json]:

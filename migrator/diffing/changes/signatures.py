@@ -76,9 +76,18 @@ def _same_tensors(
 def same_spec(both: Counterparts, one: TensorSpec, other: TensorSpec) -> bool:
     """Whether two entries of signatures are one and the same tensor."""
     ours, theirs = _tensors(both.left, one), _tensors(both.right, other)
+    if ours == theirs and not any(
+        _is_known(both, *pair) for pair in zip(ours, theirs, strict=True)
+    ):
+        return bool(ours)  # in which body it lies is open
     return len(ours) == len(theirs) > 0 and all(
         both.same_origin(a, b) or both.same_tensor(a, b) for a, b in zip(ours, theirs, strict=True)
     )
+
+
+def _is_known(both: Counterparts, one: Tensor, other: Tensor) -> bool:
+    sides = ((both.left, one[0]), (both.right, other[0]))
+    return any(name in side.nodes or name in side.arguments for side, name in sides)
 
 
 def _tensors(side: Side, spec: TensorSpec) -> list[Tensor]:
@@ -197,8 +206,9 @@ def other_changes(
 ) -> Iterator[Change]:
     """Format, versions, tags, what runs at load, assets."""
     ours, theirs = both.left.meta, both.right.meta
+    if left.source.kind != right.source.kind:  # text says the same as binary
+        yield Change(field="format", left=left.source.format, right=right.source.format)
     yield from _differing(
-        ("format", left.source.format, right.source.format),
         ("tags", sorted(ours.tags), sorted(theirs.tags)),
         ("tensorflow_version", ours.tensorflow_version, theirs.tensorflow_version),
         ("producer", ours.graph.versions.producer, theirs.graph.versions.producer),
