@@ -174,6 +174,28 @@ def test_quantising_a_model_is_told() -> None:
     assert not found.same_computation
 
 
+def test_quantised_weights_are_held_against_the_numbers_that_they_stand_for() -> None:
+    folder = FIXTURES / "tflite_files"
+    found = migrator.diff(folder / "plain.tflite", folder / "integer.tflite")
+    (change,) = [item for item in found.weights if item.left == "MatMul1"]
+    plain = migrator.load(folder / "plain.tflite").variables["MatMul1"].numpy()
+    whole = migrator.load(folder / "integer.tflite")
+    scales = np.array(whole.graph.by_name["MatMul1"].attrs["_scale"], np.float32)
+    numbers = whole.variables["MatMul1"].numpy() * scales[:, None]
+    assert change.kind == "dtype"
+    assert change.max_abs == pytest.approx(np.abs(plain - numbers).max(), rel=1e-6)
+
+
+def test_text_for_git_shows_other_values_of_a_keras_file(tmp_path: Path) -> None:
+    from migrator.report.canonical_text import canonical_text
+
+    other = _with_weight(CONV, tmp_path / "other.h5", "conv/kernel:0")
+    one, two = (list(canonical_text(migrator.load(path))) for path in (CONV, other))
+    assert [a.split(":")[0] for a, b in zip(one, two, strict=True) if a != b] == [
+        "variable conv/kernel"
+    ]
+
+
 # Across formats
 
 
