@@ -132,11 +132,24 @@ def _specs(
         if spec.encoding != theirs[other].encoding:
             fields.append(("encoding", spec.encoding, theirs[other].encoding))
         elif not same_spec(both, spec, theirs[other]):
-            fields.append(("tensor", tensor_text(spec), tensor_text(theirs[other])))
+            fields.append(("tensor", *_told_apart(both, spec, theirs[other])))
         for field, left, right in fields:
             yield Change(field=f"{word} {other} {field}", left=left, right=right)
     for name in loose:
         yield Change(field=f"{word} {name}", left=None, right=spec_text(theirs[name]))
+
+
+def _told_apart(both: Counterparts, one: TensorSpec, other: TensorSpec) -> tuple[str, str]:
+    """Two tensors by their names; where these are one, with the ops that make them."""
+    ours, theirs = tensor_text(one), tensor_text(other)
+    if ours != theirs:
+        return ours, theirs
+    nodes = (
+        side.nodes.get(tensors[0][0]) if (tensors := _tensors(side, spec)) else None
+        for side, spec in ((both.left, one), (both.right, other))
+    )
+    left, right = (f"{ours} ({node.op})" if node is not None else ours for node in nodes)
+    return left, right
 
 
 def _facts(item: Signature, is_left: bool) -> Iterator[Change]:
