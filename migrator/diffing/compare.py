@@ -74,6 +74,7 @@ def _compare(
     left: Model, right: Model, options: DiffOptions, progress: Callable[[str], None]
 ) -> Diff:
     if not are_of_one_kind(left, right):
+        progress("comparing weights")
         return compare_by_weights(left, right, _metas(left, right, options), options)
     ours, theirs = choose(left, right, options.tag_set)
     files = Files()

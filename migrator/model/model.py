@@ -202,7 +202,9 @@ class Model:
                 if self.source.format == "checkpoint"
                 else "holds weights without a graph",
                 where=self.source.path,
-                hint="name the .meta file or the SavedModel that it belongs to",
+                hint="name the model's own .h5 or .keras file"
+                if self.source.family == "keras"
+                else "name the .meta file or the SavedModel that it belongs to",
             )
 
     def require_tensorflow_graph(self) -> None:
@@ -211,6 +213,6 @@ class Model:
             raise UnsupportedFormat(
                 f"is {OTHER_GRAPHS[self.source.format]}, not of TensorFlow's ops",
                 where=self.source.path,
-                hint="inspect takes it, and export in other formats than a GraphDef",
+                hint="inspect and diff take it, and export in other formats than a GraphDef",
             )
         self.require_graph()

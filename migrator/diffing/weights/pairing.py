@@ -15,8 +15,9 @@ NAME = "name"
 VALUE = "weights"
 _TAIL = 2
 """Parts at the end of a name, ``dense/kernel``, that say which weight it is."""
-_MOST_ALIKE = 64
-"""Weights of one content that are held against each other."""
+_MOST_VAIN = 256
+"""Weights with one fingerprint that turned out to differ, after which no more are looked at: only
+files that were made to do so have many."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +40,7 @@ class Pairing:
     pairs: list[Pair] = field(default_factory=list)
     free: dict[str, None] = field(init=False)
     free_right: dict[str, None] = field(init=False)
+    _vain: int = 0
 
     def __post_init__(self) -> None:
         self.free = dict.fromkeys(self.left)
@@ -97,12 +99,15 @@ class Pairing:
         for name in ours if there else ():
             found = _fingerprint(self.left[name], budget)
             others = there.get(found, []) if found is not None else []
-            for other in others[:_MOST_ALIKE]:
+            for other in others:
+                if self._vain >= _MOST_VAIN:
+                    return
                 layout = self._layout(name, other)
                 if layout is not None:
                     self.add(Pair(left=name, right=other, why=VALUE, layout=layout))
                     others.remove(other)
                     break
+                self._vain += 1
 
     def _layout(self, one: str, other: str) -> Layout | None:
         values = self.left[one].value, self.right[other].value
