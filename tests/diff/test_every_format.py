@@ -101,6 +101,13 @@ def test_hdf5_and_keras_zip_of_one_model_are_one_network() -> None:
     assert migrator.diff(MODEL_H5, MODEL_KERAS, ignore=["versions"]).identical
 
 
+def test_model_explorer_marks_the_layer_of_a_changed_weight(tmp_path: Path) -> None:
+    other = _with_weight(CONV, tmp_path / "other.h5", "conv/kernel:0")
+    files = migrator.explore(CONV, other, audit=False).files
+    (graph,) = files["right.weights.json"].values()
+    assert list(graph["results"]) == ["conv"]
+
+
 def test_weights_alone_are_held_against_a_model_by_name(tmp_path: Path) -> None:
     import h5py
 
