@@ -187,7 +187,7 @@ def _headline(
         yield f"no {noun} in common" if not shapes else f"other {noun}s"
     elif status[EQUAL] == total and not shapes and not (kinds["added"] and kinds["removed"]):
         side, other = ("right", "left") if kinds["removed"] else ("left", "right")
-        which = "the only" if total == 1 else f"all {total:,}"
+        which = {1: "the only", 2: "both"}.get(total, f"all {total:,}")
         verb = "is" if total == 1 else "are"
         names = ", some under other names" if is_renamed else ""
         yield (

@@ -176,13 +176,16 @@ class Model:
     def meta_graph(self, which: int | str | Sequence[str]) -> MetaGraph:
         """The meta graph with that number, or with just these tags (``"serve,gpu"``).
 
-        Raises UsageError where there is none.
+        Raises UsageError where there is none, UnsupportedFormat for a model without any.
         """
+        self.require_graph()
         count = len(self.meta_graphs)
         if isinstance(which, int):
             if -count <= which < count:
                 return self.meta_graphs[which]
-            raise UsageError(f"there is no meta graph {which}; the model holds {count}")
+            raise UsageError(
+                f"there is no meta graph {which}; the model holds {count}", where=self.source.path
+            )
         tags = sorted(tags_of(which))
         for meta in self.meta_graphs:
             if sorted(meta.tags) == tags:
@@ -190,7 +193,7 @@ class Model:
         known = "; ".join(ascii(",".join(meta.tags))[:100] for meta in self.meta_graphs[:_SOME])
         raise UsageError(
             f"there is no meta graph with tags {ascii(','.join(tags))[:100]}; "
-            f"the model holds {known or 'none'}",
+            f"the model holds {known}",
             where=self.source.path,
         )
 

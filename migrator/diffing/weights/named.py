@@ -97,12 +97,16 @@ def named_weights(
     is_carried = meta is None or bool(model.variables)
     if meta is not None and not is_carried:
         found = _put_together(found, model, meta, files, options)
+
+    def kept() -> Collection[str]:
+        if meta is None or is_carried:
+            return stored_by_optimizer(model)
+        return optimizer_variables(meta)
+
     return Named(
         weights=found,
         beside=frozenset(name for name, op in ops.items() if op == "Const" and has_variables),
-        kept=_quietly(
-            lambda: stored_by_optimizer(model) if is_carried else optimizer_variables(meta)  # type: ignore[arg-type]
-        ),
+        kept=_quietly(kept),
     )
 
 

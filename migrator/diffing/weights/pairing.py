@@ -110,9 +110,11 @@ class Pairing:
                 self._vain += 1
 
     def _layout(self, one: str, other: str) -> Layout | None:
-        values = self.left[one].value, self.right[other].value
+        left, right = self.left[one].value, self.right[other].value
+        if left is None or right is None:
+            return None
         try:
-            return layout_between(*values) if values[0] and values[1] else None  # type: ignore[arg-type]
+            return layout_between(left, right)
         except MigratorError:
             return None
 
