@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from migrator.diffing.compare import choose
-from migrator.errors import DestinationError
+from migrator.diffing.compare import are_of_one_kind, choose
+from migrator.errors import DestinationError, UnsupportedFormat
 from migrator.files import exists, folder_beside, is_taken, put_in_place
 from migrator.formats.load import load
 from migrator.model.model import Model, tags_of
@@ -55,8 +55,14 @@ def explore(
         found = explore_model(one, findings=_findings(left, one, audit))
     else:
         other = right if isinstance(right, Model) else load(right)
-        one.require_tensorflow_graph()
-        other.require_tensorflow_graph()
+        one.require_graph()
+        other.require_graph()
+        if not are_of_one_kind(one, other):
+            raise UnsupportedFormat(
+                f"holds a graph of another kind than {one.source.path!a}: no two nodes are one",
+                where=other.source.path,
+                hint="diff compares their weights and endpoints",
+            )
         tags = None if tag_set is None else tuple(tags_of(tag_set))
         if diff is None:
             from migrator.actions.diff import diff as compared

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from migrator.diffing.compare import choose
+from migrator.diffing.compare import are_of_one_kind, choose
 from migrator.diffing.result import Diff
 from migrator.drawing.layers import load_igraph
 from migrator.drawing.scene import diff_scene, picture_scene
@@ -20,9 +20,9 @@ def diff_picture(
 ) -> tuple[Json | None, str]:
     """The scene of the meta graphs that ``diff`` compares, else why there is none.
 
-    Two checkpoints have no graph, and need no word about it.
+    Where one has no graph, or one of another kind, the headline says so: no word is needed.
     """
-    if not left.meta_graphs or not right.meta_graphs:
+    if not are_of_one_kind(left, right):
         return None, ""
     missing = _missing()
     if missing:

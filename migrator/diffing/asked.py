@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Container
 
 from migrator.errors import UsageError, did_you_mean
 
@@ -15,6 +15,19 @@ def within(name: str, scopes: Collection[str]) -> bool:
     return not scopes or any(
         name == scope.rstrip("/") or name.startswith(f"{scope.rstrip('/')}/") for scope in scopes
     )
+
+
+def layer_of(weight: str, nodes: Container[str]) -> str:
+    """The node of a weight that is called by its path: itself, or the layer that it lies in.
+
+    Keras 3 may put the model's own name in front. Empty where there is none.
+    """
+    for name in (weight, weight.partition("/")[2]):
+        while name:
+            if name in nodes:
+                return name
+            name = name.rpartition("/")[0]
+    return ""
 
 
 def check_scope(scope: str, names: Collection[str]) -> None:

@@ -3,20 +3,34 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from types import MappingProxyType
 
 from migrator.collector import collector_paused
 from migrator.diffing.asked import check_scope, within
+from migrator.diffing.by_weights import compare_by_weights
 from migrator.diffing.changes.assets import Assets
+from migrator.diffing.changes.endpoints import endpoint_changes
 from migrator.diffing.changes.nodes import node_changes
-from migrator.diffing.changes.signatures import function_changes, other_changes, signature_changes
-from migrator.diffing.checkpoints import compare_checkpoints
+from migrator.diffing.changes.signatures import (
+    called,
+    function_changes,
+    other_changes,
+    signature_changes,
+)
 from migrator.diffing.counterparts import Counterparts
 from migrator.diffing.matching.match import match_models
 from migrator.diffing.options import DiffOptions
-from migrator.diffing.result import ADDED, KINDS, REMOVED, Diff, NodeChange, ScopeRename
+from migrator.diffing.result import (
+    ADDED,
+    KINDS,
+    REMOVED,
+    Diff,
+    NodeChange,
+    ScopeRename,
+    SignatureChange,
+)
 from migrator.diffing.sameness.migration_record import find_record
 from migrator.diffing.sameness.outputs import Outputs
 from migrator.diffing.sameness.settled import settled, without_detours
@@ -25,6 +39,7 @@ from migrator.diffing.side import Side
 from migrator.diffing.telling.facts import Facts
 from migrator.diffing.telling.headline import headline
 from migrator.diffing.telling.reasons import explain
+from migrator.diffing.weights.of_layers import LayerWeights
 from migrator.diffing.weights.reading import Files, Store
 from migrator.diffing.weights.values import DIFFERENT, EQUAL, UNKNOWN, WeightReport, compare_weights
 from migrator.errors import MigratorError, UsageError
@@ -58,10 +73,9 @@ def compare(
 def _compare(
     left: Model, right: Model, options: DiffOptions, progress: Callable[[str], None]
 ) -> Diff:
-    if not left.meta_graphs and not right.meta_graphs:
-        return compare_checkpoints(left, right, options)
-    for model in (left, right):
-        model.require_tensorflow_graph()
+    if not are_of_one_kind(left, right):
+        progress("comparing weights")
+        return compare_by_weights(left, right, _metas(left, right, options), options)
     ours, theirs = choose(left, right, options.tag_set)
     files = Files()
     sides = Side(ours), Side(theirs)
@@ -81,7 +95,8 @@ def _compare(
     outputs = Outputs(both)
     told = _Told(both, outputs, options)
     progress("comparing weights")
-    weights = compare_weights(both, *stores, options)
+    layers = LayerWeights(both, (left, right), files, options) if _is_keras(left) else None
+    weights = _with_layers(compare_weights(both, *stores, options), layers)
     progress("telling what changed")
     changes = node_changes(both, weights.status, options)
     record = find_record(left, right)
@@ -97,6 +112,7 @@ def _compare(
             assets=assets,
             changes=changes,
             weights=weights,
+            layers=layers,
             record=record,
             options=options,
         )
@@ -106,7 +122,8 @@ def _compare(
         matching = settled(matching, *sides, verdict.shown, is_migrated=is_migrated)
         both = Counterparts(*sides, matching)
         outputs = Outputs(both, verdict.ends)
-        weights = compare_weights(both, *stores, options)
+        layers = LayerWeights(both, (left, right), files, options) if layers is not None else None
+        weights = _with_layers(compare_weights(both, *stores, options), layers)
         changes = without_detours(
             node_changes(both, weights.status, options), frozenset(verdict.shown), both
         )
@@ -116,7 +133,7 @@ def _compare(
     # What belongs to no scope is told of whole models alone.
     is_part = bool(options.only)
     is_bare = is_part or options.ignores("signatures")
-    signatures = () if is_bare else signature_changes(both, options)
+    signatures = () if is_bare else _signatures(both, options)
     is_bare = is_part or options.ignores("versions")
     others = () if is_bare else other_changes(left, right, both, assets)
     weights = replace(
@@ -157,6 +174,44 @@ def _compare(
         verdict=verdict,
     )
     return replace(found, headline=headline(facts))
+
+
+def _signatures(both: Counterparts, options: DiffOptions) -> Iterator[SignatureChange]:
+    metas = both.left.meta, both.right.meta
+    if any(called(meta) or meta.declared is None for meta in metas):
+        return signature_changes(both, options)
+    return endpoint_changes(*metas, options)
+
+
+def are_of_one_kind(left: Model, right: Model) -> bool:
+    """Whether both have graphs whose nodes can be held against each other."""
+    has_graphs = bool(left.meta_graphs and right.meta_graphs)
+    return has_graphs and left.source.family == right.source.family
+
+
+def _metas(
+    left: Model, right: Model, options: DiffOptions
+) -> tuple[MetaGraph | None, MetaGraph | None]:
+    """The meta graphs of two models whose nodes are not compared."""
+    if left.meta_graphs and right.meta_graphs:
+        return choose(left, right, options.tag_set)
+    ours, theirs = (
+        None
+        if not model.meta_graphs
+        else _serving(model)
+        if options.tag_set is None
+        else _tagged(model, options.tag_set)
+        for model in (left, right)
+    )
+    return ours, theirs
+
+
+def _is_keras(model: Model) -> bool:
+    return model.source.family == "keras"
+
+
+def _with_layers(report: WeightReport, layers: LayerWeights | None) -> WeightReport:
+    return report if layers is None else layers.added_to(report)
 
 
 class _Told:

@@ -30,14 +30,18 @@ def is_weight(node: Node) -> bool:
     value = node.attrs.get("value") if node.op == "Const" else None
     if not isinstance(value, LazyTensor) or not value.shape.rank:
         return False
-    kind = value.dtype.kind
-    return (kind in _WEIGHT_KINDS and value.elements > 1) or value.nbytes >= _LARGE
+    # TFLite keeps quantised weights as plain integers.
+    is_number = value.dtype.kind in _WEIGHT_KINDS or "_quantization" in node.attrs
+    return (is_number and value.elements > 1) or value.nbytes >= _LARGE
 
 
 def _may_be_one(one: Node, other: Node) -> bool:
     """Whether two weights are of one class of types, and of one rank as far as it is known."""
     kinds, ranks = zip(_kind_and_rank(one), _kind_and_rank(other), strict=True)
-    return (None in kinds or kinds[0] == kinds[1]) and (None in ranks or ranks[0] == ranks[1])
+    is_quantised = any("_quantization" in node.attrs for node in (one, other))
+    return (is_quantised or None in kinds or kinds[0] == kinds[1]) and (
+        None in ranks or ranks[0] == ranks[1]
+    )
 
 
 def _kind_and_rank(node: Node) -> tuple[str | None, int | None]:

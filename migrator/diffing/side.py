@@ -79,8 +79,20 @@ class Side:
             if text[-2:] == ":0" and text[:-2] in self.nodes:
                 return text[:-2], 0
             ref = TensorRef.parse(text)
-            return ref.node, ref.port
+            return self._in_bodies.get(ref.node, ref.node), ref.port
         return self.tensor_in(home, text)
+
+    @cached_property
+    def _in_bodies(self) -> dict[str, str]:
+        """What lies in one body of a TFLite file alone: signatures name the tensors of any."""
+        graph = self.meta.graph
+        if not graph.functions or not any("_tensor_names" in node.attrs for node in graph.nodes):
+            return {}
+        found: dict[str, str] = {}
+        for name in (*self.home, *self.arguments):
+            local = name[len(self.home.get(name) or self.arguments[name][0]) + 1 :]
+            found[local] = name if local not in found else ""
+        return {local: name for local, name in found.items() if name and local not in self.nodes}
 
     def tensor_in(self, function: str, text: str) -> Tensor:
         """The tensor that the body of ``function`` calls ``text``."""

@@ -31,6 +31,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from migrator.collector import collector_paused
+from migrator.diffing.asked import layer_of
 from migrator.diffing.result import Diff
 from migrator.drawing.cells import MAIN, Cells, Edge, cells_of
 from migrator.drawing.details import attributes, badge, dims_text, output_shape
@@ -82,9 +83,16 @@ def diff_scene(left: MetaGraph, right: MetaGraph, diff: Diff) -> Json:
     """Two graphs as ``diff`` has matched them. Raises MigratorError without igraph."""
     kinds = [(item.kind, item.left, item.right) for item in diff.nodes]
     told = {item[1:] for item in kinds}
+    names = [meta.graph.names() for meta in (left, right)]
     for weight in diff.weights:
-        if (weight.left, weight.right) not in told and weight.left and weight.right:
-            kinds.append(("changed", weight.left, weight.right))
+        if not weight.left or not weight.right or (weight.left, weight.right) in told:
+            continue
+        # Of a Keras file weights are no nodes: their layer has changed.
+        pair = layer_of(weight.left, names[0]), layer_of(weight.right, names[1])
+        pair = pair if all(pair) else (weight.left, weight.right)
+        if pair not in told:
+            told.add(pair)
+            kinds.append(("changed", *pair))
     pairs = [(item.left, item.right) for item in diff.matches]
     return pair_scene(left, right, Pairing(pairs=pairs, kinds=kinds))
 

@@ -105,6 +105,12 @@ def model_in_archive(top: MemberPlace, visit: Visit) -> Place:
     found = _sorted_out(top, _looked_at(top, visit))
     only = _only(top, found.models)
     if only is not None:
+        unseen = [str(item)[len(str(top)) :].lstrip("/") for item in found.packed if item != only]
+        if unseen:
+            top.archive.tree.add_note(
+                f"{first_few(unseen)} in it {'is' if len(unseen) == 1 else 'are'} not looked into; "
+                "name what is to be read"
+            )
         if isinstance(only, MemberPlace) and only.is_folder():
             return model_in_archive(only, visit)
         return only

@@ -150,6 +150,13 @@ class Graph:
     def __iter__(self) -> Iterator[Node]:
         return iter(self.nodes)
 
+    def names(self) -> set[str]:
+        """Those of all nodes; of a body's nodes as ``FUNCTION/NODE``."""
+        found = {node.name for node in self.nodes}
+        for function in self.functions.values():
+            found.update(f"{function.name}/{node.name}" for node in function.nodes)
+        return found
+
     def all_nodes(self) -> Iterator[Node]:
         """Top-level nodes, then those of every function body."""
         yield from self.nodes

@@ -54,6 +54,11 @@ class Source:
     __repr__ = brief
 
     @property
+    def family(self) -> str:
+        """What the nodes of a graph in this format are: ``keras``, ``tflite`` or ``tensorflow``."""
+        return self.format.partition("_")[0] if self.format in OTHER_GRAPHS else "tensorflow"
+
+    @property
     def kind(self) -> str:
         """The same whether the file is binary or text: ``graph_def`` of ``graph_def_text``."""
         return self.format.removesuffix("_text")
@@ -175,13 +180,16 @@ class Model:
     def meta_graph(self, which: int | str | Sequence[str]) -> MetaGraph:
         """The meta graph with that number, or with just these tags (``"serve,gpu"``).
 
-        Raises UsageError where there is none.
+        Raises UsageError where there is none, UnsupportedFormat for a model without any.
         """
+        self.require_graph()
         count = len(self.meta_graphs)
         if isinstance(which, int):
             if -count <= which < count:
                 return self.meta_graphs[which]
-            raise UsageError(f"there is no meta graph {which}; the model holds {count}")
+            raise UsageError(
+                f"there is no meta graph {which}; the model holds {count}", where=self.source.path
+            )
         tags = sorted(tags_of(which))
         for meta in self.meta_graphs:
             if sorted(meta.tags) == tags:
@@ -189,7 +197,7 @@ class Model:
         known = "; ".join(ascii(",".join(meta.tags))[:100] for meta in self.meta_graphs[:_SOME])
         raise UsageError(
             f"there is no meta graph with tags {ascii(','.join(tags))[:100]}; "
-            f"the model holds {known or 'none'}",
+            f"the model holds {known}",
             where=self.source.path,
         )
 
@@ -201,7 +209,9 @@ class Model:
                 if self.source.format == "checkpoint"
                 else "holds weights without a graph",
                 where=self.source.path,
-                hint="name the .meta file or the SavedModel that it belongs to",
+                hint="name the model's own .h5 or .keras file"
+                if self.source.family == "keras"
+                else "name the .meta file or the SavedModel that it belongs to",
             )
 
     def require_tensorflow_graph(self) -> None:
@@ -210,6 +220,6 @@ class Model:
             raise UnsupportedFormat(
                 f"is {OTHER_GRAPHS[self.source.format]}, not of TensorFlow's ops",
                 where=self.source.path,
-                hint="inspect takes it, and export in other formats than a GraphDef",
+                hint="inspect and diff take it, and export in other formats than a GraphDef",
             )
         self.require_graph()

@@ -180,7 +180,9 @@ class Tree:
         self._unreadable[name] = why[:_WHY]
 
     def add_note(self, what: str) -> None:
-        self._notes.append(f"{self._where}: {what}")
+        note = f"{self._where}: {what}"
+        if note not in self._notes:
+            self._notes.append(note)
 
     def _grow(self) -> None:
         self._count += 1

@@ -27,9 +27,12 @@ def canonical_text(model: Model) -> Iterator[str]:
     for meta in model.meta_graphs:
         yield ""
         yield from _meta_graph(meta)
-    for key in sorted(model.variables):
+    # TFLite's are the constants of its nodes; git hands over no shard beside an index.
+    for key in sorted(model.variables) if model.tflite is None else ():
         tensor = model.variables[key]
-        yield f"variable {_name(key)}: {tensor.dtype.name} {tensor.shape}"
+        form = f"{tensor.dtype.name} {tensor.shape}"
+        is_here = model.source.family == "keras"
+        yield f"variable {_name(key)}: {_tensor(tensor) if is_here else form}"
 
 
 def _meta_graph(meta: MetaGraph) -> Iterator[str]:

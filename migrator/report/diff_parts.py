@@ -67,7 +67,7 @@ def about(result: Json, side: str) -> str:
 def place(source: Json) -> str:
     """A SavedModel is named by its folder."""
     path = str(source["path"])
-    return path.removesuffix("/saved_model.pb") or path
+    return path.removesuffix("/saved_model.pb").removesuffix("/saved_model.pbtxt") or path
 
 
 def told_nodes(result: Json, kind: str) -> list[Json]:
@@ -84,8 +84,13 @@ def told_nodes(result: Json, kind: str) -> list[Json]:
             for change in item["changes"]
         ):
             continue
-        if (item["left"], item["right"]) in weights and all(
-            change["field"] in ("value", "home", "name", "scope") for change in item["changes"]
+        # A variable without a node has its new name nowhere else.
+        if (
+            item["op"] != "variable"
+            and (item["left"], item["right"]) in weights
+            and all(
+                change["field"] in ("value", "home", "name", "scope") for change in item["changes"]
+            )
         ):
             continue
         found.append(item)
@@ -245,6 +250,12 @@ def share_text(value: float | None) -> str:
     if not value:
         return "equal"
     return f"{value:.0%}" if value >= 0.995 else f"{value:.1%}" if value >= 0.001 else "< 0.1%"
+
+
+def weight_share(item: Json) -> str:
+    """How much of a weight differs; empty where there was nothing to compare."""
+    is_bare = item["kind"] == "shape" and item["share"] is None
+    return "" if item["kind"] in ("added", "removed") or is_bare else share_text(item["share"])
 
 
 def told_weights(result: Json) -> list[Json]:

@@ -21,10 +21,10 @@ from migrator.report.diff_parts import (
     magnitude,
     op_counts,
     place,
-    share_text,
     told_nodes,
     told_weights,
     value_text,
+    weight_share,
     weights_title,
     without_bodies,
 )
@@ -195,7 +195,7 @@ def _weights(result: Json) -> Iterator[tuple[str, list[str]]]:
             f"{item['elements']:,}",
             magnitude(item["max_abs"]),
             magnitude(item["mean_abs"]),
-            "" if item["kind"] in ("added", "removed", "shape") else share_text(item["share"]),
+            weight_share(item),
         )
         for item in items
     ]

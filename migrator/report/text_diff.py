@@ -24,10 +24,10 @@ from migrator.report.diff_parts import (
     names,
     op_counts,
     place,
-    share_text,
     told_nodes,
     told_weights,
     value_text,
+    weight_share,
     weights_title,
     without_bodies,
 )
@@ -307,10 +307,8 @@ def _weights(result: Json, style: _Style) -> Iterator[str]:
 
 
 def _share(item: Json) -> str:
-    if item["kind"] in ("added", "removed", "shape"):
-        return ""
     odd = item.get("not_finite", 0)
-    return share_text(item["share"]) + (f", {odd:,} not finite" if odd else "")
+    return weight_share(item) + (f", {odd:,} not finite" if odd else "")
 
 
 def _shortened(names_: Sequence[str], most: int) -> list[str]:

@@ -80,7 +80,7 @@ def _operators(title: str, found: Mapping[str, int]) -> str:
     text = ", ".join(f"{shown(name)} {count:,}" for name, count in items[:_NAMES])
     if len(items) > _NAMES:
         text += f", and {many(len(items) - _NAMES, 'more kind')}"
-    return f"{title}: {sum(found.values()):,} of {many(len(items), 'kind')}\n{folded(text)}"
+    return f"{title}: {sum(found.values()):,}, of {many(len(items), 'kind')}\n{folded(text)}"
 
 
 def _subgraphs(facts: TFLiteFacts) -> str:

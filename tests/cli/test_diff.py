@@ -204,11 +204,15 @@ def test_one_signature_leaves_out_what_others_need(capsys: Capture) -> None:
     assert len(part["nodes"]) < len(whole["nodes"])
 
 
-def test_checkpoint_against_a_graph_is_refused(capsys: Capture) -> None:
+def test_checkpoint_against_a_graph_is_a_comparison_of_weights(capsys: Capture) -> None:
     folder = sample("tf1.15.5/sm_variables").path
     done = run(capsys, "diff", folder, folder / "variables" / "variables")
+    assert done.code == 1
+    assert "no graph on the right: compared by weights alone" in done.out
+    asked = "--signature", "serving_default"
+    done = run(capsys, "diff", folder, folder / "variables" / "variables", *asked)
     assert done.code == 2
-    assert "checkpoint" in done.err
+    assert "signature" in done.err
 
 
 def test_git_calls_with_seven_arguments_and_gets_zero(

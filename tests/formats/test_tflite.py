@@ -389,7 +389,7 @@ def test_the_command_tells_it_as_text_and_by_the_schema(
 
 def test_verbs_for_tensorflow_graphs_refuse_it_clearly(capsys: pytest.CaptureFixture[str]) -> None:
     path = FOLDER / "plain.tflite"
-    for words in (("diff", path, path), ("plan", path), ("freeze", path, "out.pb")):
+    for words in (("plan", path), ("freeze", path, "out.pb")):
         done = run(capsys, *words)
         assert (done.code, done.out) == (2, "")
         assert "plain.tflite: is a TFLite model" in done.err

@@ -287,3 +287,14 @@ def test_memory_does_not_grow_with_what_lies_in_the_archive(tmp_path: Path) -> N
         assert tracemalloc.get_traced_memory()[1] < 12 << 20
     finally:
         tracemalloc.stop()
+
+
+def test_an_archive_beside_the_one_model_is_named(tmp_path: Path) -> None:
+    inner = gzip.compress(tarred({"other.pb": OTHER}))
+    path = put(tmp_path, zipped({"mlp.pb": MLP, "deep/inner.tar.gz": inner}))
+    model = load(path)
+    assert model.source.path == f"{path}/mlp.pb"
+    (warning,) = model.warnings
+    assert "'deep/inner.tar.gz' in it is not looked into" in warning
+    assert load(f"{path}/deep/inner.tar.gz").source.path.endswith("other.pb")
+    assert load(put(tmp_path, zipped({"inner.tar.gz": inner}), "alone.bin")).warnings == ()

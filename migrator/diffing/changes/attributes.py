@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from migrator.diffing.result import Change
@@ -20,6 +20,27 @@ NAMES = frozenset(
 _SETTINGS = frozenset(("config", "config_proto", "executor_type"))
 """Of the machine that wrote the graph, not of what it computes."""
 _TYPES = frozenset(("T", "dtype"))
+_OF_TFLITE = "_tensor_names"
+"""An attribute that every node of a TFLite file has."""
+_QUANTISATION = ("_quantization", "_scale", "_zero_point", "_quantized_dimension", "_block_size")
+"""What makes numbers of a TFLite tensor's integers; with ``_1`` and so on for later outputs."""
+_LATER_SETTINGS: dict[str, AttrValue] = {
+    "autocast": True,
+    "groups": 1,
+    "optional": False,
+    "ragged": False,
+    "renorm": False,
+    "renorm_momentum": 0.99,
+    "sparse": False,
+    "synchronized": False,
+    "trainable": True,
+}
+"""Settings of Keras layers that later releases write down, and what they were before."""
+_INPUT_SHAPES = frozenset(("batch_shape", "batch_input_shape"))
+"""Where Keras 2 and 3 write an input's shape; the endpoints tell of it, and of its type."""
+_TOLD_QUANTISATION = tuple(word.lstrip("_") for word in _QUANTISATION)
+_SCALES_IN = "_scales_in"
+"""Names a tensor."""
 _SHOWN = 16
 """Elements of a constant that are shown."""
 _TEXT = 200
@@ -39,7 +60,7 @@ def attribute_changes(
     keys = list(ours)
     keys += [key for key in theirs if key not in ours]
     for key in keys:
-        if key[:1] == "_" or key in NAMES or key in _SETTINGS:
+        if (key[:1] == "_" and not _means_values(key, ours)) or key in NAMES or key in _SETTINGS:
             continue
         if key == "value" and left.op == "Const":
             continue
@@ -47,10 +68,30 @@ def attribute_changes(
         if is_same(one, other, same_function):
             continue
         is_lonely = key not in ours or key not in theirs
+        if is_lonely and _is_later_setting(left.op, key, ours.get(key, other)):
+            continue
         # What only one of two ops has says no more than that they are others.
         if is_lonely and (left.op != right.op or is_default(left.op, key, ours.get(key, other))):
             continue
         yield Change(field=_field(key, one, other), left=readable(one), right=readable(other))
+
+
+def _is_later_setting(op: str, key: str, value: AttrValue) -> bool:
+    if key in _INPUT_SHAPES or (op == "InputLayer" and key == "dtype"):
+        return True
+    return key in _LATER_SETTINGS and is_same(value, _LATER_SETTINGS[key])
+
+
+def quantisation_changes(left: Node, right: Node) -> Iterator[Change]:
+    """Those of what says what the integers of a TFLite tensor stand for."""
+    for change in attribute_changes(left, right, str.__eq__):
+        if change.field.removeprefix("attr ").startswith(_TOLD_QUANTISATION):
+            yield change
+
+
+def _means_values(key: str, attrs: Mapping[str, AttrValue]) -> bool:
+    """Whether an annotation of a TFLite node says what its integers stand for."""
+    return key.startswith(_QUANTISATION) and not key.startswith(_SCALES_IN) and _OF_TFLITE in attrs
 
 
 def _field(key: str, one: AttrValue, other: AttrValue) -> str:
@@ -58,7 +99,7 @@ def _field(key: str, one: AttrValue, other: AttrValue) -> str:
         return "dtype"
     if key == "shape" and (isinstance(one, Shape) or isinstance(other, Shape)):
         return "shape"
-    return f"attr {key}"
+    return f"attr {key.lstrip('_')}" if key.startswith(_QUANTISATION) else f"attr {key}"
 
 
 def is_same(

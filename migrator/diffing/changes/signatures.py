@@ -76,9 +76,18 @@ def _same_tensors(
 def same_spec(both: Counterparts, one: TensorSpec, other: TensorSpec) -> bool:
     """Whether two entries of signatures are one and the same tensor."""
     ours, theirs = _tensors(both.left, one), _tensors(both.right, other)
+    if ours == theirs and not any(
+        _is_known(both, *pair) for pair in zip(ours, theirs, strict=True)
+    ):
+        return bool(ours)  # in which body it lies is open
     return len(ours) == len(theirs) > 0 and all(
         both.same_origin(a, b) or both.same_tensor(a, b) for a, b in zip(ours, theirs, strict=True)
     )
+
+
+def _is_known(both: Counterparts, one: Tensor, other: Tensor) -> bool:
+    sides = ((both.left, one[0]), (both.right, other[0]))
+    return any(name in side.nodes or name in side.arguments for side, name in sides)
 
 
 def _tensors(side: Side, spec: TensorSpec) -> list[Tensor]:
@@ -123,11 +132,24 @@ def _specs(
         if spec.encoding != theirs[other].encoding:
             fields.append(("encoding", spec.encoding, theirs[other].encoding))
         elif not same_spec(both, spec, theirs[other]):
-            fields.append(("tensor", tensor_text(spec), tensor_text(theirs[other])))
+            fields.append(("tensor", *_told_apart(both, spec, theirs[other])))
         for field, left, right in fields:
             yield Change(field=f"{word} {other} {field}", left=left, right=right)
     for name in loose:
         yield Change(field=f"{word} {name}", left=None, right=spec_text(theirs[name]))
+
+
+def _told_apart(both: Counterparts, one: TensorSpec, other: TensorSpec) -> tuple[str, str]:
+    """Two tensors by their names; where these are one, with the ops that make them."""
+    ours, theirs = tensor_text(one), tensor_text(other)
+    if ours != theirs:
+        return ours, theirs
+    nodes = (
+        side.nodes.get(tensors[0][0]) if (tensors := _tensors(side, spec)) else None
+        for side, spec in ((both.left, one), (both.right, other))
+    )
+    left, right = (f"{ours} ({node.op})" if node is not None else ours for node in nodes)
+    return left, right
 
 
 def _facts(item: Signature, is_left: bool) -> Iterator[Change]:
@@ -197,8 +219,9 @@ def other_changes(
 ) -> Iterator[Change]:
     """Format, versions, tags, what runs at load, assets."""
     ours, theirs = both.left.meta, both.right.meta
+    if left.source.kind != right.source.kind:  # text says the same as binary
+        yield Change(field="format", left=left.source.format, right=right.source.format)
     yield from _differing(
-        ("format", left.source.format, right.source.format),
         ("tags", sorted(ours.tags), sorted(theirs.tags)),
         ("tensorflow_version", ours.tensorflow_version, theirs.tensorflow_version),
         ("producer", ours.graph.versions.producer, theirs.graph.versions.producer),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from functools import cached_property
 
 from migrator.diffing.changes.signatures import called
 from migrator.diffing.counterparts import Counterparts
@@ -71,7 +72,16 @@ class Ends:
         return {self._image(tensor): roles for tensor, roles in ours.items()} == theirs
 
     def _image(self, tensor: Tensor) -> Tensor:
-        return self._both.to_right.get(tensor[0], ""), tensor[1]
+        name, port = tensor
+        argument = self._both.left.arguments.get(name)
+        if argument is not None:  # of a body that a signature calls, as in TFLite
+            place = self._both.functions.get(argument[0], ""), argument[1]
+            return self._their_arguments.get(place, ""), port
+        return self._both.to_right.get(name, ""), port
+
+    @cached_property
+    def _their_arguments(self) -> dict[tuple[str, int], str]:
+        return {place: name for name, place in self._both.right.arguments.items()}
 
 
 def _of_keys(

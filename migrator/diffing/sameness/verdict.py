@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from migrator.diffing.changes.assets import Assets, asset_changes
+from migrator.diffing.changes.attributes import quantisation_changes
 from migrator.diffing.changes.loading import Loading
 from migrator.diffing.changes.nodes import NodeChanges
 from migrator.diffing.changes.signatures import same_results
@@ -18,6 +19,7 @@ from migrator.diffing.sameness.lookups import Tables, same_table
 from migrator.diffing.sameness.migration_record import Record
 from migrator.diffing.sameness.outputs import Outputs
 from migrator.diffing.side import Tensor
+from migrator.diffing.weights.of_layers import LayerWeights
 from migrator.diffing.weights.reading import Files, Store
 from migrator.diffing.weights.values import EQUAL, UNKNOWN, Budget, WeightReport
 from migrator.model.model import MetaGraph, Model
@@ -41,6 +43,7 @@ class Case:
     assets: tuple[Assets, Assets]
     changes: NodeChanges
     weights: WeightReport
+    layers: LayerWeights | None
     record: Record | None
     options: DiffOptions
 
@@ -92,12 +95,15 @@ def judge(case: Case) -> Verdict:
             case.both,
             pairs,
             same_input=case.outputs.ends.are_one_input,
-            same_weight=lambda one, other: may_be_equal(
-                left, right, one, other, case.weights.status
+            same_weight=lambda one, other: (
+                means_the_same(case.both, one, other)
+                and may_be_equal(left, right, one, other, case.weights.status)
             ),
             same_table=lambda one, other: same_table(left.table(one), right.table(other)),
             look_at_attributes=not case.options.ignores("attrs"),
         )
+        if case.layers is not None and not case.layers.hold(nodes or ()):
+            nodes = None
         if nodes is not None:
             found[:], ends[:] = nodes, pairs
         return nodes is not None
@@ -105,6 +111,7 @@ def judge(case: Case) -> Verdict:
     is_one = _are_one_graph(case, left.loading, right.loading)
     if is_one or case.outputs.are_one(shown):
         is_open = (is_one and UNKNOWN in case.weights.status.values()) or right.is_open
+        is_open = is_open or (case.layers is not None and case.layers.is_open)
         is_open = is_open and not right.ignores_weights and not is_one_model(*case.models)
         return Verdict(shown_by=GRAPHS, shown=tuple(found), ends=tuple(ends), is_open=is_open)
     record = case.record
@@ -125,6 +132,14 @@ def judge(case: Case) -> Verdict:
         unseen=len(replayed.unseen),
         is_open=worths[on_right].is_open,
     )
+
+
+def means_the_same(both: Counterparts, one: str, other: str) -> bool:
+    """Whether the integers of two TFLite constants stand for numbers in the same way."""
+    ours, theirs = both.left.nodes.get(one), both.right.nodes.get(other)
+    if ours is None or theirs is None or ours.op != theirs.op:
+        return True
+    return not any(quantisation_changes(ours, theirs))
 
 
 def _are_one_graph(case: Case, left: Loading, right: Loading) -> bool:

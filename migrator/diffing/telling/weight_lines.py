@@ -76,13 +76,24 @@ def _retyped(facts: Facts) -> list[tuple[str, str]]:
     return found
 
 
+def _quantised(facts: Facts) -> Iterator[tuple[str, str]]:
+    """Pairs of TFLite constants of which one holds integers, and the other floats."""
+    sides = facts.both.left, facts.both.right
+    for item in facts.diff.weights:
+        nodes = sides[0].nodes.get(item.left), sides[1].nodes.get(item.right)
+        if item.kind == "dtype" and all(node is not None and node.op == "Const" for node in nodes):
+            names = dtype_name(sides[0], item.left), dtype_name(sides[1], item.right)
+            if ("float" in names[0]) != ("float" in names[1]):
+                yield item.left, item.right
+
+
 def retyped_lines(facts: Facts) -> Iterator[str]:
     """Weights that were quantised, or are kept in another type."""
     if "weights" in facts.diff.ignored:
         return
     kinds = Counter(
         (dtype_name(facts.both.left, one), dtype_name(facts.both.right, other))
-        for one, other in _retyped(facts)
+        for one, other in (*_retyped(facts), *_quantised(facts))
     )
     for (before, after), count in kinds.items():
         noun = counted(count, "weight")

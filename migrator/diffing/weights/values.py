@@ -15,9 +15,11 @@ from migrator.diffing.counterparts import Counterparts, is_weight
 from migrator.diffing.options import DiffOptions
 from migrator.diffing.result import WeightChange
 from migrator.diffing.side import Side
+from migrator.diffing.weights.dequantised import Dequantised, is_quantised
 from migrator.diffing.weights.reading import Store, Value
 from migrator.errors import MigratorError
 from migrator.model.dtypes import DType
+from migrator.model.graph import Node
 from migrator.model.tensors import LazyTensor, Shape
 
 EQUAL = "equal"
@@ -182,6 +184,12 @@ class _Comparer:
                 self._changes.append(_UNKNOWN.change(one, other, "shape", elements))
             return
         values = self._left.value(one), self._right.value(other)
+        if ours[0] != theirs[0]:
+            # Integers of TFLite are held against others as the numbers that they stand for.
+            values = (
+                _numbers(values[0], left.nodes[one]),
+                _numbers(values[1], right.nodes[other]),
+            )
         found = compare_values(*values, self._options, self._budget, self._unread)
         self._status[one, other] = found.status
         if found.status == UNKNOWN:
@@ -212,6 +220,10 @@ class _Comparer:
         for name in _weights(both.right, both.weights_back):
             elements = _elements(_form(both.right, name)[1])
             self._changes.append(_UNKNOWN.change("", name, "added", elements))
+
+
+def _numbers(value: Value | None, node: Node) -> Value | None:
+    return Dequantised(value, node) if value is not None and is_quantised(node) else value
 
 
 def _weights(side: Side, known: Iterable[str]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -23,7 +24,7 @@ _INNER = ("layer", "forward_layer", "backward_layer", "cell")
 
 
 def layer_attrs(layer: Mapping[str, Any]) -> dict[str, AttrValue]:
-    """Numbers, texts, types, shapes, short lists, and the classes of objects.
+    """Numbers, texts, types, shapes, short lists, and the classes and settings of objects.
 
     What only training uses is left out (initialisers and the like), and so is what is not set.
     """
@@ -48,8 +49,12 @@ def _collect(config: Mapping[str, Any], prefix: str, found: dict[str, AttrValue]
             item = _value(key, value)
             if item is not None:
                 found[name] = item
+                if isinstance(value, dict) and isinstance(value.get("config"), dict) and not prefix:
+                    _collect(config_of(value), f"{name}.", found)
             elif isinstance(value, list):
                 found[f"{name}.length"] = len(value)
+                text = _short_json(value).encode("utf-8", "replace")
+                found[f"{name}.sha256"] = _digest(text).encode()
 
 
 def _set_dtype(name: str, value: Any, found: dict[str, AttrValue]) -> None:
@@ -111,4 +116,11 @@ def _object(key: str, value: Mapping[str, Any]) -> AttrValue | None:
 
 def _text(value: str) -> bytes:
     data = value.encode("utf-8", "replace")
-    return data if len(data) <= _LONGEST else data[:_LONGEST] + b"..."
+    if len(data) <= _LONGEST:
+        return data
+    # What is left out still tells two settings apart.
+    return data[:_LONGEST] + f"... ({len(data):,} bytes, sha256 {_digest(data)})".encode()
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:16]

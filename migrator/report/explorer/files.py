@@ -93,7 +93,9 @@ def explore_diff(
     matches: Mapping[str, str] = result["matches"]
     given = {"left": tuple(left_findings), "right": tuple(right_findings)}
     labels = _labels(result)
-    ours = collect([left], labels["left"], prefix="left: ", notes=_notes(result, "left", given))
+    ours = collect(
+        [left], labels["left"], prefix="left: ", notes=_notes(result, "left", left, given)
+    )
     wishes: dict[str, str] = {}
     if same_ids:
         wishes = {b: ours.places[a].node for a, b in matches.items() if a in ours.places}
@@ -101,7 +103,7 @@ def explore_diff(
         [right],
         labels["right"],
         prefix="right: ",
-        notes=_notes(result, "right", given),
+        notes=_notes(result, "right", right, given),
         wishes=wishes,
         taken=[item.node for item in ours.places.values()] if same_ids else (),
     )
@@ -141,8 +143,10 @@ def _add(files: dict[str, Json], overlays: Mapping[str, Json]) -> tuple[str, ...
     return tuple(told)
 
 
-def _notes(result: Json, side: str, findings: Mapping[str, tuple[Finding, ...]]) -> Notes:
-    notes = change_notes(result, side)
+def _notes(
+    result: Json, side: str, meta: MetaGraph, findings: Mapping[str, tuple[Finding, ...]]
+) -> Notes:
+    notes = change_notes(result, side, meta.graph.names())
     for name, more in finding_notes(findings[side]).items():
         notes.setdefault(name, []).extend(more)
     return notes

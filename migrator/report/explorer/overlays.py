@@ -6,11 +6,13 @@ nothing to tell of is left out, and so is an overlay without any.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 from migrator.auditing.finding import SEVERITIES, Finding
+from migrator.diffing.asked import layer_of
 from migrator.report.diff_parts import magnitude, names, share_text, value_text
+from migrator.report.escape import shown
 from migrator.report.explorer.graphs import Place
 from migrator.report.json_v1 import Json
 
@@ -42,11 +44,11 @@ def kinds_overlay(result: Json, side: str, places: Places) -> Json:
 
 def weights_overlay(result: Json, side: str, places: Places) -> Json:
     """The largest absolute difference of each weight with other values."""
-    values = {
-        item[side]: float(f"{item['max_abs']:.4g}")
-        for item in result["weights"]
-        if item["max_abs"] is not None
-    }
+    values: dict[str, float] = {}
+    for item in result["weights"]:
+        if item["max_abs"] is not None:
+            node = layer_of(item[side], places)
+            values[node] = max(values.get(node, 0.0), float(f"{item['max_abs']:.4g}"))
     last = len(_GRADIENT) - 1
     gradient = [
         {"stop": number / last, "bgColor": back, "textColor": ink}
@@ -66,7 +68,9 @@ def findings_overlay(findings: Iterable[Finding], places: Places) -> Json:
     return _words(values, places, "findings of an audit", _SEVERITIES)
 
 
-def change_notes(result: Json, side: str) -> dict[str, list[tuple[str, str]]]:
+def change_notes(
+    result: Json, side: str, nodes: Container[str]
+) -> dict[str, list[tuple[str, str]]]:
     """What the attributes of a node tell of its change: before and after."""
     found: dict[str, list[tuple[str, str]]] = {}
     other = "right" if side == "left" else "left"
@@ -88,7 +92,10 @@ def change_notes(result: Json, side: str) -> dict[str, list[tuple[str, str]]]:
                 text = f"{text}, mean {magnitude(item['mean_abs'])}"
             if item["share"] is not None:
                 text = f"{text}, {share_text(item['share'])} of {item['elements']:,} elements"
-            found.setdefault(item[side], []).append(("diff: weights", text))
+            node = layer_of(item[side], nodes)
+            if node != item[side]:  # a layer has several
+                text = f"{shown(item[side][len(node) + 1 :])}: {text}"
+            found.setdefault(node, []).append(("diff: weights", text))
     return found
 
 
