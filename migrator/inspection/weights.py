@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from migrator.formats.load import as_model
+from migrator.inspection.evaluation import metric_thresholds, metric_variables
 from migrator.inspection.optimizer import optimizer_variables
 from migrator.inspection.spare import initial_values, spare_handles, training_data
 from migrator.model.brief import brief
@@ -65,6 +66,8 @@ class CountedWeights:
     weights: tuple[Weight, ...]
     constants: tuple[Weight, ...] = ()
     """Constants of function bodies that are no weights, as variables beside them are."""
+    metrics: tuple[Weight, ...] = ()
+    """Variables that are no weights: see ``metric_variables``."""
 
 
 def meta_weights(meta: MetaGraph) -> tuple[Weight, ...]:
@@ -73,9 +76,11 @@ def meta_weights(meta: MetaGraph) -> tuple[Weight, ...]:
 
 
 def counted_weights(meta: MetaGraph) -> CountedWeights:
-    """The weights of a meta graph, and the constants that only look like some. Linear."""
+    """The weights of a meta graph, and what only looks like some. Linear."""
     spare = spare_handles(meta)
-    return _counted(meta.graph, spare, optimizer_variables(meta, spare))
+    kept = optimizer_variables(meta, spare)
+    metrics = metric_variables(meta, kept)
+    return _counted(meta.graph, {*spare, *metric_thresholds(meta, metrics)}, kept, metrics)
 
 
 def find_weights(graph: Graph, spare: Collection[str] = ()) -> tuple[Weight, ...]:
@@ -91,8 +96,14 @@ def find_weights(graph: Graph, spare: Collection[str] = ()) -> tuple[Weight, ...
     return _counted(graph, spare).weights
 
 
-def _counted(graph: Graph, spare: Collection[str], kept: Collection[str] = ()) -> CountedWeights:
+def _counted(
+    graph: Graph,
+    spare: Collection[str],
+    kept: Collection[str] = (),
+    metrics: Collection[str] = (),
+) -> CountedWeights:
     found: dict[str, Weight] = {}
+    of_metrics: list[Weight] = []
     for function, node in _nodes(graph, spare):
         weight = None
         if node.op == "Const":
@@ -102,16 +113,21 @@ def _counted(graph: Graph, spare: Collection[str], kept: Collection[str] = ()) -
                 weight = tensor_weight(name, value, node.op, function)
         elif node.op in VARIABLE_OPS:
             weight = _variable(function, node)
+            if weight is not None and not function and node.name in metrics:
+                of_metrics.append(weight)
+                continue
             if weight is not None and variable_name(node) in kept:
                 weight = replace(weight, is_optimizer=True)
         if weight is not None:
             found.setdefault(weight.name, weight)
     ordered = largest_first(found.values())
+    others = largest_first(of_metrics)
     if all(weight.op == "Const" for weight in ordered):
-        return CountedWeights(weights=ordered)
+        return CountedWeights(weights=ordered, metrics=others)
     return CountedWeights(
         weights=tuple(item for item in ordered if not _is_body_constant(item)),
         constants=tuple(item for item in ordered if _is_body_constant(item)),
+        metrics=others,
     )
 
 
@@ -201,7 +217,8 @@ def weights(
     of_bodies: dict[str, LazyTensor] = {}
     variables: dict[str, None] = {}
     has_weights = False
-    for function, node in _nodes(meta.graph, spare_handles(meta)):
+    spare = {*spare_handles(meta), *metric_thresholds(meta, metric_variables(meta))}
+    for function, node in _nodes(meta.graph, spare):
         if node.op == "Const":
             value = constant_weight(node)
             if value is not None:

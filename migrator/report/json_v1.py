@@ -60,6 +60,7 @@ def _summary(summary: Summary) -> Json:
             "variables": [_variable(item) for item in summary.variables],
             "parameters": summary.parameters,
             "optimizer_parameters": summary.optimizer_parameters,
+            "metric_variables": _total(summary.metric_variables),
             "weight_bytes": summary.weight_bytes,
             "weights_by_dtype": _by_dtype(summary.weights_by_dtype),
         }
@@ -162,6 +163,7 @@ def _graph(graph: GraphSummary) -> Json:
         "weight_bytes": graph.weight_bytes,
         "weights_by_dtype": _by_dtype(graph.weights_by_dtype),
         "body_constants": _total(graph.body_constants),
+        "metric_variables": _total(graph.metric_variables),
         "largest_weights": [
             {
                 "name": weight.name,

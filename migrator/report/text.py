@@ -112,6 +112,7 @@ def _variables(summary: Summary) -> list[str]:
         many(len(items), "variable"),
         f"{many(summary.parameters, 'parameter')} ({size(summary.weight_bytes)})",
         *_optimizer(summary.optimizer_parameters),
+        *_metrics(summary.metric_variables),
         *([f"in {len(shards):,} shards"] if len(shards) > 1 else []),
     ]
     rows = [
@@ -169,6 +170,7 @@ def _meta_graph(meta: MetaGraphSummary, form: str) -> list[str]:
         ),
         f"{many(graph.parameters, 'parameter')} ({size(graph.weight_bytes)})",
         *_optimizer(graph.optimizer_parameters),
+        *_metrics(graph.metric_variables),
         *_body_constants(graph.body_constants),
         flow[graph.control_flow],
     ]
@@ -197,6 +199,10 @@ def _optimizer(parameters: int) -> list[str]:
 
 def _last(has_slots: bool) -> str:
     return ", the optimizer's last" if has_slots else ""
+
+
+def _metrics(found: WeightTotal | None) -> list[str]:
+    return [f"{many(found.tensors, 'metric variable')} ({size(found.bytes)})"] if found else []
 
 
 def _body_constants(found: WeightTotal | None) -> list[str]:
