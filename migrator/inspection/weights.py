@@ -146,16 +146,19 @@ def is_carried_weight(tensor: LazyTensor, form: str, name: str) -> bool:
     """Whether a tensor of ``Model.variables`` holds parameters: steps and shapes do not.
 
     Of a checkpoint what is floating, complex or quantised, int8 among that, of rank one and up.
-    Keras and TFLite keep quantised weights as plain integers: of TFLite all narrow ones count, too,
-    and of a Keras file every variable that is no state of a generator of random numbers, whatever
-    its type.
+    Keras and TFLite keep quantised weights as plain integers: of TFLite all narrow ones count, too.
+    Of a Keras file every variable counts that is no state of a generator of random numbers,
+    whatever its type, numbers without a dimension among them, as ``Model.count_params`` has it.
     """
-    if not tensor.shape.rank or not tensor.elements:
+    if not tensor.elements:
+        return False
+    if form in _KERAS:
+        kinds = f"{''.join(sorted(_WEIGHT_KINDS))}iub"
+        return tensor.dtype.base.kind in kinds and not _GENERATOR.search(name)
+    if not tensor.shape.rank:
         return False
     if _may_be_learnt(tensor.dtype):
         return True
-    if form in _KERAS:
-        return tensor.dtype.kind in "iub" and not _GENERATOR.search(name)
     if form not in OTHER_GRAPHS or tensor.dtype.kind not in "iu":
         return False
     narrow = form == "tflite" and tensor.dtype.itemsize == 1
