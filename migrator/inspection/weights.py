@@ -10,7 +10,7 @@ from typing import Any
 from migrator.formats.load import as_model
 from migrator.inspection.evaluation import metric_thresholds, metric_variables
 from migrator.inspection.optimizer import optimizer_variables
-from migrator.inspection.spare import initial_values, spare_handles, training_data
+from migrator.inspection.spare import fixed_scales, initial_values, spare_handles, training_data
 from migrator.model.brief import brief
 from migrator.model.dtypes import DType
 from migrator.model.graph import Graph, Node
@@ -290,12 +290,14 @@ def tensor_weight(name: str, value: LazyTensor, op: str = VARIABLE, function: st
 
 def _nodes(graph: Graph, spare: Collection[str]) -> Iterator[tuple[str, Node]]:
     """Every node that may count, with the name of the function that it is in the body of."""
-    left_out = initial_values(graph.nodes) | training_data(graph.nodes)
+    nodes = graph.nodes
+    left_out = initial_values(nodes) | training_data(nodes) | fixed_scales(nodes)
     for node in graph.nodes:
         if node.name not in left_out and node.name not in spare:
             yield "", node
     for function in graph.functions.values():
         data = training_data(function.nodes, function.returns.values())
+        data |= fixed_scales(function.nodes)
         for node in function.nodes:
             if node.name not in data:
                 yield function.name, node
