@@ -159,6 +159,16 @@ class Summary:
         )
 
     @property
+    def untrained_parameters(self) -> int | None:
+        """Those of a Keras file that training leaves as they are; None where it does not tell."""
+        names = self.keras.untrained if self.keras is not None else None
+        if names is None:
+            return None
+        return sum(
+            item.elements for item in self.variables if item.is_parameter and item.name in names
+        )
+
+    @property
     def metric_variables(self) -> WeightTotal | None:
         """As of a graph, of ``variables``."""
         found = [item.weight for item in self.variables if item.is_metric]

@@ -64,6 +64,8 @@ def _summary(summary: Summary) -> Json:
             "weight_bytes": summary.weight_bytes,
             "weights_by_dtype": _by_dtype(summary.weights_by_dtype),
         }
+    if summary.keras is not None:
+        found["untrained_parameters"] = summary.untrained_parameters
     if not summary.meta_graphs:
         found["stands_out"] = notable_summary(summary)
     if summary.source.kind == "meta_graph":

@@ -48,7 +48,7 @@ def inspect_text(summary: Summary, step: str = "") -> str:
         if len(summary.meta_graphs) > 1:
             tags = ", ".join(map(shown, meta.tags)) or "none"
             parts.append(f"Meta graph {index + 1} of {len(summary.meta_graphs)}, tags: {tags}")
-        parts += _meta_graph(meta, summary.source.format)
+        parts += _meta_graph(meta, summary.source.format, summary.untrained_parameters or 0)
         if meta.assets and not (summary.folder is not None and summary.folder.assets):
             parts.append(bullets("Assets", map(shown, meta.assets)))
     if not summary.meta_graphs:
@@ -152,7 +152,7 @@ def _dtypes(totals: Mapping[str, WeightTotal]) -> str:
     return f"Weights by type\n{body}"
 
 
-def _meta_graph(meta: MetaGraphSummary, form: str) -> list[str]:
+def _meta_graph(meta: MetaGraphSummary, form: str, untrained: int = 0) -> list[str]:
     graph = meta.graph
     flow = {
         "none": "no control flow",
@@ -169,6 +169,7 @@ def _meta_graph(meta: MetaGraphSummary, form: str) -> list[str]:
             else []
         ),
         f"{many(graph.parameters, 'parameter')} ({size(graph.weight_bytes)})",
+        *([f"{untrained:,} of them not trained"] if untrained else []),
         *_optimizer(graph.optimizer_parameters),
         *_metrics(graph.metric_variables),
         *_body_constants(graph.body_constants),
