@@ -27,6 +27,8 @@ _GENERATOR = re.compile(
     r"(?:^|[/_])(?:seed_generator|random_generator|seed_generator_state|StateVar)(?:_\d+)?(?:/|:|\Z)"
 )
 """What a layer that draws random numbers keeps: how far its generator got."""
+_NUMBER_OF_LAYER = re.compile(r"(?!_?optimizer/|optimizer_weights/)[^/]+/")
+"""What a number without a dimension is called that a layer keeps; others are steps and rates."""
 _LARGE_TABLE = 1024
 """Bytes from which on an integer constant counts as a weight (a table) and not as a shape."""
 
@@ -148,13 +150,15 @@ def is_carried_weight(tensor: LazyTensor, form: str, name: str) -> bool:
     Of a checkpoint what is floating, complex or quantised, int8 among that, of rank one and up.
     Keras and TFLite keep quantised weights as plain integers: of TFLite all narrow ones count, too.
     Of a Keras file every variable counts that is no state of a generator of random numbers,
-    whatever its type, numbers without a dimension among them, as ``Model.count_params`` has it.
+    whatever its type, a layer's numbers without a dimension among them, as
+    ``Model.count_params`` has it.
     """
     if not tensor.elements:
         return False
     if form in _KERAS:
-        kinds = f"{''.join(sorted(_WEIGHT_KINDS))}iub"
-        return tensor.dtype.base.kind in kinds and not _GENERATOR.search(name)
+        kinds = _WEIGHT_KINDS | {"i", "u", "b"}
+        counts = bool(tensor.shape.rank) or _NUMBER_OF_LAYER.match(name) is not None
+        return counts and tensor.dtype.base.kind in kinds and not _GENERATOR.search(name)
     if not tensor.shape.rank:
         return False
     if _may_be_learnt(tensor.dtype):
