@@ -73,6 +73,11 @@ def metric_variables(meta: MetaGraph, kept: Collection[str] = ()) -> frozenset[s
         for node in nodes
         if node.name not in saved and names[variable_name(node)] == 1
     }
+    # Before all else what can be one at all: most graphs have none of them.
+    added = {
+        ref.node for node in meta.graph.nodes if node.op in _ADDS for ref in node.data_refs[:1]
+    }
+    open_ = {name: open_[name] for name in open_ if name in added or name in listed[_METRICS]}
     told = listed[_METRICS] | listed[_LOCAL]
     has_saver = any(node.op in _RESTORES for node in meta.graph.nodes)
     if not open_ or not (has_saver or not told.isdisjoint(open_)):
@@ -170,6 +175,8 @@ class _Sums:
         for node in by_name.values():
             if node.op.startswith("Save"):
                 savers.append(node)
+            if not any(text.partition(":")[0] in names for text in node.inputs):
+                continue
             refs = node.data_refs
             for slot, ref in enumerate(refs):
                 if ref.node in names:
