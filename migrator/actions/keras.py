@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from migrator.errors import FormatError, WorkerError
 from migrator.formats.load import model_file
@@ -20,6 +21,8 @@ from migrator.runtime.client import Child, ChildLimits
 from migrator.verification.keras_side import KerasSide
 
 KERAS_FORMATS = ("keras_h5", "keras_zip")
+_MOST = 5
+_LONGEST = 80
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,10 +85,24 @@ def keras_to_saved_model(
             inputs={name: name for name in outcome["inputs"]},
             outputs={name: name for name in outcome["outputs"]},
         ),
-        steps=(Step(code="export_keras", text=f"exported by {outcome['used']}"),),
+        steps=_steps(outcome),
         notes=_notes(outcome),
         peak_rss_bytes=outcome["peak_rss_bytes"],
     )
+
+
+def _steps(outcome: Mapping[str, Any]) -> tuple[Step, ...]:
+    exported = Step(code="export_keras", text=f"exported by {outcome['used']}")
+    names = [ascii(name)[:_LONGEST] for name in outcome["mended"]]
+    if not names:
+        return (exported,)
+    more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
+    text = (
+        f"TimeDistributed goes over all time steps in {', '.join(names[:_MOST])}{more}: "
+        f"{outcome['used']} itself traces it, as in Model.export, to as many steps as there are "
+        "examples where the number of steps is unknown"
+    )
+    return (exported, Step(code="mend_keras", text=text))
 
 
 def _notes(outcome: Mapping[str, str]) -> tuple[str, ...]:

@@ -7,15 +7,22 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from migrator.errors import MigratorError
+from migrator.formats.messages import message_class
 from migrator.model.dtypes import DType
 from migrator.model.graph import Graph, Node
 from migrator.model.model import MetaGraph
-from migrator.model.tensors import Shape, TensorRef
+from migrator.model.tensors import LazyTensor, Shape, TensorRef
 from migrator.ops.state import ASSIGN_OPS, VARIABLE_OPS
 
 _HANDLE = "VarHandleOp"
 _DATASET = re.compile(r"[A-Z]\w*Dataset(?:V\d+)?")
 _CASTS = frozenset(("Cast", "ExpandDims", "Identity", "Reshape", "Squeeze", "Transpose"))
+_BATCH_NORMS = frozenset(("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3"))
+_NEUTRAL = {1: 1.0, 2: 0.0}
+"""Of a batch norm's inputs the scale and the offset -> what changes nothing."""
+_SHORT = 64
+_HALF_BITS, _HALF_ONE = 0x3C00, 1.0
 _CARE = frozenset(("VarIsInitializedOp", "DisableCopyOnRead", "IsVariableInitialized"))
 _NUMBERED = re.compile(r"_[0-9]+\Z")
 
@@ -42,6 +49,50 @@ def initial_values(nodes: Sequence[Node]) -> frozenset[str]:
                 taken[name] -= 1
     # Whatever else takes one has taken it below zero.
     return frozenset(name for name, left in taken.items() if left == 0)
+
+
+def fixed_scales(nodes: Sequence[Node]) -> frozenset[str]:
+    """The constants that only stand where a batch norm has no scale or offset to learn. Linear.
+
+    They are one number, 1 or 0, repeated, and stored as that one: weights are stored in full.
+    """
+    places: dict[str, int] = {}
+    for node in nodes:
+        if node.op in _BATCH_NORMS:
+            for slot, text in enumerate(node.inputs[: max(_NEUTRAL) + 1]):
+                if slot in _NEUTRAL:
+                    places.setdefault(_node(text), slot)
+    if not places:
+        return frozenset()
+    for node in nodes:
+        for slot, text in enumerate(node.inputs):
+            name = _node(text)
+            if name in places and (node.op not in _BATCH_NORMS or places[name] != slot):
+                del places[name]
+    return frozenset(
+        node.name
+        for node in nodes
+        if node.op == "Const"
+        and node.name in places
+        and is_repeated(node.attrs.get("value"), _NEUTRAL[places[node.name]])
+    )
+
+
+def is_repeated(value: object, number: float) -> bool:
+    """Whether a constant of several floats is stored as ``number`` alone."""
+    if not isinstance(value, LazyTensor) or value.elements < 2 or value.stored_bytes > _SHORT:
+        return False
+    from google.protobuf.message import DecodeError
+
+    try:
+        message = message_class("TensorProto").FromString(value.read())
+    except (MigratorError, DecodeError):
+        return False
+    return not message.tensor_content and [number] in (
+        list(message.float_val),
+        list(message.double_val),
+        [_HALF_ONE if item == _HALF_BITS else item for item in message.half_val],
+    )
 
 
 def training_data(nodes: Sequence[Node], returns: Iterable[str] = ()) -> frozenset[str]:

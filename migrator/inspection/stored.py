@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from migrator.inspection.evaluation import stored_by_metrics
 from migrator.inspection.optimizer import stored_by_optimizer
 from migrator.inspection.weights import VARIABLE, Weight, is_carried_weight
 from migrator.model.brief import brief
@@ -28,6 +29,8 @@ class StoredVariable:
     """Whether it counts as a weight: see ``is_carried_weight``."""
     is_optimizer: bool = False
     """Whether it is what an optimizer keeps for its steps, as far as can be told."""
+    is_metric: bool = False
+    """Whether it is what a metric counts in; it is no parameter then."""
 
     __repr__ = brief
 
@@ -59,6 +62,7 @@ def stored_variables(model: Model) -> tuple[StoredVariable, ...]:
     if len(flags) != len(model.variables):  # of other formats; of a file with unreadable constants
         flags = [is_carried_weight(tensor, form, name) for name, tensor in model.variables.items()]
     kept = stored_by_optimizer(model)
+    metrics = stored_by_metrics(model)
     # Asked of the checkpoint, as a value that is written some other way than its bytes are in
     # memory (a number of a few bits, a text) has a file, too.
     shard_of = getattr(model.variables, "shard_of", lambda name: None)
@@ -69,8 +73,9 @@ def stored_variables(model: Model) -> tuple[StoredVariable, ...]:
             shape=tensor.shape,
             bytes=tensor.nbytes,
             shard=shard_of(name),
-            is_parameter=is_parameter,
+            is_parameter=is_parameter and name not in metrics,
             is_optimizer=name in kept,
+            is_metric=is_parameter and name in metrics,
         )
         for (name, tensor), is_parameter in zip(model.variables.items(), flags, strict=True)
     )

@@ -90,6 +90,8 @@ class GraphSummary:
     """The same in bodies."""
     body_constants: WeightTotal | None = None
     """What the constants of bodies come to that are no weights; None without any."""
+    metric_variables: WeightTotal | None = None
+    """What the variables come to that metrics count in, which are no weights; None without any."""
 
     __repr__ = brief
 
@@ -155,6 +157,22 @@ class Summary:
         return sum(
             item.elements for item in self.variables if item.is_parameter and item.is_optimizer
         )
+
+    @property
+    def untrained_parameters(self) -> int | None:
+        """Those of a Keras file that training leaves as they are; None where it does not tell."""
+        names = self.keras.untrained if self.keras is not None else None
+        if names is None:
+            return None
+        return sum(
+            item.elements for item in self.variables if item.is_parameter and item.name in names
+        )
+
+    @property
+    def metric_variables(self) -> WeightTotal | None:
+        """As of a graph, of ``variables``."""
+        found = [item.weight for item in self.variables if item.is_metric]
+        return total(found) if found else None
 
     @property
     def weight_bytes(self) -> int:
@@ -285,6 +303,7 @@ def _graph(meta: MetaGraph, counted: CountedWeights) -> GraphSummary:
         ),
         deepest_scope=max((node.name.count("/") for node in graph.nodes), default=0),
         body_constants=total(counted.constants) if counted.constants else None,
+        metric_variables=total(counted.metrics) if counted.metrics else None,
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from migrator.formats.load import as_model
-from migrator.inspection.spare import initial_values, spare_handles, training_data
+from migrator.inspection.spare import fixed_scales, initial_values, spare_handles, training_data
 from migrator.model.brief import brief
 from migrator.model.dtypes import DType
 from migrator.model.graph import Graph, Node
@@ -25,6 +25,8 @@ _GENERATOR = re.compile(
     r"(?:^|[/_])(?:seed_generator|random_generator|seed_generator_state|StateVar)(?:_\d+)?(?:/|:|\Z)"
 )
 """What a layer that draws random numbers keeps: how far its generator got."""
+_NUMBER_OF_LAYER = re.compile(r"(?!_?optimizer/|optimizer_weights/)[^/]+/")
+"""What a number without a dimension is called that a layer keeps; others are steps and rates."""
 _LARGE_TABLE = 1024
 """Bytes from which on an integer constant counts as a weight (a table) and not as a shape."""
 
@@ -64,6 +66,8 @@ class CountedWeights:
     weights: tuple[Weight, ...]
     constants: tuple[Weight, ...] = ()
     """Constants of function bodies that are no weights, as variables beside them are."""
+    metrics: tuple[Weight, ...] = ()
+    """Variables that are no weights: see ``metric_variables``."""
 
 
 def meta_weights(meta: MetaGraph) -> tuple[Weight, ...]:
@@ -72,17 +76,16 @@ def meta_weights(meta: MetaGraph) -> tuple[Weight, ...]:
 
 
 def counted_weights(meta: MetaGraph) -> CountedWeights:
-    """The weights of a meta graph, and the constants that only look like some. Linear."""
+    """The weights of a meta graph, and what only looks like some. Linear."""
     spare = spare_handles(meta)
-    return _counted(meta.graph, spare, _kept_by_optimizer(meta, spare))
+    if not any(node.op in VARIABLE_OPS for node in meta.graph.nodes):  # frozen, as most are
+        return _counted(meta.graph, spare)
+    from migrator.inspection.evaluation import metric_thresholds, metric_variables
+    from migrator.inspection.optimizer import optimizer_variables
 
-
-def _kept_by_optimizer(meta: MetaGraph, spare: Mapping[str, str]) -> Collection[str]:
-    if not any(node.op in VARIABLE_OPS for node in meta.graph.nodes):
-        return ()
-    from migrator.inspection.optimizer import optimizer_variables  # a frozen graph has none
-
-    return optimizer_variables(meta, spare)
+    kept = optimizer_variables(meta, spare)
+    metrics = metric_variables(meta, kept)
+    return _counted(meta.graph, {*spare, *metric_thresholds(meta, metrics)}, kept, metrics)
 
 
 def find_weights(graph: Graph, spare: Collection[str] = ()) -> tuple[Weight, ...]:
@@ -98,8 +101,14 @@ def find_weights(graph: Graph, spare: Collection[str] = ()) -> tuple[Weight, ...
     return _counted(graph, spare).weights
 
 
-def _counted(graph: Graph, spare: Collection[str], kept: Collection[str] = ()) -> CountedWeights:
+def _counted(
+    graph: Graph,
+    spare: Collection[str],
+    kept: Collection[str] = (),
+    metrics: Collection[str] = (),
+) -> CountedWeights:
     found: dict[str, Weight] = {}
+    of_metrics: list[Weight] = []
     for function, node in _nodes(graph, spare):
         weight = None
         if node.op == "Const":
@@ -109,16 +118,21 @@ def _counted(graph: Graph, spare: Collection[str], kept: Collection[str] = ()) -
                 weight = tensor_weight(name, value, node.op, function)
         elif node.op in VARIABLE_OPS:
             weight = _variable(function, node)
+            if weight is not None and not function and node.name in metrics:
+                of_metrics.append(weight)
+                continue
             if weight is not None and variable_name(node) in kept:
                 weight = replace(weight, is_optimizer=True)
         if weight is not None:
             found.setdefault(weight.name, weight)
     ordered = largest_first(found.values())
+    others = largest_first(of_metrics)
     if all(weight.op == "Const" for weight in ordered):
-        return CountedWeights(weights=ordered)
+        return CountedWeights(weights=ordered, metrics=others)
     return CountedWeights(
         weights=tuple(item for item in ordered if not _is_body_constant(item)),
         constants=tuple(item for item in ordered if _is_body_constant(item)),
+        metrics=others,
     )
 
 
@@ -137,16 +151,21 @@ def is_carried_weight(tensor: LazyTensor, form: str, name: str) -> bool:
     """Whether a tensor of ``Model.variables`` holds parameters: steps and shapes do not.
 
     Of a checkpoint what is floating, complex or quantised, int8 among that, of rank one and up.
-    Keras and TFLite keep quantised weights as plain integers: of TFLite all narrow ones count, too,
-    and of a Keras file every variable that is no state of a generator of random numbers, whatever
-    its type.
+    Keras and TFLite keep quantised weights as plain integers: of TFLite all narrow ones count, too.
+    Of a Keras file every variable counts that is no state of a generator of random numbers,
+    whatever its type, a layer's numbers without a dimension among them, as
+    ``Model.count_params`` has it.
     """
-    if not tensor.shape.rank or not tensor.elements:
+    if not tensor.elements:
+        return False
+    if form in _KERAS:
+        kinds = _WEIGHT_KINDS | {"i", "u", "b"}
+        counts = bool(tensor.shape.rank) or _NUMBER_OF_LAYER.match(name) is not None
+        return counts and tensor.dtype.base.kind in kinds and not _GENERATOR.search(name)
+    if not tensor.shape.rank:
         return False
     if _may_be_learnt(tensor.dtype):
         return True
-    if form in _KERAS:
-        return tensor.dtype.kind in "iub" and not _GENERATOR.search(name)
     if form not in OTHER_GRAPHS or tensor.dtype.kind not in "iu":
         return False
     narrow = form == "tflite" and tensor.dtype.itemsize == 1
@@ -208,7 +227,10 @@ def weights(
     of_bodies: dict[str, LazyTensor] = {}
     variables: dict[str, None] = {}
     has_weights = False
-    for function, node in _nodes(meta.graph, spare_handles(meta)):
+    from migrator.inspection.evaluation import metric_thresholds, metric_variables
+
+    spare = {*spare_handles(meta), *metric_thresholds(meta, metric_variables(meta))}
+    for function, node in _nodes(meta.graph, spare):
         if node.op == "Const":
             value = constant_weight(node)
             if value is not None:
@@ -277,12 +299,14 @@ def tensor_weight(name: str, value: LazyTensor, op: str = VARIABLE, function: st
 
 def _nodes(graph: Graph, spare: Collection[str]) -> Iterator[tuple[str, Node]]:
     """Every node that may count, with the name of the function that it is in the body of."""
-    left_out = initial_values(graph.nodes) | training_data(graph.nodes)
+    nodes = graph.nodes
+    left_out = initial_values(nodes) | training_data(nodes) | fixed_scales(nodes)
     for node in graph.nodes:
         if node.name not in left_out and node.name not in spare:
             yield "", node
     for function in graph.functions.values():
         data = training_data(function.nodes, function.returns.values())
+        data |= fixed_scales(function.nodes)
         for node in function.nodes:
             if node.name not in data:
                 yield function.name, node

@@ -35,5 +35,7 @@ class KerasFile:
     """Whether it is HDF5 that holds no object at all."""
     risks: tuple[LoadingRisk, ...] = ()
     """What loading it would do besides."""
+    untrained: frozenset[str] | None = field(default=None, repr=False)
+    """The weights that training leaves as they are; None where the file does not tell."""
 
     __repr__ = brief

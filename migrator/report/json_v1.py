@@ -60,9 +60,12 @@ def _summary(summary: Summary) -> Json:
             "variables": [_variable(item) for item in summary.variables],
             "parameters": summary.parameters,
             "optimizer_parameters": summary.optimizer_parameters,
+            "metric_variables": _total(summary.metric_variables),
             "weight_bytes": summary.weight_bytes,
             "weights_by_dtype": _by_dtype(summary.weights_by_dtype),
         }
+    if summary.keras is not None:
+        found["untrained_parameters"] = summary.untrained_parameters
     if not summary.meta_graphs:
         found["stands_out"] = notable_summary(summary)
     if summary.source.kind == "meta_graph":
@@ -162,6 +165,7 @@ def _graph(graph: GraphSummary) -> Json:
         "weight_bytes": graph.weight_bytes,
         "weights_by_dtype": _by_dtype(graph.weights_by_dtype),
         "body_constants": _total(graph.body_constants),
+        "metric_variables": _total(graph.metric_variables),
         "largest_weights": [
             {
                 "name": weight.name,

@@ -49,7 +49,7 @@ def inspect_text(summary: Summary, step: str = "") -> str:
         if len(summary.meta_graphs) > 1:
             tags = ", ".join(map(shown, meta.tags)) or "none"
             parts.append(f"Meta graph {index + 1} of {len(summary.meta_graphs)}, tags: {tags}")
-        parts += _meta_graph(meta, summary.source.format)
+        parts += _meta_graph(meta, summary.source.format, summary.untrained_parameters or 0)
         if meta.assets and not (summary.folder is not None and summary.folder.assets):
             parts.append(bullets("Assets", map(shown, meta.assets)))
     if not summary.meta_graphs:
@@ -115,6 +115,7 @@ def _variables(summary: Summary) -> list[str]:
         many(len(items), "variable"),
         f"{many(summary.parameters, 'parameter')} ({size(summary.weight_bytes)})",
         *_optimizer(summary.optimizer_parameters),
+        *_metrics(summary.metric_variables),
         *([f"in {len(shards):,} shards"] if len(shards) > 1 else []),
     ]
     rows = [
@@ -154,7 +155,7 @@ def _dtypes(totals: Mapping[str, WeightTotal]) -> str:
     return f"Weights by type\n{body}"
 
 
-def _meta_graph(meta: MetaGraphSummary, form: str) -> list[str]:
+def _meta_graph(meta: MetaGraphSummary, form: str, untrained: int = 0) -> list[str]:
     graph = meta.graph
     flow = {
         "none": "no control flow",
@@ -171,7 +172,9 @@ def _meta_graph(meta: MetaGraphSummary, form: str) -> list[str]:
             else []
         ),
         f"{many(graph.parameters, 'parameter')} ({size(graph.weight_bytes)})",
+        *([f"{untrained:,} of them not trained"] if untrained else []),
         *_optimizer(graph.optimizer_parameters),
+        *_metrics(graph.metric_variables),
         *_body_constants(graph.body_constants),
         flow[graph.control_flow],
     ]
@@ -205,6 +208,10 @@ def _optimizer(parameters: int) -> list[str]:
 
 def _last(has_slots: bool) -> str:
     return ", the optimizer's last" if has_slots else ""
+
+
+def _metrics(found: WeightTotal | None) -> list[str]:
+    return [f"{many(found.tensors, 'metric variable')} ({size(found.bytes)})"] if found else []
 
 
 def _body_constants(found: WeightTotal | None) -> list[str]:

@@ -16,9 +16,14 @@ from typing import Any
 
 from migrator.errors import MigratorError
 from migrator.formats.keras.facts import KerasFacts, keras_model_facts
+from migrator.runtime.keras_faults import mended_layers
 from migrator.runtime.messages import short_message
 
 KERAS2_HINT = "install tf_keras, which is Keras 2: pip install 'migrator[keras2]'"
+KERAS3_HDF5_HINT = (
+    "which writes models as .h5 that it cannot read again (operations on tensors, masks): "
+    "save the model as .keras where it is made"
+)
 SIGNATURE = "serving_default"
 
 
@@ -30,8 +35,8 @@ def export_keras(*, path: str, dest: str) -> dict[str, Any]:
 
     Returns ``refused``, lines that say why the file is not loaded; or ``unreadable`` and
     ``hint``; or ``used`` (which Keras, with its version), ``inputs`` and ``outputs`` (the
-    signature's name -> the model's own), ``why`` (what the other Keras said) and
-    ``keras_version`` of the file.
+    signature's name -> the model's own), ``why`` (what the other Keras said),
+    ``keras_version`` of the file and ``mended`` (see ``mended_layers``).
     """
     try:
         facts = keras_model_facts(path)
@@ -65,7 +70,8 @@ def export_keras(*, path: str, dest: str) -> dict[str, Any]:
     specs = {
         item.key: tf.TensorSpec(item.shape, item.dtype, name=item.key) for item in loaded.inputs
     }
-    concrete = serve.get_concrete_function(**specs)
+    with mended_layers(tf, loaded.keras, loaded.model) as mended:
+        concrete = serve.get_concrete_function(**specs)
     tf.saved_model.save(module, dest, signatures={SIGNATURE: concrete})
     return {
         "refused": [],
@@ -74,6 +80,7 @@ def export_keras(*, path: str, dest: str) -> dict[str, Any]:
         "outputs": dict(loaded.outputs),
         "why": loaded.why,
         "keras_version": facts.keras_version,
+        "mended": mended,
     }
 
 
@@ -120,6 +127,7 @@ class _Input:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Loaded:
     model: Any = field(repr=False)
+    keras: Any = field(repr=False)
     used: str
     why: str
     inputs: tuple[_Input, ...]
@@ -154,10 +162,14 @@ def _load(tf: Any, path: str, facts: KerasFacts) -> _Loaded:
         except Exception as error:
             said.append(f"{used}: {short_message(error)}")
             continue
-        return _Loaded(model=model, used=used, why="; ".join(said), inputs=inputs, outputs=outputs)
+        return _Loaded(
+            model=model, keras=keras, used=used, why="; ".join(said), inputs=inputs, outputs=outputs
+        )
     hint = f"the file was written by Keras {facts.keras_version or '(unknown)'}"
     if "tf_keras is not installed" in said:
         hint = f"{hint}; {KERAS2_HINT}"
+    if facts.major >= 3 and facts.format == "keras_h5":
+        hint = f"{hint}, {KERAS3_HDF5_HINT}"
     raise _NoKeras("; ".join(["no Keras here reads it", *said]), hint)
 
 

@@ -150,3 +150,33 @@ def test_training_data_and_what_is_empty_are_no_weights() -> None:
         handmade.op("no_rows", "VariableV2", dtype=wire.F, shape=wire.Dims((0, 3))),
     )
     assert [item.name for item in find_weights(model.graph)] == ["both", "by_cast", "unused"]
+
+
+def repeated(name: str, number: float) -> bytes:
+    """A constant of four floats that are stored as one."""
+    value = wire.tensor(wire.FLOAT, [4], wire.single(5, number))
+    return handmade.op(name, "Const", dtype=wire.F, value=wire.Raw(wire.block(8, value)))
+
+
+def norm(*inputs: str) -> bytes:
+    return handmade.op("norm", "FusedBatchNormV3", "x", *inputs, T=wire.F)
+
+
+def test_what_stands_for_a_scale_that_is_not_learnt_is_no_weight() -> None:
+    learnt = [handmade.const(name, np.ones(4)) for name in ("scale", "mean", "variance")]
+    others = ["offset", "mean", "variance"]
+    nodes = [repeated("one", 1), repeated("offset", 0.5), *learnt]
+    graph = handmade.model(*nodes, norm("one", *others)).graph
+    assert {weight.name for weight in find_weights(graph)} == {"scale", *others}
+    graph = handmade.model(repeated("zero", 0), *learnt, norm("scale", "zero", *others[1:])).graph
+    assert {weight.name for weight in find_weights(graph)} == {"scale", *others[1:]}
+
+
+def test_ones_that_something_else_takes_or_that_stand_elsewhere_are_weights() -> None:
+    more = handmade.op("y", "Mul", "x", "one", T=wire.F)
+    for nodes in (
+        [repeated("one", 1), norm("one", "b", "m", "v"), more],
+        [repeated("one", 1), norm("s", "one", "m", "v")],
+        [repeated("one", 1), norm("s", "b", "m", "one")],
+    ):
+        assert [weight.name for weight in find_weights(handmade.model(*nodes).graph)] == ["one"]

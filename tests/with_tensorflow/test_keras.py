@@ -98,6 +98,64 @@ def test_variables_keep_names_and_trainable_flags(tmp_path: Path, runner: Child)
     assert not flags["bn/moving_mean"] and not flags["bn/moving_variance"]
 
 
+def over_unknown_steps(keras: Any) -> Any:
+    """TimeDistributed in a model, and in a model of that model, with and without a mask."""
+    frames = keras.Input((None, 4), name="frames")
+    inner = keras.Model(frames, keras.layers.TimeDistributed(keras.layers.Dense(3))(frames))
+    words = keras.Input((None,), dtype="int32", name="words")
+    masked = keras.layers.Embedding(9, 4, mask_zero=True)(words)
+    each = keras.layers.TimeDistributed(keras.layers.Dense(4), name="each")(masked)
+    last = keras.layers.LSTM(2, return_sequences=True)(each)  # takes the mask
+    parts = [last, inner(keras.layers.Embedding(9, 4)(words))]
+    return keras.Model(words, keras.layers.Concatenate()(parts))
+
+
+def test_layers_over_an_unknown_number_of_time_steps_go_over_all_of_them(
+    tmp_path: Path, runner: Child
+) -> None:
+    keras = pytest.importorskip("keras")
+    if int(keras.__version__.partition(".")[0]) < 3:
+        pytest.skip("Keras 2 does it otherwise")
+    model = over_unknown_steps(keras)
+    model.save(tmp_path / "m.keras")
+    words = np.asarray([[1, 2, 3, 0, 0], [4, 5, 0, 0, 0], [1, 1, 2, 8, 7]], np.int32)
+    expected = model(words).numpy()
+    found = keras_to_saved_model(tmp_path / "m.keras", tmp_path, LIMITS, runner)
+    save_arrays(tmp_path / "cases.npz", {"case/words": words})
+    outcome = runner.run(
+        "run_saved_model",
+        path=str(found.path),
+        tags=None,
+        signature="serving_default",
+        loaders=["tf2"],
+        inputs={"words": "words"},
+        outputs={"y": next(iter(found.outputs))},
+        cases=str(tmp_path / "cases.npz"),
+        results=str(tmp_path / "results.npz"),
+    )
+    assert outcome["errors"] == {}
+    got = load_arrays(tmp_path / "results.npz")["case/y"]
+    np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-6)
+    if len(found.steps) > 1:  # a release of Keras that traces it wrongly
+        assert found.steps[1].code == "mend_keras"
+        assert "'each'" in found.steps[1].text and found.used in found.steps[1].text
+
+
+def test_a_file_that_its_own_keras_cannot_read_again_says_what_to_do(
+    tmp_path: Path, runner: Child
+) -> None:
+    h5py = pytest.importorskip("h5py")
+    layers = [{"class_name": "NotEqual", "config": {"name": "not_equal"}}]
+    with h5py.File(tmp_path / "m.h5", "w") as file:
+        file.attrs["model_config"] = json.dumps(
+            {"class_name": "Sequential", "config": {"name": "m", "layers": layers}}
+        )
+        file.attrs["keras_version"] = "3.9.0"
+    with pytest.raises(FormatError) as caught:
+        keras_to_saved_model(tmp_path / "m.h5", tmp_path, LIMITS, runner)
+    assert "save the model as .keras where it is made" in caught.value.hint
+
+
 def test_a_lambda_layer_is_refused_before_keras_sees_it(tmp_path: Path, runner: Child) -> None:
     h5py = pytest.importorskip("h5py")
     mark = tmp_path / "ran"

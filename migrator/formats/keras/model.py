@@ -13,6 +13,7 @@ from migrator.formats.hdf5.walk import Hdf5File, walk
 from migrator.formats.keras.config import parsed, text_of
 from migrator.formats.keras.dangers import loading_risks
 from migrator.formats.keras.graph import layer_graph
+from migrator.formats.keras.trained import untrained_weights
 from migrator.formats.keras.weights import find_weights
 from migrator.limits import Limits
 from migrator.model.keras import KerasFile
@@ -57,6 +58,7 @@ def read_h5(source: ByteSource, limits: Limits) -> Model:
             is_unmarked=held.is_unmarked,
             is_empty=not file.root.links,
             risks=loading_risks(config, _compiled(attrs)),
+            untrained=untrained_weights(config, held.variables, held.owners),
         ),
     )
 
@@ -104,7 +106,11 @@ def read_zip(source: ByteSource, limits: Limits) -> Model:
         variables=variables,
         warnings=(*more, *warnings),
         producer=_producer(version, ""),
-        keras=KerasFile(owners=owners, risks=loading_risks(config, config.get("compile_config"))),
+        keras=KerasFile(
+            owners=owners,
+            risks=loading_risks(config, config.get("compile_config")),
+            untrained=untrained_weights(config, variables, owners),
+        ),
     )
 
 
