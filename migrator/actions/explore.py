@@ -47,9 +47,9 @@ def explore(
     asked already; else it is asked with ``ignore``, ``only``, ``weights`` and ``signature``.
     Models that are given by their paths are audited too, unless ``audit`` is false. ``same_ids``
     gives both nodes of a pair one id, which takes the place of the mapping. What is read is read
-    within ``limits``. Raises MigratorError
-    for what cannot be read, UnsupportedFormat for a checkpoint, DestinationError where ``dest``
-    exists without ``overwrite``, or holds something else than such files.
+    within ``limits``. Raises MigratorError for what cannot be read, UnsupportedFormat for a
+    checkpoint, DestinationError where ``dest`` exists without ``overwrite``, or holds something
+    else than such files.
     """
     if dest is not None:
         _check_folder(Path(dest), overwrite=overwrite)

@@ -10,7 +10,7 @@ from migrator.batching.storage.stamps import Stamp, has_others, model_files
 from migrator.batching.task import Task
 from migrator.errors import FormatError, NeedsDecision
 from migrator.formats.staging import Staged, archive_of, stage
-from migrator.limits import DEFAULT_LIMITS, Limits
+from migrator.limits import Limits
 from migrator.places.archive import MemberPlace
 from migrator.places.packing import STREAMS, packing_of
 from migrator.places.place import LocalPlace, Place
@@ -19,15 +19,17 @@ from migrator.places.tars import TarArchive
 from migrator.places.visit import Visit
 
 
-def unpacked(source: str, folder: Path, seconds: float | None) -> Staged:
+def unpacked(source: str, folder: Path, task: Task, seconds: float | None) -> Staged:
     """The model at ``source`` below ``folder``, which is to go when the steps are done.
 
-    ``seconds`` is what is left of the model's time. Raises MigratorError.
+    It is read within the bounds of ``task``. ``seconds`` is what is left of the model's time.
+    Raises MigratorError.
     """
     into = folder / "unpacked"
-    most = DEFAULT_LIMITS.seconds if seconds is None else min(seconds, DEFAULT_LIMITS.seconds)
+    bounds = task.bounds
+    most = bounds.seconds if seconds is None else min(seconds, bounds.seconds)
     into.mkdir(parents=True)
-    limits = replace(DEFAULT_LIMITS, seconds=most)
+    limits = replace(bounds, seconds=most)
     try:
         return stage(_member(source, limits) or source, into, limits)
     except NeedsDecision as error:  # an entry is of one model, and no option says which
