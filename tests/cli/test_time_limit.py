@@ -55,7 +55,7 @@ STAGES = [
     ("export", "migrator.report.export.subject", "Rows.row", ["-o", "g.json"]),
     ("export", "migrator.report.export.subject", "Rows.row",
      ["-o", "-", "--format", "node-link"]),
-    ("export", "migrator.report.export.model_explorer", "collect",
+    ("export", "migrator.report.explorer.graphs", "_Drawn._node",
      ["-o", "g.json", "--format", "model-explorer"]),
     ("export", "migrator.report.export.tensorboard", "shown_node",
      ["-o", "log", "--format", "tensorboard"]),

@@ -6,6 +6,7 @@ import io
 import json
 import xml.etree.ElementTree as ET
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import networkx as nx
@@ -25,7 +26,7 @@ from migrator.report.export.texts import dot, escaped, unescaped, xml
 from tests import handmade as h
 from tests import strategies, wire
 from tests.corpus import META, PROTOBUF, Sample, sample
-from tests.graph_files import READERS, of_view, plain
+from tests.graph_files import READERS, graph_of, of_view, plain, records
 
 ANYTHING = st.text(
     st.one_of(
@@ -338,3 +339,17 @@ def test_a_graph_def_is_what_protobuf_reads() -> None:
     kind = message_class("GraphDef")
     one, other = (kind.FromString(data) for data in (file.getvalue(), item.path.read_bytes()))
     assert list(one.node) == list(other.node)
+
+
+def test_a_tensorboard_log_tells_names_apart_that_utf_8_cannot_hold(tmp_path: Path) -> None:
+    names = ["\ud800", "\\ud800", "\\\\ud800", "a\\b", "a/\udcff", "a/\\udcff", "\ud83d\ude00"]
+    nodes = [
+        Node(name, "Relu", (names[0],), "", {name: name.encode("utf-8", "replace")})
+        for name in names
+    ]
+    export(made(nodes), tmp_path / "log", format="tensorboard")
+    [file] = (tmp_path / "log").iterdir()
+    read = h.read_graph(graph_of(records(file.read_bytes())[1])).graph
+    assert [unescaped(node.name) for node in read.nodes] == names
+    assert {unescaped(text) for node in read.nodes for text in node.inputs} == {names[0]}
+    assert [unescaped(key) for node in read.nodes for key in node.attrs] == names
