@@ -22,6 +22,7 @@ from migrator.model.dtypes import FLOAT32
 from migrator.model.graph import Function, FunctionRef, Graph, Node, Versions, index_nodes
 from migrator.model.model import MetaGraph, Model, Source
 from migrator.model.tensors import UNKNOWN_SHAPE, TensorRef, TensorSpec
+from migrator.report.export.tensorboard import shown_node
 from migrator.report.export.texts import dot, escaped, unescaped, xml
 from tests import handmade as h
 from tests import strategies, wire
@@ -353,3 +354,12 @@ def test_a_tensorboard_log_tells_names_apart_that_utf_8_cannot_hold(tmp_path: Pa
     assert [unescaped(node.name) for node in read.nodes] == names
     assert {unescaped(text) for node in read.nodes for text in node.inputs} == {names[0]}
     assert [unescaped(key) for node in read.nodes for key in node.attrs] == names
+
+
+def test_a_long_list_is_left_out_of_a_tensorboard_log_without_being_written(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It takes a hundred times as much to encode as to leave."""
+    monkeypatch.setattr("migrator.report.export.tensorboard.encode_attr", pytest.fail)
+    node = shown_node(Node("a", "Relu", (), "", {"many": [*range(2000)]}))
+    assert node.attrs["many"] == b"(2,000 values left out)"

@@ -98,6 +98,8 @@ def _shown_value(value: AttrValue) -> AttrValue:
         return _header(value)
     if isinstance(value, LazyBytes):
         return _left_out(value.size)
+    if isinstance(value, list) and len(value) > _KEPT:  # each takes a byte at least
+        return f"({len(value):,} values left out)".encode()
     if isinstance(value, FunctionRef):
         return FunctionRef(name=plain(value.name))
     if isinstance(value, list) and any(isinstance(item, _DEEP) for item in value):
