@@ -158,9 +158,8 @@ class Job:
             return stamp
         with self._timed(UNPACK):
             try:
-                self._copy = unpacked(
-                    self._path, source_folder(self._folder), self._task, self._left()
-                )
+                into = source_folder(self._folder)
+                self._copy = unpacked(self._path, into, self._left(), self._task.bounds)
             except MigratorError as error:
                 if not os.path.isfile(self._path):
                     raise

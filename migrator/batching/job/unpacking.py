@@ -10,7 +10,7 @@ from migrator.batching.storage.stamps import Stamp, has_others, model_files
 from migrator.batching.task import Task
 from migrator.errors import FormatError, NeedsDecision
 from migrator.formats.staging import Staged, archive_of, stage
-from migrator.limits import Limits
+from migrator.limits import DEFAULT_LIMITS, Limits
 from migrator.places.archive import MemberPlace
 from migrator.places.packing import STREAMS, packing_of
 from migrator.places.place import LocalPlace, Place
@@ -19,14 +19,15 @@ from migrator.places.tars import TarArchive
 from migrator.places.visit import Visit
 
 
-def unpacked(source: str, folder: Path, task: Task, seconds: float | None) -> Staged:
+def unpacked(
+    source: str, folder: Path, seconds: float | None, bounds: Limits = DEFAULT_LIMITS
+) -> Staged:
     """The model at ``source`` below ``folder``, which is to go when the steps are done.
 
-    It is read within the bounds of ``task``. ``seconds`` is what is left of the model's time.
+    It is read within ``bounds``. ``seconds`` is what is left of the model's time.
     Raises MigratorError.
     """
     into = folder / "unpacked"
-    bounds = task.bounds
     most = bounds.seconds if seconds is None else min(seconds, bounds.seconds)
     into.mkdir(parents=True)
     limits = replace(bounds, seconds=most)
@@ -41,7 +42,7 @@ def unpacked(source: str, folder: Path, task: Task, seconds: float | None) -> St
         ) from None
 
 
-_last: tuple[tuple[str, int, int, int], MemberPlace] | None = None
+_last: tuple[tuple[str, int, int, int, Limits], MemberPlace] | None = None
 """The compressed tar that this process opened last, and what it was then. It decompresses as a
 whole, and the next task is of the same, for the most part."""
 
@@ -63,7 +64,8 @@ def _member(source: str, limits: Limits) -> Place | None:
 def _opened(archive: str, limits: Limits) -> MemberPlace | None:
     global _last
     status = os.stat(archive)
-    key = (os.path.abspath(archive), status.st_size, status.st_mtime_ns, status.st_ino)
+    of_all = replace(limits, seconds=DEFAULT_LIMITS.seconds)  # less is left to each
+    key = (os.path.abspath(archive), status.st_size, status.st_mtime_ns, status.st_ino, of_all)
     if _last is not None and _last[0] == key:
         return _last[1]
     _last = None
