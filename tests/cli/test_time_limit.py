@@ -99,7 +99,7 @@ def test_each_stage_ends_in_time_with_one_error_and_nothing_left(
     monkeypatch.chdir(results)
     since = time.monotonic()
     done = run(capsys, verb, MLP, *words, "--limit", f"seconds={SECONDS}")
-    assert time.monotonic() - since < 2
+    assert time.monotonic() - since < 3
     assert done.code == 2
     [line] = done.err.splitlines()
     assert "takes longer than the limit of 0.3 seconds; if you trust it: --limit seconds=" in line
