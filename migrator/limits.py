@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from types import TracebackType
 
 from migrator.errors import LimitError
+from migrator.interrupts import Alarm, OutOfTime
 
 
 def trust_hint(name: str) -> str:
@@ -48,7 +50,8 @@ class Limits:
     members: int = 200_000
     """Files and folders in one archive, or in one folder at an address."""
     seconds: float = 300.0
-    """Wall-clock time for reading one model, its weights apart."""
+    """Wall-clock time for reading one model, its weights apart. On the command line for all that
+    a verb makes of it as well."""
 
     def check(self, name: str, value: int, *, where: str = "") -> None:
         """Raise LimitError where ``value`` passes the bound called ``name``."""
@@ -91,6 +94,37 @@ class Deadline:
     def lift(self) -> None:
         """The reading is done: what is asked for from now on may take its time."""
         self._moment = float("inf")
+
+
+class bounded_time:
+    """A context that ends in LimitError where its work takes longer than ``seconds``.
+
+    For programs of ours (see ``interrupts.Alarm``): a library sets no timer of its process, and
+    there reading is bounded alone.
+    """
+
+    __slots__ = ("_alarm", "_where")
+
+    def __init__(self, seconds: float, *, where: str) -> None:
+        self._alarm = Alarm(seconds)
+        self._where = where
+
+    def __enter__(self) -> None:
+        self._alarm.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._alarm.stop()
+        if isinstance(error, OutOfTime) and error.alarm is self._alarm:
+            raise LimitError(
+                f"takes longer than the limit of {self._alarm.seconds:g} seconds",
+                where=self._where,
+                hint=trust_hint("seconds"),
+            ) from None
 
 
 DEFAULT_LIMITS = Limits()

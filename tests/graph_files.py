@@ -191,3 +191,17 @@ def _masked(data: bytes) -> int:
             crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
     crc ^= 0xFFFFFFFF
     return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
+
+
+def graph_of(event: bytes) -> bytes:
+    """Field 4 of an event that has a time and that field alone."""
+    assert event[9:10] == b"\x22"
+    at, shift, length = 10, 0, 0
+    while True:
+        byte = event[at]
+        length |= (byte & 127) << shift
+        at, shift = at + 1, shift + 7
+        if byte < 128:
+            break
+    assert len(event) == at + length
+    return event[at:]

@@ -15,7 +15,7 @@ from multiprocessing.connection import wait
 from typing import Any, Generic, TypeVar
 
 from migrator.actions.partner import Partner, ending, pipes
-from migrator.interrupts import held_back
+from migrator.interrupts import allow_alarms, held_back
 
 _START = 60.0
 """Seconds that a process may take to start, which count for no task."""
@@ -190,6 +190,7 @@ def serve() -> None:
     from migrator.runtime.worker import die_with_parent
 
     die_with_parent()
+    allow_alarms()
     tasks, results = pipes()
     with contextlib.suppress(EOFError, BrokenPipeError, KeyboardInterrupt):
         work, order, memory = tasks.recv()

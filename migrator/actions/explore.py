@@ -11,6 +11,7 @@ from migrator.diffing.compare import are_of_one_kind, choose
 from migrator.errors import DestinationError, UnsupportedFormat
 from migrator.files import exists, folder_beside, is_taken, put_in_place
 from migrator.formats.load import load
+from migrator.limits import DEFAULT_LIMITS, Limits
 from migrator.model.model import Model, tags_of
 from migrator.places.addresses import is_remote
 from migrator.report.explorer.files import Explored, explore_diff, explore_model, text
@@ -37,6 +38,7 @@ def explore(
     signature: str = "",
     audit: bool = True,
     same_ids: bool = False,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> Explored:
     """The graphs of one model or of two, their mapping, and data to colour their nodes with.
 
@@ -44,17 +46,18 @@ def explore(
     ``diff`` is what ``migrator.diff`` said of the two with the same ``tag_set``, where it was
     asked already; else it is asked with ``ignore``, ``only``, ``weights`` and ``signature``.
     Models that are given by their paths are audited too, unless ``audit`` is false. ``same_ids``
-    gives both nodes of a pair one id, which takes the place of the mapping. Raises MigratorError
-    for what cannot be read, UnsupportedFormat for a checkpoint, DestinationError where ``dest``
-    exists without ``overwrite``, or holds something else than such files.
+    gives both nodes of a pair one id, which takes the place of the mapping. What is read is read
+    within ``limits``. Raises MigratorError for what cannot be read, UnsupportedFormat for a
+    checkpoint, DestinationError where ``dest`` exists without ``overwrite``, or holds something
+    else than such files.
     """
     if dest is not None:
         _check_folder(Path(dest), overwrite=overwrite)
-    one = left if isinstance(left, Model) else load(left)
+    one = left if isinstance(left, Model) else load(left, limits=limits)
     if right is None:
-        found = explore_model(one, findings=_findings(left, one, audit))
+        found = explore_model(one, findings=_findings(left, one, audit, limits))
     else:
-        other = right if isinstance(right, Model) else load(right)
+        other = right if isinstance(right, Model) else load(right, limits=limits)
         one.require_graph()
         other.require_graph()
         if not are_of_one_kind(one, other):
@@ -75,12 +78,13 @@ def explore(
                 weights=weights,
                 tag_set=tags,
                 signature=signature,
+                limits=limits,
             )
         found = explore_diff(
             *choose(one, other, tags),
             diff_result(diff, matches=True),
-            left_findings=_findings(left, one, audit),
-            right_findings=_findings(right, other, audit),
+            left_findings=_findings(left, one, audit, limits),
+            right_findings=_findings(right, other, audit, limits),
             same_ids=same_ids,
         )
     if dest is not None:
@@ -88,7 +92,9 @@ def explore(
     return found
 
 
-def _findings(source: PathLike | Model, model: Model, wanted: bool) -> tuple[Finding, ...]:
+def _findings(
+    source: PathLike | Model, model: Model, wanted: bool, limits: Limits
+) -> tuple[Finding, ...]:
     """What an audit finds in the file of ``model``; nothing where its path is not known."""
     if isinstance(source, Model) or not wanted:
         return ()
@@ -97,7 +103,7 @@ def _findings(source: PathLike | Model, model: Model, wanted: bool) -> tuple[Fin
 
     # In a folder or an archive it is the one model. An address is shown without its secrets.
     asked = os.fspath(source) if is_remote(os.fspath(source)) else model.source.path
-    found = audit(asked, settings=AuditSettings(jobs=1)).findings
+    found = audit(asked, settings=AuditSettings(jobs=1, limits=limits)).findings
     return tuple(item for item in found if item.location.source in (asked, model.source.path))
 
 

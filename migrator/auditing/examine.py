@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from migrator.auditing.discovery.discover import Found, reason_of
@@ -16,7 +17,7 @@ from migrator.auditing.twins.sketch import sketch
 from migrator.collector import collector_paused
 from migrator.errors import FormatError, MigratorError, UnsupportedFormat
 from migrator.formats.staging import staged
-from migrator.limits import DEFAULT_LIMITS, Limits
+from migrator.limits import DEFAULT_LIMITS, Limits, bounded_time
 from migrator.migration.readiness import PLAN_FAILED, UNKNOWN, Readiness, Reason, assess
 
 
@@ -37,7 +38,7 @@ def examine(found: Found, order: Order) -> AuditedModel | Skipped | None:
     Raises nothing but what stops the program: a file that cannot be read is Skipped.
     """
     try:
-        with collector_paused():
+        with _bounded(found, order), collector_paused():
             return _examine(found, order)
     except (FormatError, UnsupportedFormat) as error:
         return _skipped(found, error) if found.named else None
@@ -51,6 +52,14 @@ def examine(found: Found, order: Order) -> AuditedModel | Skipped | None:
     except Exception as error:  # a reader's own fault: say so, go on
         reason = f"reading it failed: {type(error).__name__}: {error}"
         return Skipped(source=found.path, reason=reason)
+
+
+def _bounded(found: Found, order: Order) -> AbstractContextManager[None]:
+    """``Limits.seconds``; by default those rules that read all weights may take longer."""
+    seconds = order.limits.seconds
+    if order.deep and seconds == DEFAULT_LIMITS.seconds:
+        return nullcontext()
+    return bounded_time(seconds, where=found.path)
 
 
 def _examine(found: Found, order: Order) -> AuditedModel | None:

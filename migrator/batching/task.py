@@ -11,6 +11,7 @@ from typing import Any
 
 from migrator._version import __version__
 from migrator.errors import UsageError, did_you_mean
+from migrator.limits import Limits
 
 Json = dict[str, Any]
 
@@ -60,10 +61,13 @@ DECIDABLE = (
 )
 """Fields of a task that a manifest may decide for one model."""
 _NO_OPTIONS = (
-    *("name", "source", "dest", "steps", "timeout", "memory_limit"),
+    *("name", "source", "dest", "steps", "timeout", "memory_limit", "limits"),
     *("fingerprint", "attempt", "decided"),
 )
-"""Fields that say what is done, where and for how long, but not how."""
+"""Fields that say what is done, where and at what cost at most, but not how."""
+
+
+_LIMITS = tuple(item.name for item in fields(Limits))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +76,8 @@ class Task:
 
     ``inputs``, ``outputs``, ``feeds``, ``signature`` as on migrate's command line. ``timeout`` is
     in seconds and ``memory_limit`` in bytes, for all of the model's steps; None for no bound and
-    for this machine's share. ``fingerprint`` is worked out where it is empty.
+    for this machine's share; ``limits`` are those of ``Limits`` that are not as by default.
+    ``fingerprint`` is worked out where it is empty.
 
     Raises UsageError for a name that is no folder below DEST, steps and options that are none, and
     bounds that make no sense.
@@ -98,6 +103,7 @@ class Task:
     """Also run what the audit warns of."""
     timeout: float | None = 600.0
     memory_limit: int | None = None
+    limits: Mapping[str, float] = field(default_factory=dict)
     decided: Mapping[str, Any] = field(default_factory=dict)
     """Those of the fields above (``DECIDABLE``) that were decided for this model alone."""
     fingerprint: str = ""
@@ -115,6 +121,9 @@ class Task:
             raise UsageError(
                 f"a memory limit of {self.memory_limit} bytes", hint="give more than zero"
             )
+        for key in self.limits:
+            if key not in _LIMITS:
+                raise UsageError(f"no limit is called {key!r}", hint=did_you_mean(key, _LIMITS))
         for key in self.choice:
             if key not in CHOICES:
                 raise UsageError(f"no option is called {key!r}", hint=did_you_mean(key, CHOICES))
@@ -129,6 +138,11 @@ class Task:
             del told[key]
         text = json.dumps({**told, "migrator": __version__}, sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()
+
+    @property
+    def bounds(self) -> Limits:
+        """What reading the model may take."""
+        return Limits(**self.limits)  # type: ignore[arg-type]
 
     @property
     def needs_tensorflow(self) -> bool:

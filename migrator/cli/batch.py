@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _WITH_PLAN = (
     *("verb", "execute", "sources", "dest", "plan", "output_file", "overwrite"),
-    *("jobs", "timeout", "memory_limit", "quiet", "verbose"),
+    *("jobs", "timeout", "memory_limit", "limit", "quiet", "verbose"),
 )
 _OF_THIS_RUN = (
     *("verb", "execute", "sources", "dest", "plan", "output_file", "overwrite", "format"),
@@ -53,6 +53,7 @@ def configure_parser(verbs: options.Verbs) -> None:
     options.add_rewriting(parser)
     options.add_verification(parser)
     _add_process(parser)
+    options.add_limits(parser)
     _add_looking_on(parser)
     options.add_common(parser, verbose="name each model as it ends")
     parser.set_defaults(execute=partial(execute, parser))
@@ -170,6 +171,7 @@ def _plan(args: argparse.Namespace) -> int:
             progress=lambda done, total, name: progress.tell(f"{done:,} of {total:,} models"),
             timeout=args.timeout,
             memory_limit=args.memory_limit,
+            limits=options.limits_of(args),
             tell=groups.append,
         )
     write_result(text, args)
@@ -193,6 +195,7 @@ def _run(parser: argparse.ArgumentParser, args: argparse.Namespace) -> BatchResu
             jobs=args.jobs,
             timeout=args.timeout,
             memory_limit=args.memory_limit,
+            limits=options.limits_of(args),
             choice=options.choice_of(args),
             data=args.data,
             rtol=args.rtol,

@@ -80,8 +80,6 @@ def _execute(args: argparse.Namespace) -> int:
     check_output(args)
     if args.format == "model-explorer" and len(args.paths) != 2:
         raise UsageError("--format model-explorer takes two models")
-    if args.format == "model-explorer" and args.limit:
-        raise UsageError("--format model-explorer takes no --limit")
     if args.textconv:
         return _textconv(args)
     if len(args.paths) in (_GIT_ARGUMENTS, _GIT_ARGUMENTS + 2):
@@ -118,7 +116,8 @@ def compared(left: str, right: str, args: argparse.Namespace) -> Compared:
     from migrator.report.json_diff import diff_result
 
     tags = options.tags_of(args)
-    with Progress(args) as progress:
+    both = f"{left}, {right}"
+    with Progress(args) as progress, options.in_time(args, both, open_end=args.weights):
         progress.tell("reading")
         limits = options.limits_of(args)
         models = load(left, limits=limits), load(right, limits=limits)
@@ -172,7 +171,9 @@ def _textconv(args: argparse.Namespace) -> int:
     if len(args.paths) != 1:
         raise UsageError(f"--textconv takes one model, {len(args.paths)} were given")
     try:
-        text = lines_text(canonical_text(load(args.paths[0], limits=options.limits_of(args))))
+        with options.in_time(args, args.paths[0]):
+            model = load(args.paths[0], limits=options.limits_of(args))
+            text = lines_text(canonical_text(model))
     except MigratorError as error:
         from migrator.report.escape import shown
 

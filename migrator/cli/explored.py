@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 
+from migrator.cli import options
 from migrator.cli.progress import Progress
 from migrator.errors import EXIT_NO, EXIT_YES, UsageError
 
@@ -17,7 +18,8 @@ def write_explored(args: argparse.Namespace) -> int:
 
     if args.output_file in (None, "-"):
         raise UsageError("--format model-explorer makes a folder", hint="name it with -o DIR")
-    with Progress(args) as progress:
+    both = ", ".join(args.paths)
+    with Progress(args) as progress, options.in_time(args, both, open_end=args.weights):
         progress.tell("comparing")
         explored = explore(
             *args.paths,
@@ -28,6 +30,7 @@ def write_explored(args: argparse.Namespace) -> int:
             only=tuple(args.only),
             weights=args.weights,
             signature=args.signature,
+            limits=options.limits_of(args),
         )
     if not args.quiet:
         print(f"{shown(args.output_file)}: {', '.join(explored.files)}")

@@ -71,16 +71,17 @@ def execute(args: argparse.Namespace) -> int:
     if args.subgraph == "":
         raise UsageError("--subgraph is empty", hint="write FROM..TO, FROM.. or ..TO")
     sys.stdout.flush()
-    done = export(
-        args.path,
-        sys.stdout.buffer if to_stdout else args.output_file,
-        format=args.format,
-        tag_set=options.tags_of(args),
-        function=args.function,
-        subgraph=args.subgraph,
-        overwrite=args.overwrite,
-        limits=options.limits_of(args),
-    )
+    with options.in_time(args, args.path, open_end=to_stdout):
+        done = export(
+            args.path,
+            sys.stdout.buffer if to_stdout else args.output_file,
+            format=args.format,
+            tag_set=options.tags_of(args),
+            function=args.function,
+            subgraph=args.subgraph,
+            overwrite=args.overwrite,
+            limits=options.limits_of(args),
+        )
     for note in done.notes:
         tell_note(note, args)
     if not to_stdout and not args.quiet:

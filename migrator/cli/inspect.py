@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from migrator.cli import options
@@ -150,51 +150,77 @@ def _saves(args: argparse.Namespace) -> bool:
 
 
 def _inspect(args: argparse.Namespace) -> int:
-    from migrator.formats.load import load
-    from migrator.inspection.summary import summarize
-
-    found: list[tuple[Summary, Parts | None]] = []
-    step = ""
+    found: list[Found] = []
     errors: list[MigratorError] = []
-    limits = options.limits_of(args)
+    saves = _saves(args)
+    is_one = len(args.paths) == 1
     for path in args.paths:
         try:
-            model = load(path, limits=limits)
-            chosen = _chosen(summarize(model), args.tag_set, args.signature)
-            if args.cost and not chosen.meta_graphs:
-                tell_note(f"{path}: --cost counts nothing: there is no graph in it", args)
-            if args.cost:
-                from migrator.inspection.summary_cost import with_costs
-                from migrator.migration.signatures import parse_shapes
-
-                chosen = with_costs(model, chosen, parse_shapes(args.shape))
-            if args.format == "html":
-                page, note = _page(model, chosen)
-                write_result(page, args)
-                tell_note(note, args)
-                return EXIT_YES
-            parts = _parts(model, chosen, args) if _asks_parts(args) else None
-            if parts is not None and _saves(args):
-                return _save(chosen, parts, args)
-            if len(args.paths) == 1 and args.format == "text" and not args.quiet:
-                from migrator.inspection.following import next_step
-
-                step = next_step(model, chosen, path)
-            found.append((chosen, parts))
+            with options.in_time(args, path, open_end=saves):
+                one = _found(path, args)
+                if saves:
+                    return _save(one.summary, one.parts, args)
+                text = one.page
+                if is_one and not text:
+                    text = _drawn([one], args)
+            found.append(one)
         except MigratorError as error:
-            if len(args.paths) == 1:
+            if is_one:
                 raise
             errors.append(error)
     if found:
-        from migrator.report.table import fitted_to
-
-        is_terminal = args.output_file in (None, "-") and sys.stdout.isatty()
-        with fitted_to(terminal_style(args)[1] if is_terminal else 0):
-            result = _draw(found, args.format, several=len(args.paths) > 1, step=step)
-        write_result(result, args)
+        if not is_one:
+            with options.in_time(args, ""):
+                text = _drawn(found, args)
+        write_result(text, args)
+        tell_note(found[0].note, args)
     for item in errors:
         complain(item, verbose=args.verbose)
     return EXIT_CANNOT if errors else EXIT_YES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """One model. ``page`` is drawn where that is asked for, ``note`` says what it lacks."""
+
+    summary: Summary
+    parts: Parts | None = None
+    step: str = ""
+    page: str = ""
+    note: str = ""
+
+
+def _found(path: str, args: argparse.Namespace) -> Found:
+    from migrator.formats.load import load
+    from migrator.inspection.summary import summarize
+
+    model = load(path, limits=options.limits_of(args))
+    chosen = _chosen(summarize(model), args.tag_set, args.signature)
+    if args.cost and not chosen.meta_graphs:
+        tell_note(f"{path}: --cost counts nothing: there is no graph in it", args)
+    if args.cost:
+        from migrator.inspection.summary_cost import with_costs
+        from migrator.migration.signatures import parse_shapes
+
+        chosen = with_costs(model, chosen, parse_shapes(args.shape))
+    if args.format == "html":
+        page, note = _page(model, chosen)
+        return Found(summary=chosen, page=page, note=note)
+    parts = _parts(model, chosen, args) if _asks_parts(args) else None
+    step = ""
+    if len(args.paths) == 1 and args.format == "text" and not args.quiet and not _saves(args):
+        from migrator.inspection.following import next_step
+
+        step = next_step(model, chosen, path)
+    return Found(summary=chosen, parts=parts, step=step)
+
+
+def _drawn(found: list[Found], args: argparse.Namespace) -> str:
+    from migrator.report.table import fitted_to
+
+    is_terminal = args.output_file in (None, "-") and sys.stdout.isatty()
+    with fitted_to(terminal_style(args)[1] if is_terminal else 0):
+        return _draw(found, args.format, several=len(args.paths) > 1)
 
 
 def _parts(model: Model, summary: Summary, args: argparse.Namespace) -> Parts:
@@ -229,12 +255,13 @@ def _parts(model: Model, summary: Summary, args: argparse.Namespace) -> Parts:
     return parts
 
 
-def _save(summary: Summary, parts: Parts, args: argparse.Namespace) -> int:
+def _save(summary: Summary, parts: Parts | None, args: argparse.Namespace) -> int:
     """Write the weights to the file; what became of them goes to standard output."""
     from pathlib import Path
 
     from migrator.report.weight_files.saving import save_weights
 
+    assert parts is not None
     items = parts.weights or ()
     values = ((item.weight.name, item.tensor) for item in items if item.tensor is not None)
     saved = save_weights(values, Path(args.output_file), overwrite=args.overwrite)
@@ -311,21 +338,23 @@ def _page(model: Model, summary: Summary) -> tuple[str, str]:
     return inspect_html(json_v1.inspect_result([summary]), scenes, note=note), note
 
 
-def _draw(found: list[tuple[Summary, Parts | None]], form: str, *, several: bool, step: str) -> str:
+def _draw(found: list[Found], form: str, *, several: bool) -> str:
     if form == "json":
         from migrator.report import json_v1
 
-        result = json_v1.inspect_result([summary for summary, _ in found], several=several)
-        if any(parts is not None for _, parts in found):
+        result = json_v1.inspect_result([item.summary for item in found], several=several)
+        if any(item.parts is not None for item in found):
             from migrator.report.json_parts import parts_json
 
             targets = result["results"] if several else [result]
-            for target, (_, parts) in zip(targets, found, strict=True):
-                target |= parts_json(parts) if parts is not None else {}
+            for target, item in zip(targets, found, strict=True):
+                target |= parts_json(item.parts) if item.parts is not None else {}
         return json_v1.dumps(result)
     return "\n".join(
-        _text(summary, step) if parts is None else _parts_text(summary, parts)
-        for summary, parts in found
+        _text(item.summary, item.step)
+        if item.parts is None
+        else _parts_text(item.summary, item.parts)
+        for item in found
     )
 
 

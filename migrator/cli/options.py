@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -180,6 +181,27 @@ def limits_of(args: argparse.Namespace) -> Limits:
                 f"--limit {name}={ascii(value)[1:-1][:100]}: is not {what}, above 0"
             ) from None
     return Limits(**found)  # type: ignore[arg-type]
+
+
+def in_time(
+    args: argparse.Namespace, where: str, *, open_end: bool = False
+) -> AbstractContextManager[None]:
+    """The bound of ``--limit seconds`` for all that is made of the model at ``where``.
+
+    With ``open_end`` only one that was given: copying all weights takes as long as there are
+    weights, and a pipe takes what is written as fast as somebody reads.
+    """
+    seconds = limits_of(args).seconds
+    if open_end and not any(_is_seconds(text) for text in args.limit):
+        return nullcontext()
+    from migrator.limits import bounded_time
+    from migrator.places.addresses import shown
+
+    return bounded_time(seconds, where=shown(where))
+
+
+def _is_seconds(text: str) -> bool:
+    return text.partition("=")[0].strip() == "seconds"
 
 
 @cache

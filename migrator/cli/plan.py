@@ -45,7 +45,7 @@ def execute(args: argparse.Namespace) -> int:
     check_output(args)
     check_spec(args)
     limits = options.limits_of(args)
-    with staged(args.source, limits) as source:
+    with options.in_time(args, args.source), staged(args.source, limits) as source:
         return _execute(args, source, limits)
 
 

@@ -36,6 +36,7 @@ def configure_parser(verbs: options.Verbs) -> None:
     group.add_argument(
         "--no-browser", action="store_true", help="print the address, and open no browser"
     )
+    options.add_limits(parser)
     options.add_common(parser)
     parser.set_defaults(execute=execute)
 
@@ -49,7 +50,8 @@ def execute(args: argparse.Namespace) -> int:
         option = "--weights" if args.weights else "--tag-set"
         raise UsageError(f"{option} is for two models", hint="name RIGHT too")
     port = free_port(args.host, args.port)
-    with Progress(args) as progress:
+    both = ", ".join(filter(None, (args.left, args.right)))
+    with Progress(args) as progress, options.in_time(args, both, open_end=args.weights):
         progress.tell("reading")
         explored = explore(
             args.left,
@@ -58,6 +60,7 @@ def execute(args: argparse.Namespace) -> int:
             audit=not args.no_audit,
             weights=args.weights,
             same_ids=True,
+            limits=options.limits_of(args),
         )
     if args.host not in NEAR:
         tell_note(f"whoever can reach {args.host} can look at these models", args)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import json
 import sys
 from pathlib import Path
@@ -184,6 +185,43 @@ def test_options_hold_for_every_model_of_which_a_manifest_does_not_say_otherwise
         assert [item["source_tensor"] for item in signature["outputs"].values()] == [tensor]
     # Another option for all is another migration, of all.
     assert "2 models; 2 to do" in run(capsys, "batch", manifest, *words, "--rtol", "0.25").err
+
+
+def test_limits_hold_for_the_reading_of_each_model_and_are_no_reason_to_do_it_again(
+    zoo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    big = sample("tf1.15.5/mlp").file
+    (zoo / "big.pb").write_bytes(big.read_bytes())
+    (zoo / "packed.pb.gz").write_bytes(gzip.compress(big.read_bytes()))
+    code, out, err = batch(capsys, zoo, "--limit", "nodes=10")
+    assert code == 1
+    assert "2 of 4 models done" in out
+    told = "holds 16 of nodes, the limit is 10; if you trust it: --limit nodes="
+    assert err.count(told) == 2
+    assert "--limit nodes=10" in (zoo.parent / "out" / "index.html").read_text()
+    code, out, err = batch(capsys, zoo, "--retry", "failed")
+    assert (code, "4 models, 2 in the " in err) == (0, True)
+    assert "All of 4 models done" in batch(capsys, zoo, "--limit", "nodes=10")[1]
+
+
+@pytest.mark.parametrize("name", ["decompressed_bytes=1k", "seconds=0.000001"])
+def test_limits_hold_for_what_is_unpacked(
+    name: str, zoo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (zoo / "packed.pb.gz").write_bytes(gzip.compress(sample("tf1.15.5/mlp").file.read_bytes()))
+    found = run(
+        capsys, "batch", zoo / "packed.pb.gz", "--dest", zoo.parent / "o", *STEPS, "--limit", name
+    )
+    assert found.code in (1, 2)
+    assert f"--limit {name.partition('=')[0]}=MORE" in found.err
+
+
+def test_limits_hold_where_a_manifest_is_planned(
+    zoo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = run(capsys, "batch", "--plan", zoo, "--limit", "nodes=1")
+    assert found.code == 0
+    assert found.out.count("the limit is 1; if you trust it: --limit nodes=") == 2
 
 
 @pytest.mark.parametrize("words", [["--retry", "all"], ["--input", "x"], ["--tflite"]])

@@ -21,7 +21,7 @@ from tests import wire
 from tests.cli.places import listing, temporary  # noqa: F401
 from tests.commands import run, spawn
 from tests.corpus import sample
-from tests.graph_files import records
+from tests.graph_files import graph_of, records
 
 Capture = pytest.CaptureFixture[str]
 MLP = sample("tf1.15.5/mlp").path
@@ -255,20 +255,6 @@ def test_a_tensorboard_log_holds_the_graph_without_its_weights(
     assert (kept.dtype.name, kept.shape.as_list()) == ("float32", [400_000])
     assert graph.by_name["small"].attrs["value"].numpy().tolist() == [1.5]
     assert graph.functions["f"].nodes[0].attrs["value"].stored_bytes < 100
-
-
-def graph_of(event: bytes) -> bytes:
-    """Field 4 of an event that has a time and that field alone."""
-    assert event[9:10] == b"\x22"
-    at, shift, length = 10, 0, 0
-    while True:
-        byte = event[at]
-        length |= (byte & 127) << shift
-        at, shift = at + 1, shift + 7
-        if byte < 128:
-            break
-    assert len(event) == at + length
-    return event[at:]
 
 
 def test_a_log_takes_the_place_of_a_log_alone(capsys: Capture, tmp_path: Path) -> None:

@@ -44,6 +44,26 @@ def test_equal_models_are_exit_code_zero(capsys: Capture, tmp_path: Path) -> Non
     assert not (tmp_path / "made" / "left.changes.json").exists()
 
 
+@pytest.mark.parametrize("others", [[], [CONV]], ids=["one", "two"])
+def test_a_bound_that_is_passed_ends_it_before_anything_is_served(
+    others: list[Path], capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = "migrator.actions.explorer_server"
+    monkeypatch.setattr(f"{server}.require_package", lambda: None)
+    monkeypatch.setattr(f"{server}.serve", lambda *given, **options: pytest.fail("is served"))
+    for name, told in (("nodes=3", "the limit is 3"), ("seconds=0.000001", "takes longer")):
+        done = run(capsys, "view", MLP, *others, "--limit", name)
+        assert (done.code, done.out) == (2, "")
+        assert told in done.err and f"--limit {name.partition('=')[0]}=MORE" in done.err
+
+
+def test_a_folder_for_the_page_keeps_to_the_bounds(capsys: Capture, tmp_path: Path) -> None:
+    words = ("diff", MLP, CONV, "--format", "model-explorer", "-o", tmp_path / "made")
+    done = run(capsys, *words, "--limit", "nodes=3")
+    assert (done.code, done.out) == (2, "") and "--limit nodes=" in done.err
+    assert not (tmp_path / "made").exists()
+
+
 @pytest.mark.parametrize("words", ([], ["-o", "-"]))
 def test_a_folder_needs_a_name(words: list[str], capsys: Capture) -> None:
     done = run(capsys, "diff", MLP, CONV, "--format", "model-explorer", *words)

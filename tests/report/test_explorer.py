@@ -16,8 +16,8 @@ from migrator.actions.explore import explore
 from migrator.auditing.finding import Finding, Location, Severity
 from migrator.errors import DestinationError, UnsupportedFormat
 from migrator.model.model import Model
-from migrator.report.explorer.files import Explored, explore_model
-from migrator.report.explorer.graphs import collect
+from migrator.report.explorer.files import Explored, explore_model, text
+from migrator.report.explorer.graphs import collect, collection_text
 from migrator.report.explorer.names import Ids, layer_id, namespaces
 from tests import handmade as h
 from tests import wire
@@ -347,3 +347,11 @@ def test_folder_appears_whole_and_replaces_only_its_like(tmp_path: Path) -> None
         pair(dest=target, overwrite=True)
     assert (target / "notes.txt").read_text() == "mine"
     assert [item.name for item in target.parent.iterdir()] == ["folder"]
+
+
+@pytest.mark.parametrize("name", ["tf1.15.5/sm_tags", "tf2.21.0/sm_functions", "tf1.15.5/mlp"])
+def test_a_text_in_parts_is_that_of_the_whole(name: str) -> None:
+    metas = migrator.load(sample(name).path).meta_graphs
+    parts = list(collection_text(metas, 'of "<all>"\n'))
+    assert "".join(parts) == text(collect(metas, 'of "<all>"\n').json)
+    assert len(parts) > sum(len(meta.graph.nodes) for meta in metas)

@@ -7,6 +7,7 @@ import json
 import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import networkx as nx
@@ -22,11 +23,12 @@ from migrator.model.dtypes import FLOAT32
 from migrator.model.graph import Function, FunctionRef, Graph, Node, Versions, index_nodes
 from migrator.model.model import MetaGraph, Model, Source
 from migrator.model.tensors import UNKNOWN_SHAPE, TensorRef, TensorSpec
+from migrator.report.export.tensorboard import shown_node
 from migrator.report.export.texts import dot, escaped, unescaped, xml
 from tests import handmade as h
 from tests import strategies, wire
 from tests.corpus import META, PROTOBUF, Sample, sample
-from tests.graph_files import READERS, of_view, plain
+from tests.graph_files import READERS, graph_of, of_view, plain, records
 from tests.growth import assert_linear
 
 ANYTHING = st.text(
@@ -330,3 +332,26 @@ def test_a_graph_def_is_what_protobuf_reads() -> None:
     kind = message_class("GraphDef")
     one, other = (kind.FromString(data) for data in (file.getvalue(), item.path.read_bytes()))
     assert list(one.node) == list(other.node)
+
+
+def test_a_tensorboard_log_tells_names_apart_that_utf_8_cannot_hold(tmp_path: Path) -> None:
+    names = ["\ud800", "\\ud800", "\\\\ud800", "a\\b", "a/\udcff", "a/\\udcff", "\ud83d\ude00"]
+    nodes = [
+        Node(name, "Relu", (names[0],), "", {name: name.encode("utf-8", "replace")})
+        for name in names
+    ]
+    export(made(nodes), tmp_path / "log", format="tensorboard")
+    [file] = (tmp_path / "log").iterdir()
+    read = h.read_graph(graph_of(records(file.read_bytes())[1])).graph
+    assert [unescaped(node.name) for node in read.nodes] == names
+    assert {unescaped(text) for node in read.nodes for text in node.inputs} == {names[0]}
+    assert [unescaped(key) for node in read.nodes for key in node.attrs] == names
+
+
+def test_a_long_list_is_left_out_of_a_tensorboard_log_without_being_written(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It takes a hundred times as much to encode as to leave."""
+    monkeypatch.setattr("migrator.report.export.tensorboard.encode_attr", pytest.fail)
+    node = shown_node(Node("a", "Relu", (), "", {"many": [*range(2000)]}))
+    assert node.attrs["many"] == b"(2,000 values left out)"

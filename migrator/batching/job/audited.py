@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from migrator.batching.job.failures import Stopped
 from migrator.batching.task import BLOCKED
+from migrator.limits import DEFAULT_LIMITS, Limits
 
 if TYPE_CHECKING:
     from migrator.auditing.finding import AuditedModel, Finding, Skipped
@@ -18,14 +19,16 @@ _NOT_RUN = frozenset(("train", "init", "gradient", "save", "nothing"))
 """Ways to reach a node of which no migration makes use."""
 
 
-def audited(path: str, source: str) -> AuditedModel | Skipped | None:
-    """What the audit says of the model file at ``path``, called ``source``."""
+def audited(
+    path: str, source: str, limits: Limits = DEFAULT_LIMITS
+) -> AuditedModel | Skipped | None:
+    """What the audit says of the model file at ``path``, called ``source``, within ``limits``."""
     from migrator.auditing.discovery.discover import Found
     from migrator.auditing.examine import Order, examine
     from migrator.auditing.finding import AuditedModel
     from migrator.auditing.policy.selection import select_rules
 
-    order = Order(codes=select_rules().codes, sketch=False)
+    order = Order(codes=select_rules().codes, sketch=False, limits=limits)
     item = examine(Found(path=path, named=True, asked=True), order)
     if isinstance(item, AuditedModel) and path != source:
         return replace(item, source=path)

@@ -158,7 +158,8 @@ class Job:
             return stamp
         with self._timed(UNPACK):
             try:
-                self._copy = unpacked(self._path, source_folder(self._folder), self._left())
+                into = source_folder(self._folder)
+                self._copy = unpacked(self._path, into, self._left(), self._task.bounds)
             except MigratorError as error:
                 if not os.path.isfile(self._path):
                     raise
@@ -182,11 +183,11 @@ class Job:
         if self._reading is not None:
             return
         try:
-            self.model = load_on_disk(self._path)
+            self.model = load_on_disk(self._path, limits=self._task.bounds)
             self._found["format"] = self.model.source.format
             self._is_keras = self.model.source.format in KERAS_FORMATS
         except UnsupportedFormat as error:
-            self._is_keras = is_keras(self._path)
+            self._is_keras = is_keras(self._path, self._task.bounds)
             if not self._is_keras:
                 self._reading = error
         except MigratorError as error:
@@ -210,7 +211,7 @@ class Job:
         from migrator.report.json_audit import audit_result
 
         path = str(model_file(self._path)) if self._reading is None else self._path
-        item = audited(path, self._source)
+        item = audited(path, self._source, self._task.bounds)
         if isinstance(item, AuditedModel):
             audit = Audit(models=(item,))
             self._found["findings"] = count_severities(item.findings)
@@ -235,7 +236,7 @@ class Job:
             self._say("planned: only when it is migrated, as Keras makes its graph")
             return
         try:
-            found = plan(self.model, choice=self._choice())
+            found = plan(self.model, choice=self._choice(), limits=self._task.bounds)
         except NeedsDecision as open_:
             result = decision_result("plan", self._source, open_.what, open_.options)
             self._write("plan.json", result)
@@ -274,6 +275,7 @@ class Job:
                 seed=task.seed,
                 timeout=self._left(),
                 memory_limit=task.memory_limit,
+                limits=task.bounds,
                 progress=tell,
             )
         finally:
@@ -318,6 +320,7 @@ class Job:
             seed=task.seed,
             timeout=self._left(),
             memory_limit=task.memory_limit,
+            limits=task.bounds,
             **task.tflite,
         )
         dest = f"{self._dest}/{TFLITE_RESULT}" if record.dest else ""

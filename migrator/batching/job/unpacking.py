@@ -19,15 +19,18 @@ from migrator.places.tars import TarArchive
 from migrator.places.visit import Visit
 
 
-def unpacked(source: str, folder: Path, seconds: float | None) -> Staged:
+def unpacked(
+    source: str, folder: Path, seconds: float | None, bounds: Limits = DEFAULT_LIMITS
+) -> Staged:
     """The model at ``source`` below ``folder``, which is to go when the steps are done.
 
-    ``seconds`` is what is left of the model's time. Raises MigratorError.
+    It is read within ``bounds``. ``seconds`` is what is left of the model's time.
+    Raises MigratorError.
     """
     into = folder / "unpacked"
-    most = DEFAULT_LIMITS.seconds if seconds is None else min(seconds, DEFAULT_LIMITS.seconds)
+    most = bounds.seconds if seconds is None else min(seconds, bounds.seconds)
     into.mkdir(parents=True)
-    limits = replace(DEFAULT_LIMITS, seconds=most)
+    limits = replace(bounds, seconds=most)
     try:
         return stage(_member(source, limits) or source, into, limits)
     except NeedsDecision as error:  # an entry is of one model, and no option says which
@@ -39,7 +42,7 @@ def unpacked(source: str, folder: Path, seconds: float | None) -> Staged:
         ) from None
 
 
-_last: tuple[tuple[str, int, int, int], MemberPlace] | None = None
+_last: tuple[tuple[str, int, int, int, Limits], MemberPlace] | None = None
 """The compressed tar that this process opened last, and what it was then. It decompresses as a
 whole, and the next task is of the same, for the most part."""
 
@@ -61,7 +64,8 @@ def _member(source: str, limits: Limits) -> Place | None:
 def _opened(archive: str, limits: Limits) -> MemberPlace | None:
     global _last
     status = os.stat(archive)
-    key = (os.path.abspath(archive), status.st_size, status.st_mtime_ns, status.st_ino)
+    of_all = replace(limits, seconds=DEFAULT_LIMITS.seconds)  # less is left to each
+    key = (os.path.abspath(archive), status.st_size, status.st_mtime_ns, status.st_ino, of_all)
     if _last is not None and _last[0] == key:
         return _last[1]
     _last = None

@@ -27,6 +27,7 @@ from migrator.batching.task import (
 )
 from migrator.errors import UsageError
 from migrator.files import new_temporary_folder
+from migrator.limits import DEFAULT_LIMITS, Limits
 from migrator.migration.options import Choice
 from migrator.places.addresses import is_remote, local_path, protocol_of, shown
 
@@ -42,6 +43,7 @@ def batch(
     jobs: int | None = None,
     timeout: float | None = 600.0,
     memory_limit: int | None = None,
+    limits: Limits = DEFAULT_LIMITS,
     choice: Choice | None = None,
     data: str | os.PathLike[str] | None = None,
     rtol: float = 1e-5,
@@ -59,28 +61,29 @@ def batch(
 
     All of them may be addresses that fsspec knows, such as ``s3://bucket/zoo``.
 
-    ``steps`` are of ``task.STEPS``; ``timeout`` (seconds) and ``memory_limit`` (bytes) bound one
-    model. ``choice``, ``data``, ``rtol``, ``atol`` and ``seed`` are those of ``migrate``, for every
-    model of which a manifest does not say otherwise; ``trust``: also run those that, as the audit
-    finds, write files, use the network or run code. What is in the ledger and did not change is
-    left as it is, but for the outcomes that ``retry`` names. What a manifest decided for a model
-    holds for later runs as well. ``executor``: other than slots of this machine. ``overwrite``,
-    ``state``, ``tell``: see ``run_tasks``. ``options``: how a command line would say all this; the
-    page tells how to go on with them.
+    ``steps`` are of ``task.STEPS``; ``timeout`` (seconds) and ``memory_limit`` (bytes) bound
+    one model, ``limits`` what reading one may take. ``choice``, ``data``, ``rtol``, ``atol``
+    and ``seed`` are those of ``migrate``, for every model of which a manifest does not say
+    otherwise; ``trust``: also run those that, as the audit finds, write files, use the network
+    or run code. What is in the ledger and did not change is left as it is, but for the outcomes
+    that ``retry`` names. What a manifest decided for a model holds for later runs as well.
+    ``executor``: other than slots of this machine. ``overwrite``, ``state``, ``tell``: see
+    ``run_tasks``. ``options``: how a command line would say all this; the page tells how to go
+    on with them.
 
     Raises UsageError for sources and manifests with faults, and what ``run_tasks`` raises.
     """
     from migrator.auditing.discovery.globs import literal
     from migrator.batching.manifest.sources import list_sources
-    from migrator.batching.run.orders import choice_arguments, tasks_of
+    from migrator.batching.run.orders import choice_arguments, limit_arguments, tasks_of
     from migrator.batching.storage.trees import RemoteTrees
 
     listed = [sources] if isinstance(sources, (str, os.PathLike)) else sources
     names = [local_path(os.fspath(item)) for item in listed]
     dest = local_path(os.fspath(dest))
-    trees = RemoteTrees(leave_out=dest)
+    trees = RemoteTrees(leave_out=dest, limits=limits)
     own = [] if is_remote(dest) else [literal(os.path.abspath(dest))]
-    listing = list_sources(names, exclude=own, expand=trees)
+    listing = list_sources(names, exclude=own, expand=trees, limits=limits)
     skipped = [*listing.skipped, *trees.skipped]
     tasks = tasks_of(
         listing.entries,
@@ -95,6 +98,7 @@ def batch(
             "atol": atol,
             "seed": seed,
             "trust": trust,
+            "limits": limit_arguments(limits),
         },
     )
     return run_tasks(

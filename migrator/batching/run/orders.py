@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 from migrator.batching.manifest.entry import Entry, task_arguments
 from migrator.batching.task import CHOICES, DECIDABLE, DEFAULT_STEPS, Task
+from migrator.limits import DEFAULT_LIMITS, Limits
 from migrator.migration.options import Choice
 from migrator.places.addresses import local_path
 
@@ -60,3 +61,9 @@ def choice_arguments(choice: Choice) -> dict[str, Any]:
     if choice.wanted:
         told["wanted"] = [asdict(item) for item in choice.wanted]
     return {**found, "choice": told}
+
+
+def limit_arguments(limits: Limits) -> dict[str, float]:
+    """``Task.limits``: what is not as by default."""
+    told = {item.name: getattr(limits, item.name) for item in fields(Limits)}
+    return {name: told[name] for name in told if told[name] != getattr(DEFAULT_LIMITS, name)}

@@ -7,7 +7,8 @@ follows a selection from one pane to the other by ids alone.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from migrator.drawing.cells import Cells, cells_of
@@ -83,6 +84,27 @@ def collect(
     return Collected(label=shown(label), graphs=graphs, places=places)
 
 
+def collection_text(metas: Sequence[MetaGraph], label: str) -> Iterator[str]:
+    """What a file of ``collect(metas, label).json`` holds, in parts: one node is in memory at a
+    time. ASCII only."""
+    yield f'{{"label":{_text(shown(label))},"graphs":['
+    node_ids, graph_ids = Ids(), Ids()
+    is_first = True
+    for meta in metas:
+        drawn = _Drawn(cells_of(meta.graph), node_ids, graph_ids, meta, "")
+        drawn.name_nodes({})
+        for name, nodes in drawn.areas_with_nodes({}):
+            yield f'{"" if is_first else ","}{{"id":{_text(name)},"nodes":['
+            for number, node in enumerate(nodes):
+                yield f"{',' if number else ''}{_text(node)}"
+            yield f'],"nodeLabelsToHide":{_text(HIDDEN)}}}'
+            is_first = False
+    yield "]}"
+
+
+_text = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+
+
 class _Drawn:
     """One meta graph with its bodies."""
 
@@ -121,13 +143,16 @@ class _Drawn:
         }
 
     def graphs(self, notes: Notes) -> list[Json]:
-        cells = self.cells
+        return [
+            {"id": name, "nodes": list(nodes), "nodeLabelsToHide": list(HIDDEN)}
+            for name, nodes in self.areas_with_nodes(notes)
+        ]
+
+    def areas_with_nodes(self, notes: Notes) -> Iterator[tuple[str, Iterator[Json]]]:
+        """Each graph's id and its nodes, one by one."""
         ports = self._ports()
-        made: list[Json] = []
-        for area, name in zip(cells.areas, self.areas, strict=True):
-            nodes = [self._node(number, ports[number], notes) for number in area.members]
-            made.append({"id": name, "nodes": nodes, "nodeLabelsToHide": list(HIDDEN)})
-        return made
+        for area, name in zip(self.cells.areas, self.areas, strict=True):
+            yield name, (self._node(number, ports[number], notes) for number in area.members)
 
     def _ports(self) -> list[set[int]]:
         """The outputs of each cell that something takes."""

@@ -6,6 +6,7 @@ of the framing: TensorFlow's record format (length, masked CRC-32C of it, data, 
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -97,6 +98,8 @@ def _shown_value(value: AttrValue) -> AttrValue:
         return _header(value)
     if isinstance(value, LazyBytes):
         return _left_out(value.size)
+    if isinstance(value, list) and len(value) > _KEPT:  # each takes a byte at least
+        return f"({len(value):,} values left out)".encode()
     if isinstance(value, FunctionRef):
         return FunctionRef(name=plain(value.name))
     if isinstance(value, list) and any(isinstance(item, _DEEP) for item in value):
@@ -104,7 +107,7 @@ def _shown_value(value: AttrValue) -> AttrValue:
     try:
         size = len(encode_attr(value))
     except (TypeError, ValueError, OverflowError):  # of a format whose attributes hold more
-        text = plain(compact(readable(value))).encode()
+        text = compact(readable(value)).encode()
         return text if len(text) <= _KEPT else _left_out(len(text))
     return value if size <= _KEPT else _left_out(size)
 
@@ -149,7 +152,14 @@ def _plain_texts(found: Mapping[str, str]) -> dict[str, str]:
 
 
 def plain(text: str) -> str:
-    """``text`` as UTF-8 can hold it: half a surrogate pair becomes an escape."""
-    if text.isascii():
-        return text
-    return text.encode("utf-8", "backslashreplace").decode()
+    """``text`` as UTF-8 can hold it: half a surrogate pair becomes an escape, and the backslash
+    stands twice, so that different names stay different. ``texts.unescaped`` gives each back."""
+    return _ESCAPED.sub(_escape, text) if _ESCAPED.search(text) else text
+
+
+_ESCAPED = re.compile("[\ud800-\udfff\\\\]")
+
+
+def _escape(found: re.Match[str]) -> str:
+    char = found[0]
+    return "\\\\" if char == "\\" else f"\\u{ord(char):04x}"
