@@ -344,8 +344,9 @@ def _variable_called(model: Model, name: str, meta_graph: int) -> tuple[str, Laz
     except MigratorError:
         return None
     for spelled in dict.fromkeys((name, TensorRef.parse(name).node, f"{name}{OBJECT_SUFFIX}")):
-        if spelled in held:
-            return spelled, held[spelled]
+        found = held.find(spelled)
+        if found is not None:
+            return spelled, found
     return None
 
 

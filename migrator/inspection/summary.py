@@ -27,6 +27,7 @@ from migrator.inspection.weights import (
     total,
     totals_by_dtype,
 )
+from migrator.limits import DEFAULT_LIMITS, Limits
 from migrator.model.brief import brief
 from migrator.model.keras import KerasFile
 from migrator.model.model import OTHER_GRAPHS, MetaGraph, Model, Signature, Source
@@ -166,12 +167,13 @@ class Summary:
         return totals_by_dtype(item.weight for item in self.variables if item.is_parameter)
 
 
-def summarize(source: PathLike | Model) -> Summary:
+def summarize(source: PathLike | Model, *, limits: Limits = DEFAULT_LIMITS) -> Summary:
     """Summarise every meta graph of a model, read or named. Linear; reads no weights.
 
-    Raises what ``load`` raises where it is named, UsageError for what is neither.
+    ``limits`` are for a path; a model keeps its own. Raises what ``load`` raises for a path,
+    UsageError for what is neither.
     """
-    model = as_model(source)
+    model = as_model(source, limits)
     with collector_paused():
         variables = stored_variables(model)
         folder = describe_folder(model)
