@@ -18,6 +18,7 @@ from migrator.formats.foreign import (
 )
 from migrator.formats.magic import HDF5, TABLE_END
 from migrator.limits import Limits
+from migrator.places.packing import BZIP2_MAGIC, GZIP_MAGIC, XZ_MAGIC, ZIP_MAGIC
 from migrator.places.source import ByteSource
 
 _HEAD = 4096
@@ -34,7 +35,6 @@ class Sniffed:
     """False where other kinds of files may begin so."""
 
 
-_ZIP = b"PK\x03\x04"
 UNPACK = "unpack it, or name it by itself: most verbs take it as it is"
 _PACK_ANEW = "unpack it; .zip and .tar.gz are read as they are"
 _ODD_PACKING = (
@@ -50,10 +50,10 @@ _ODD_PACKING = (
 """What is packed in a way that is not read."""
 _MAGIC: tuple[tuple[int, bytes, Sniffed], ...] = (
     (0, HDF5, Sniffed(format="keras_h5", what="a Keras model in HDF5")),
-    (0, _ZIP, Sniffed(format=None, what="a zip archive", hint=UNPACK)),
-    (0, b"\x1f\x8b", Sniffed(format=None, what="gzip-compressed", hint=UNPACK)),
-    (0, b"BZh", Sniffed(format=None, what="bzip2-compressed", hint=UNPACK)),
-    (0, b"\xfd7zXZ\x00", Sniffed(format=None, what="xz-compressed", hint=UNPACK)),
+    (0, ZIP_MAGIC, Sniffed(format=None, what="a zip archive", hint=UNPACK)),
+    (0, GZIP_MAGIC, Sniffed(format=None, what="gzip-compressed", hint=UNPACK)),
+    (0, BZIP2_MAGIC, Sniffed(format=None, what="bzip2-compressed", hint=UNPACK)),
+    (0, XZ_MAGIC, Sniffed(format=None, what="xz-compressed", hint=UNPACK)),
     (257, b"ustar\0", Sniffed(format=None, what="a tar archive", hint=UNPACK)),
     (257, b"ustar  ", Sniffed(format=None, what="a tar archive", hint=UNPACK)),
     *((0, magic, Sniffed(format=None, what=what, hint=_PACK_ANEW)) for magic, what in _ODD_PACKING),
@@ -83,7 +83,7 @@ def sniff(source: ByteSource, limits: Limits) -> Sniffed:
     head = source.read(0, min(source.size, _HEAD))
     for offset, magic, found in _MAGIC:
         if head[offset : offset + len(magic)] == magic:
-            return _zip(source, found) if magic == _ZIP else found
+            return _zip(source, found) if magic == ZIP_MAGIC else found
     # Where a flatbuffer's root lies comes first; in a GraphDef a node may be called TFL3.
     if head[4:8] == b"TFL3" and int.from_bytes(head[:4], "little") < source.size:
         return Sniffed(format="tflite", what="a TFLite model")

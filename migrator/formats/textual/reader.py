@@ -7,6 +7,7 @@ lists, strings with escapes, goes through ``Scanner.head``.
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Callable
 
 from migrator.formats.messages import SPAN_FIELD
@@ -87,8 +88,8 @@ class Reader:
         """
         out = bytearray()
         try:
-            if not close and self._scan.source.read(0, min(3, self._scan.source.size)) == _BOM:
-                self._scan.base = len(_BOM)
+            if not close and self._scan.source.read(0, min(3, self._scan.source.size)) == BOM_UTF8:
+                self._scan.base = len(BOM_UTF8)
             self._message(message, out, close, 0)
         except Fault as fault:
             raise fault.told(self._scan.source) from None
@@ -374,9 +375,6 @@ class Reader:
         if self._room is not None and self._kept > self._room:
             more = self._limits.skeleton_bytes - self._room
             self._limits.check("skeleton_bytes", self._kept + more, where=self._scan.source.name)
-
-
-_BOM = b"\xef\xbb\xbf"
 
 
 def _keep_header(out: bytearray) -> int:
