@@ -177,7 +177,7 @@ def _inspect(args: argparse.Namespace) -> int:
             if parts is not None and _saves(args):
                 return _save(chosen, parts, args)
             if len(args.paths) == 1 and args.format == "text" and not args.quiet:
-                from migrator.inspection.following import next_step
+                from migrator.report.next_step import next_step
 
                 step = next_step(model, chosen, path)
             found.append((chosen, parts))
