@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from migrator.errors import MigratorError, NoSuchTensor
 from migrator.inspection.examples import PARSERS, ExampleParser, parser_of
-from migrator.inspection.near import near_names
-from migrator.inspection.owned import own_names
+from migrator.inspection.layer_weights import own_names
+from migrator.inspection.suggestions import near_names
 from migrator.inspection.tracing import Tracer
 from migrator.inspection.tree import OBJECT_SUFFIX
 from migrator.inspection.weights import VARIABLE, weights

@@ -8,8 +8,8 @@ from functools import cached_property
 from migrator.graph.wiring import Wiring
 from migrator.inspection import vocabulary as words
 from migrator.inspection.candidates import Candidate
-from migrator.inspection.held import is_weight, variable_bytes
 from migrator.inspection.loose_ends import LooseEnds
+from migrator.inspection.possible_weights import is_weight, variable_bytes
 from migrator.inspection.set_aside import find_minimised
 from migrator.inspection.sources import find_sources
 from migrator.inspection.telling import by_name_and_op

@@ -13,7 +13,7 @@ from migrator.formats.load import as_model
 from migrator.graph.wiring import Wiring
 from migrator.inspection.endpoints import Endpoints, find_endpoints
 from migrator.inspection.folder import Folder, describe_folder
-from migrator.inspection.owned import is_called_again
+from migrator.inspection.layer_weights import is_called_again
 from migrator.inspection.reaching import reaching_ops, risks_in_words
 from migrator.inspection.shaped import with_shapes
 from migrator.inspection.stored import StoredVariable, stored_variables

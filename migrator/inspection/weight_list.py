@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from fnmatch import translate
 
 from migrator.errors import MigratorError, NoSuchTensor
-from migrator.inspection.near import near_names
+from migrator.inspection.suggestions import near_names
 from migrator.inspection.tree import OBJECT_SUFFIX
 from migrator.inspection.weights import VARIABLE, Weight, meta_weights, tensor_weight, weights
 from migrator.model.brief import brief
