@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from migrator.diffing.side import Side
 from migrator.errors import MigratorError
 from migrator.formats.checkpoint import Checkpoint
-from migrator.inspection.restores import Entry, find_restored
+from migrator.inspection.restores import RestoredTensor, find_restored
 from migrator.inspection.tracing import Tracer
 from migrator.model.tensors import FileSpan, LazyTensor
 from migrator.ops.state import VARIABLE_OPS
@@ -224,7 +224,7 @@ class Store:
             return None
 
     @cached_property
-    def _restored(self) -> Mapping[str, Entry]:
+    def _restored(self) -> Mapping[str, RestoredTensor]:
         meta = self._side.meta
         restore = meta.saver.restore_op if meta.saver is not None else ""
         return find_restored(meta.graph, Tracer(meta.graph), restore).variables

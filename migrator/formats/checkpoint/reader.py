@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any
 
 from migrator.errors import FormatError, MigratorError, NoSuchTensor
-from migrator.formats.checkpoint.entries import Entry, Index, VersionOne, key_bytes, read_index
+from migrator.formats.checkpoint.entries import Index, IndexEntry, VersionOne, key_bytes, read_index
 from migrator.formats.checkpoint.locate import first_file, index_of, old_prefix
 from migrator.formats.checkpoint.object_graph import (
     OBJECT_GRAPH_KEY,
@@ -299,7 +299,7 @@ class Checkpoint:
         """
         return tuple([self._values.checksum(key, entry) for entry in self._stored(key)])
 
-    def _entry(self, key: str) -> Entry:
+    def _entry(self, key: str) -> IndexEntry:
         entry = self._index.tensors.get(key)
         if entry is None:
             raise NoSuchTensor(
@@ -313,14 +313,14 @@ class Checkpoint:
             )
         return entry
 
-    def _stored(self, key: str) -> list[Entry]:
+    def _stored(self, key: str) -> list[IndexEntry]:
         """The entries that hold the bytes of a tensor."""
         entry = self._entry(key)
         where = f"{self.path}: {ascii(key)[:300]}"
         pieces = find_pieces(self._index, key, whole(entry.shape), where)
         return [piece.entry for piece in pieces]
 
-    def _lazy_region(self, key: str, entry: Entry, region: Region) -> LazyTensor:
+    def _lazy_region(self, key: str, entry: IndexEntry, region: Region) -> LazyTensor:
         index = self._index
         where = f"{self.path}: {ascii(key)[:300]}"
         size = 0 if entry.slices else self._values.stored_bytes(key, entry)

@@ -30,8 +30,8 @@ from migrator.formats.textual.tables import (
     NUMBER,
     TEXT,
     UNKNOWN,
-    Entry,
     Table,
+    TextField,
     named_type,
 )
 from migrator.formats.wire import FIXED32, FIXED64, LENGTH, VARINT, bytes_field, read_varint, varint
@@ -78,7 +78,7 @@ class Reader:
         self._room = room
         self._kept = 0
         self._runs = Runs(scanner)
-        self._blocks: dict[tuple[Entry, bytes], bytes] = {}
+        self._blocks: dict[tuple[TextField, bytes], bytes] = {}
 
     def read(self, message: Table, close: bytes = b"") -> bytearray:
         """The encoding of ``message``, whose text begins where the scanner is and goes to
@@ -107,7 +107,7 @@ class Reader:
         if depth > self._limits.depth:
             deep = f"messages nested deeper than {self._limits.depth}"
             raise Fault(scan.base + scan.pos, deep, TRUST_HINT, limit=True)
-        entries = table.entries
+        fields = table.fields
         match = _FIELD.match
         data, pos, safe = scan.data, scan.pos, scan.safe
         begin = scan.base + pos
@@ -115,7 +115,7 @@ class Reader:
         dropped = False  # some of a tensor's values were left in the file
         least = INLINE  # so long, what is kept of it is reduced to its header
         seen = counted = 0
-        counts: dict[Entry, int] = {}
+        counts: dict[TextField, int] = {}
         while True:
             if pos > safe:
                 scan.pos = pos
@@ -130,7 +130,7 @@ class Reader:
                         least = _keep_header(out)
                         counted = min(counted, len(out))
                 if dropped or self._mark is None:
-                    found = self._runs.fields(entries, data, pos, None if dropped else out)
+                    found = self._runs.fields(fields, data, pos, None if dropped else out)
                     if found != pos:
                         pos = found
                         continue
@@ -143,35 +143,35 @@ class Reader:
                 scan.pos = pos
                 kind, name, value, colon = scan.head()
                 data, pos, safe = scan.data, scan.pos, scan.safe
-                if kind == LIST and not colon and entries.get(name, UNKNOWN).what < MESSAGE:
+                if kind == LIST and not colon and fields.get(name, UNKNOWN).what < MESSAGE:
                     scan.fault("':'")
             if kind in _ENDS:
                 if value != close:
                     at = scan.begin if look is None else scan.base + look.start()
                     raise unclosed(at, value, close)
                 break
-            entry = entries.get(name)
-            if entry is None:
-                entry = self._unknown(table, name, kind, out, depth)
-                if entry is None:  # a type in brackets, taken as a whole
+            field = fields.get(name)
+            if field is None:
+                field = self._unknown(table, name, kind, out, depth)
+                if field is None:  # a type in brackets, taken as a whole
                     data, pos, safe = scan.data, scan.pos, scan.safe
                     continue
-            elif entry.bit:
-                if seen & entry.bit:
-                    raise twice(scan.begin if look is None else scan.base + look.start(), entry)
-                seen |= entry.bit
-            what = entry.what
+            elif field.bit:
+                if seen & field.bit:
+                    raise twice(scan.begin if look is None else scan.base + look.start(), field)
+                seen |= field.bit
+            what = field.what
             if kind == WORD:
-                known = entry.known.get(value)
+                known = field.known.get(value)
                 if known is None:
                     if what == ANYTHING:
                         known = b""
                     else:
                         try:
-                            known = entry.word(value)
+                            known = field.word(value)
                         except ValueError as error:
                             at = scan.at if look is None else scan.base + look.start(WORD)
-                            raise misfit(at, value, f"{error}", entry) from None
+                            raise misfit(at, value, f"{error}", field) from None
                 out += known
                 if look is None:
                     scan.behind()
@@ -179,48 +179,48 @@ class Reader:
             elif kind == 2:
                 if what == TEXT:
                     if not value.isascii():
-                        check_text(value, scan.base + pos, entry)
+                        check_text(value, scan.base + pos, field)
                 elif what != BYTES:
                     if what == ANYTHING:
                         continue
                     assert look is not None
-                    raise misfit(scan.base + look.start(2) - 1, b'"', wanted(entry), entry)
-                out += entry.tag
+                    raise misfit(scan.base + look.start(2) - 1, b'"', wanted(field), field)
+                out += field.tag
                 if len(value) < 128:
                     out.append(len(value))
                 else:
                     out += varint(len(value))
                 out += value
             elif kind == STRING:
-                kept = self._string(entry, out, dropped or what == ANYTHING, runs)
+                kept = self._string(field, out, dropped or what == ANYTHING, runs)
                 dropped = dropped or (runs and not kept)
                 scan.behind()
                 data, pos, safe = scan.data, scan.pos, scan.safe
             elif kind == LIST:
                 scan.pos = pos
-                kept = self._list(entry, name, out, depth, dropped, runs, least)
+                kept = self._list(field, name, out, depth, dropped, runs, least)
                 dropped = dropped or not kept
                 data, pos, safe = scan.data, scan.pos, scan.safe
             else:
                 if what < MESSAGE:
                     at = scan.at if look is None else scan.base + look.start(kind)
-                    raise misfit(at, value, wanted(entry), entry)
+                    raise misfit(at, value, wanted(field), field)
                 index = -1
-                if entry.repeated:
-                    index = counts[entry] = counts.get(entry, -1) + 1
+                if field.repeated:
+                    index = counts[field] = counts.get(field, -1) + 1
                 before = len(out)
                 block = None
-                if entry.alike and value == b"{":
+                if field.alike and value == b"{":
                     whole = _WHOLE.match(data, pos)
                     if whole is not None:
-                        block = (entry, whole[0])
+                        block = (field, whole[0])
                         encoded = self._blocks.get(block)
                         if encoded is not None:
                             out += encoded
                             pos = whole.end()
                             continue
                 scan.pos = pos
-                self._inner(entry, out, value, depth, index, name)
+                self._inner(field, out, value, depth, index, name)
                 data, pos, safe = scan.data, scan.pos, scan.safe
                 counted += len(out) - before
                 if block and len(block[1]) < _BLOCK_BYTES and len(self._blocks) < _BLOCKS:
@@ -238,7 +238,7 @@ class Reader:
 
     def _inner(
         self,
-        entry: Entry,
+        field: TextField,
         out: bytearray,
         bracket: bytes,
         depth: int,
@@ -249,19 +249,19 @@ class Reader:
         """Append a message that begins behind ``bracket``."""
         inner = bytearray()
         try:
-            self._message(entry.table, inner, _CLOSING[bracket], depth + 1, listed)
+            self._message(field.table, inner, _CLOSING[bracket], depth + 1, listed)
         except Fault as fault:
-            step = ascii(name.decode("latin-1"))[1:-1] if entry is UNKNOWN else entry.name
-            fault.path.append(step if index < 0 or entry is UNKNOWN else f"{step}[{index}]")
+            step = ascii(name.decode("latin-1"))[1:-1] if field is UNKNOWN else field.name
+            fault.path.append(step if index < 0 or field is UNKNOWN else f"{step}[{index}]")
             raise
-        if entry.what == MESSAGE:
-            out += entry.tag
+        if field.what == MESSAGE:
+            out += field.tag
             out += varint(len(inner))
             out += inner
 
     def _unknown(
         self, table: Table, name: bytes, kind: int, out: bytearray, depth: int
-    ) -> Entry | None:
+    ) -> TextField | None:
         """What to do with a field that the table does not have; None where it is done.
 
         ``[type.googleapis.com/tensorflow.X] { }`` in an Any stands for its two fields.
@@ -281,36 +281,36 @@ class Reader:
         out += bytes_field(1, name[1:-1]) + bytes_field(2, bytes(inner))
         return None
 
-    def _string(self, entry: Entry, out: bytearray, dropped: bool, tensor: bool) -> bool:
+    def _string(self, field: TextField, out: bytearray, dropped: bool, tensor: bool) -> bool:
         """Append the string that the scanner is before; False where it was left in the file."""
         scan = self._scan
         begin = scan.base + scan.pos
-        if entry.what not in (BYTES, TEXT, ANYTHING):
-            raise misfit(begin, scan.data[scan.pos : scan.pos + 1], wanted(entry), entry)
+        if field.what not in (BYTES, TEXT, ANYTHING):
+            raise misfit(begin, scan.data[scan.pos : scan.pos + 1], wanted(field), field)
         if dropped:
             scan.string(-1)
-            return entry.what == ANYTHING
-        leaves = self._mark is not None and (tensor or entry.lazy)
+            return field.what == ANYTHING
+        leaves = self._mark is not None and (tensor or field.lazy)
         room = None if self._room is None else self._room - self._kept
-        value, size, end = scan.string(INLINE if leaves else room, measured=entry.lazy)
+        value, size, end = scan.string(INLINE if leaves else room, measured=field.lazy)
         if value is None:
             if not leaves:
                 self._keep(size)
-            if entry.lazy and self._mark is not None:
+            if field.lazy and self._mark is not None:
                 # An empty value keeps the oneof set; the mark says where the bytes are.
                 mark = self._mark(begin, end - begin, size)
-                out += entry.tag + b"\0" + bytes_field(SPAN_FIELD, mark)
+                out += field.tag + b"\0" + bytes_field(SPAN_FIELD, mark)
             return False
-        if entry.what == TEXT and not value.isascii():
-            check_text(value, begin, entry)
-        out += entry.tag
+        if field.what == TEXT and not value.isascii():
+            check_text(value, begin, field)
+        out += field.tag
         out += varint(len(value))
         out += value
         return True
 
     def _list(
         self,
-        entry: Entry,
+        field: TextField,
         name: bytes,
         out: bytearray,
         depth: int,
@@ -321,8 +321,8 @@ class Reader:
         """Append what is in ``[a, b]``; False where something was left in the file."""
         scan = self._scan
         begin = scan.base + scan.pos
-        if not entry.repeated:
-            raise misfit(begin, b"[", wanted(entry), entry)
+        if not field.repeated:
+            raise misfit(begin, b"[", wanted(field), field)
         scan.pos += 1
         if scan.skip() == 93:
             scan.pos += 1
@@ -340,25 +340,25 @@ class Reader:
             counted = len(out)
             byte = scan.skip()
             if byte >= 0 and byte in b"{<":
-                if entry.what < MESSAGE:
-                    raise misfit(scan.base + scan.pos, bytes((byte,)), wanted(entry), entry)
+                if field.what < MESSAGE:
+                    raise misfit(scan.base + scan.pos, bytes((byte,)), wanted(field), field)
                 scan.pos += 1
                 before = len(out)
-                self._inner(entry, out, bytes((byte,)), depth, index, name, listed=True)
+                self._inner(field, out, bytes((byte,)), depth, index, name, listed=True)
                 counted += len(out) - before
             elif byte in (34, 39):
-                dropped = not self._string(entry, out, dropped, tensor) or dropped
+                dropped = not self._string(field, out, dropped, tensor) or dropped
             else:
-                if byte == 91 and entry is UNKNOWN:
+                if byte == 91 and field is UNKNOWN:
                     scan.fault("a value")
-                self._runs.items(entry, None if dropped else out)
+                self._runs.items(field, None if dropped else out)
                 at = scan.base + scan.pos
                 word = scan.word()
-                if entry.what != ANYTHING and not (dropped and entry.what == NUMBER):
+                if field.what != ANYTHING and not (dropped and field.what == NUMBER):
                     try:
-                        out += entry.word(word)
+                        out += field.word(word)
                     except ValueError as error:
-                        raise misfit(at, word, f"{error}", entry) from None
+                        raise misfit(at, word, f"{error}", field) from None
             index += 1
             byte = scan.skip()
             if byte == 93:
