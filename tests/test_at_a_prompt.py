@@ -6,7 +6,7 @@ import dataclasses
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +156,14 @@ def test_a_path_does_where_a_model_does() -> None:
     assert migrator.to_networkx(MLP).number_of_nodes() == len(model.graph)
     assert list(migrator.weights(MLP)) == list(migrator.weights(model))
     assert migrator.load(os.fsencode(MLP)).source == model.source
+
+
+@pytest.mark.parametrize("call", [migrator.summarize, migrator.to_networkx, migrator.weights])
+def test_a_path_is_read_within_limits_and_a_model_keeps_its_own(call: Callable[..., Any]) -> None:
+    small = migrator.Limits(nodes=10)
+    with pytest.raises(migrator.MigratorError, match="16 of nodes, the limit is 10"):
+        call(MLP, limits=small)
+    call(migrator.load(MLP), limits=small)
 
 
 def test_a_meta_graph_has_a_number_or_tags() -> None:

@@ -86,59 +86,77 @@ def export(
     if path is not None:
         _check_source(Path(path), model)
     with collector_paused():
-        return _export(model, dest, form, tag_set, function, subgraph, overwrite)
+        part = _part(model, form, tag_set=tag_set, function=function, subgraph=subgraph)
+        size = _write(part.subject, dest, form, overwrite=overwrite)
+    return Exported(
+        dest=os.fspath(dest) if isinstance(dest, (str, os.PathLike)) else "",
+        format=form.name,
+        bytes=size,
+        nodes=len(part.subject.graph.nodes),
+        placeholders=part.placeholders,
+        notes=(*part.notes, *_notes(part.subject, form)),
+    )
 
 
-def _export(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Part:
+    """What of a model is written, with what the caller is told of it."""
+
+    subject: Subject
+    placeholders: dict[str, str]
+    notes: tuple[str, ...]
+
+
+def _part(
     model: Model,
-    dest: PathLike | BinaryIO,
     form: Form,
+    *,
     tag_set: Sequence[str] | None,
     function: str,
     subgraph: str | Sides | None,
-    overwrite: bool,
-) -> Exported:
+) -> _Part:
     model.require_graph()
     if form is GRAPH_DEF:
         model.require_tensorflow_graph()
     every = form.name == "model-explorer" and tag_set is None and not function and not subgraph
     meta = model.meta_graphs[0] if every else choose_meta_graph(model, tag_set)
-    metas = model.meta_graphs if every else (meta,)
     body = _function(meta, function, model) if function else None
     graph: Graph | Function = meta.graph if body is None else body
-    exact = form is GRAPH_DEF
     placeholders: dict[str, str] = {}
-    notes: list[str] = []
+    notes: tuple[str, ...] = ()
     if subgraph:
+        exact = form is GRAPH_DEF
         whole = meta.graph if body is None else function_graph(meta.graph, body, exact=exact)
-        starts, ends = parse_range(subgraph, whole) if isinstance(subgraph, str) else subgraph
-        cut = cut_graph(whole, starts, ends)
-        if cut.untyped and exact:
-            raise UsageError(
-                "the type of what placeholders would stand for cannot be told: "
-                f"{first_few(cut.untyped, _SOME)}",
-                where=model.source.path,
-                hint="cut at other tensors",
-            )
+        cut = _cut(model, whole, subgraph, exact=exact)
+        graph, placeholders = with_called(cut.graph), cut.placeholders
         if cut.unused:
-            notes.append(f"not needed, so not cut at: {_listed(cut.unused)}")
-        graph = with_called(
-            _with_shapes(cut, whole) if model.source.format not in OTHER_GRAPHS else cut.graph
-        )
-        placeholders = cut.placeholders
+            notes = (f"not needed, so not cut at: {_listed(cut.unused)}",)
     subject = Subject(
-        model=model, meta=meta, metas=metas, graph=graph, function=function, whole=not subgraph
+        model=model,
+        meta=meta,
+        metas=model.meta_graphs if every else (meta,),
+        graph=graph,
+        function=function,
+        whole=not subgraph,
     )
-    notes += _notes(subject, form)
-    size = _write(subject, dest, form, overwrite=overwrite)
-    return Exported(
-        dest=os.fspath(dest) if isinstance(dest, (str, os.PathLike)) else "",
-        format=form.name,
-        bytes=size,
-        nodes=len(graph.nodes),
-        placeholders=placeholders,
-        notes=tuple(notes),
-    )
+    return _Part(subject=subject, placeholders=placeholders, notes=notes)
+
+
+def _cut(model: Model, whole: Graph, subgraph: str | Sides, *, exact: bool) -> Cut:
+    """The part that was asked for. Raises UsageError for a placeholder whose type is unknown,
+    where the result must be ``exact``."""
+    starts, ends = parse_range(subgraph, whole) if isinstance(subgraph, str) else subgraph
+    cut = cut_graph(whole, starts, ends)
+    if cut.untyped and exact:
+        raise UsageError(
+            "the type of what placeholders would stand for cannot be told: "
+            f"{first_few(cut.untyped, _SOME)}",
+            where=model.source.path,
+            hint="cut at other tensors",
+        )
+    if model.source.format in OTHER_GRAPHS:
+        return cut
+    return replace(cut, graph=_with_shapes(cut, whole))
 
 
 def _with_shapes(cut: Cut, whole: Graph) -> Graph:

@@ -23,7 +23,10 @@ def configure_parser(verbs: options.Verbs) -> None:
         "to list: a family, the beginning of a code",
     )
     parser.add_argument(
-        "--format", choices=("text", "json", "markdown"), default="text", help="(text)"
+        "--format",
+        choices=("text", "json", "markdown"),
+        default="text",
+        help="of the result (text)",
     )
     options.add_common(parser)
     parser.set_defaults(execute=execute)

@@ -18,22 +18,24 @@ def configure_parser(verbs: options.Verbs) -> None:
         "export",
         help="the graph for yEd, Gephi, Graphviz, networkx, Model Explorer, TensorBoard",
         description="Write the graph of a model, or a part of it, to a file that other programs "
-        "open. Needs no TensorFlow. FILE appears whole, or not at all.",
+        "open. Needs no TensorFlow. FILE appears whole or not at all.",
     )
-    parser.add_argument("path", metavar="PATH", help="any model with a graph that inspect reads")
+    parser.add_argument(
+        "path", metavar="PATH", help="a model with a graph, in any format that inspect reads"
+    )
     parser.add_argument(
         "-o",
         "--output",
         dest="output_file",
         metavar="FILE",
         required=True,
-        help="the file to make ('-': stdout, for texts); a folder for tensorboard",
+        help="the file to make (with tensorboard, a folder); '-': stdout, for texts",
     )
     parser.add_argument(
         "--format",
         choices=FORMATS,
-        help="(by the ending of FILE: .graphml, .gexf, .dot or .gv, .json for node-link, .pb for "
-        "graph-def)",
+        help="of FILE; without it, the ending tells: .graphml, .gexf, .dot or .gv, .json for "
+        "node-link, .pb for graph-def",
     )
     group = parser.add_argument_group("what is exported")
     group.add_argument(
@@ -41,14 +43,16 @@ def configure_parser(verbs: options.Verbs) -> None:
         "--tag-set",
         dest="tag_set",
         metavar="TAGS",
-        help="a SavedModel's meta graph, comma-separated (serve)",
+        help="one meta graph, by its comma-separated tags (serve; all of them for model-explorer)",
     )
-    group.add_argument("--function", default="", metavar="NAME", help="the body of this function")
+    group.add_argument(
+        "--function", default="", metavar="NAME", help="this function's body instead of the graph"
+    )
     group.add_argument(
         "--subgraph",
         metavar="FROM..TO",
-        help="what TO needs, with placeholders for FROM: tensors or nodes, several by commas; "
-        "either side may be empty",
+        help="only what TO is computed from, with placeholders in place of FROM; each is a tensor "
+        "or a node, or several with commas, and either may be left out",
     )
     options.add_limits(parser)
     options.add_overwrite(parser, "FILE")

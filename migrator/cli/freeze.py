@@ -15,7 +15,7 @@ def configure_parser(verbs: options.Verbs) -> None:
         "DEST, for runtimes that still want one, and verify that it computes the same. Input x "
         "is tensor x:0, and outputs are named alike.",
     )
-    parser.add_argument("source", metavar="SOURCE", help="a SavedModel, .keras or .h5")
+    parser.add_argument("source", metavar="SOURCE", help=options.SERVED_SOURCE)
     parser.add_argument("dest", metavar="DEST.pb", help="the file to make")
     group = parser.add_argument_group("what")
     group.add_argument("--signature", metavar="KEY", help="which signature (serving_default)")

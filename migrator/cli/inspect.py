@@ -209,7 +209,7 @@ def _found(path: str, args: argparse.Namespace) -> Found:
     parts = _parts(model, chosen, args) if _asks_parts(args) else None
     step = ""
     if len(args.paths) == 1 and args.format == "text" and not args.quiet and not _saves(args):
-        from migrator.inspection.following import next_step
+        from migrator.report.next_step import next_step
 
         step = next_step(model, chosen, path)
     return Found(summary=chosen, parts=parts, step=step)

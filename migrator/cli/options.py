@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     Verbs = argparse._SubParsersAction[argparse.ArgumentParser]
 
 
-SOURCE = (
-    "a frozen graph, SavedModel, .meta with checkpoint, hub module or Keras model; also in an "
-    "archive or at an address"
-)
+_PACKED = "; also in an archive or at an address"
+GRAPH_SOURCE = "a frozen graph, SavedModel, .meta with checkpoint or hub module" + _PACKED
+SOURCE = "a frozen graph, SavedModel, .meta with checkpoint, hub module or Keras model" + _PACKED
+SERVED_SOURCE = "a SavedModel or a Keras model (.keras, .h5)" + _PACKED
 
 
 def add_common(parser: argparse.ArgumentParser, *, verbose: str = "say more, on stderr") -> None:
@@ -139,7 +139,7 @@ def add_op_library(parser: argparse._ActionsContainer) -> None:
         action="append",
         default=[],
         metavar="FILE.so",
-        help="custom ops that the model needs (runs its code)",
+        help="custom ops that the model needs; their code runs with it",
     )
 
 

@@ -20,9 +20,10 @@ def configure_parser(verbs: options.Verbs) -> None:
         "plan",
         help="what migrate would do, and what stands in the way; runs nothing",
         description="Work out a migration without TensorFlow: endpoints, what is cut, fixed and "
-        "renamed, and what blocks. Exit code 0: ready; 2: blocked; 3: needs a decision.",
+        "renamed, and what blocks. Not for a Keras model, whose graph Keras makes when it is "
+        "migrated. Exit code 0: ready; 2: blocked; 3: needs a decision.",
     )
-    parser.add_argument("source", metavar="SOURCE", help=options.SOURCE)
+    parser.add_argument("source", metavar="SOURCE", help=options.GRAPH_SOURCE)
     options.add_endpoints(parser)
     options.add_source(parser)
     options.add_rewriting(parser)

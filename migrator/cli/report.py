@@ -48,7 +48,9 @@ def configure_parser(verbs: options.Verbs) -> None:
         "-o", "--output", dest="output_file", metavar="FILE", help="write here ('-': stdout)"
     )
     parser.add_argument(
-        "--format", choices=_FORMATS, help="(by the name of the output file; else text)"
+        "--format",
+        choices=_FORMATS,
+        help="of the result (by the ending of the output file; else text)",
     )
     options.add_overwrite(parser, "the output file")
     options.add_common(parser)

@@ -15,7 +15,7 @@ def configure_parser(verbs: options.Verbs) -> None:
         "Built-in ops are tried first, TensorFlow's own (select ops) where they do not suffice. "
         "DEST appears whole, or not at all.",
     )
-    parser.add_argument("source", metavar="SOURCE", help="a model of any format")
+    parser.add_argument("source", metavar="SOURCE", help=options.SOURCE)
     parser.add_argument("dest", metavar="DEST.tflite", help="the file to make")
     options.add_endpoints(parser)
     options.add_source(parser)

@@ -18,21 +18,37 @@ def configure_parser(verbs: options.Verbs) -> None:
         "side by side, with what differs in colour, and what is selected in one selected in the "
         "other. Reads the models itself, without TensorFlow. Ctrl-C ends it.",
     )
-    parser.add_argument("left", metavar="LEFT", help="any model with a graph, of whatever format")
-    parser.add_argument("right", metavar="RIGHT", nargs="?", help="another one, to compare")
+    parser.add_argument(
+        "left", metavar="LEFT", help="a model with a graph, in any format that inspect reads"
+    )
+    parser.add_argument(
+        "right", metavar="RIGHT", nargs="?", help="another one, to compare (not of Keras or TFLite)"
+    )
     group = parser.add_argument_group("what is shown")
-    group.add_argument("--tag-set", metavar="TAGS", help="these meta graphs, e.g. serve,gpu")
     group.add_argument(
-        "--weights", action="store_true", help="compare the values of all weights, however large"
+        "--tag-set", metavar="TAGS", help="of two models: these meta graphs, e.g. serve,gpu"
+    )
+    group.add_argument(
+        "--weights",
+        action="store_true",
+        help="of two models: compare the values of all weights, however large",
     )
     group.add_argument(
         "--no-audit", action="store_true", help="do not look for findings of an audit"
     )
     group = parser.add_argument_group("server")
     group.add_argument(
-        "--port", type=int, metavar="N", help="(the first one from 8080 on that is free)"
+        "--port",
+        type=int,
+        metavar="N",
+        help="where it listens (the first port from 8080 on that is free)",
     )
-    group.add_argument("--host", default="localhost", metavar="NAME", help="(localhost)")
+    group.add_argument(
+        "--host",
+        default="localhost",
+        metavar="NAME",
+        help="the name or address that it listens at (localhost)",
+    )
     group.add_argument(
         "--no-browser", action="store_true", help="print the address, and open no browser"
     )

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from migrator.diffing.result import ScopeRename
 from migrator.diffing.side import Side, Tensor
-from migrator.inspection.held import VARIABLES
 from migrator.model.dtypes import DType
 from migrator.model.graph import Node
 from migrator.model.tensors import LazyTensor, Shape
+from migrator.ops.state import VARIABLE_OPS
 
 if TYPE_CHECKING:
     from migrator.diffing.matching.match import Matching
@@ -25,7 +25,7 @@ _READERS = frozenset(("ReadVariableOp", "Identity", "RefIdentity"))
 
 def is_weight(node: Node) -> bool:
     """Whether a constant or a variable is one to compare by value, apart from the graph."""
-    if node.op in VARIABLES:
+    if node.op in VARIABLE_OPS:
         return True
     value = node.attrs.get("value") if node.op == "Const" else None
     if not isinstance(value, LazyTensor) or not value.shape.rank:
@@ -56,7 +56,7 @@ def _kind_and_rank(node: Node) -> tuple[str | None, int | None]:
 
 
 def holds_weight(node: Node) -> bool:
-    return node.op == "Const" or node.op in VARIABLES
+    return node.op == "Const" or node.op in VARIABLE_OPS
 
 
 class Counterparts:
@@ -228,7 +228,7 @@ def _below(name: str, scope: str) -> str | None:
 def weight_name(side: Side, name: str) -> str:
     """What a weight is called apart from its node: a resource's shared name."""
     node = side.nodes[name]
-    shared = node.attrs.get("shared_name") if node.op in VARIABLES else None
+    shared = node.attrs.get("shared_name") if node.op in VARIABLE_OPS else None
     if isinstance(shared, bytes) and shared:
         return shared.decode("utf-8", "replace")
     return side.local(name)

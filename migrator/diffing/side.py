@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 
 from migrator.graph.inline import called_body
-from migrator.inspection.held import VARIABLES
 from migrator.migration.storage.initial import init_ops
 from migrator.model.graph import Node
 from migrator.model.model import MetaGraph
 from migrator.model.tensors import TensorRef
 from migrator.ops.registry import output_ports
+from migrator.ops.state import VARIABLE_OPS
 
 Tensor = tuple[str, int]
 """Node and port; port -1 is control. An argument of a function is ``FUNCTION/ARGUMENT``."""
@@ -196,7 +196,7 @@ class Side:
             node = self.nodes.get(name)
             if node is None:
                 return None
-            if node.op == "Const" or node.op in VARIABLES:
+            if node.op == "Const" or node.op in VARIABLE_OPS:
                 return name
             if node.op not in _READS:
                 return None

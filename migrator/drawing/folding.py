@@ -10,11 +10,9 @@ from migrator.inspection.endpoints import find_endpoints
 from migrator.model.joined import name_parts
 from migrator.model.model import MetaGraph
 from migrator.model.tensors import TensorRef
+from migrator.ops.state import VARIABLE_OPS
 
-VARIABLES = frozenset(
-    ("Variable", "VariableV2", "VarHandleOp", "AutoReloadVariable", "TemporaryVariable")
-)
-VALUES = VARIABLES | {"Const", "HostConst", "ImmutableConst"}
+VALUES = VARIABLE_OPS | {"TemporaryVariable", "Const", "HostConst", "ImmutableConst"}
 _READS = frozenset(("Identity", "ReadVariableOp", "Enter", "RefEnter"))
 """They hand a value on; where the value is folded they are too."""
 _PASSES = frozenset(("Identity", "StopGradient", "Snapshot", "PreventGradient"))

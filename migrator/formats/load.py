@@ -138,13 +138,15 @@ def _left_aside(named: Place, read: Place) -> Iterator[str]:
         )
 
 
-def as_model(given: PathLike | Model) -> Model:
-    """``given``, or what lies at that path. Raises UsageError for what is neither, and what
-    ``load`` raises."""
+def as_model(given: PathLike | Model, limits: Limits = DEFAULT_LIMITS) -> Model:
+    """``given``, which keeps its limits, or what lies at that path, read within ``limits``.
+
+    Raises UsageError for what is neither, and what ``load`` raises.
+    """
     if isinstance(given, Model):
         return given
     if isinstance(given, (str, bytes, os.PathLike, Place)):
-        return load(given)
+        return load(given, limits=limits)
     raise UsageError(
         f"a model or its path is wanted, and this is of type {type(given).__name__}",
         hint="migrator.load(path) gives a model",

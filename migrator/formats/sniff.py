@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from migrator.errors import FormatError, MigratorError
-from migrator.formats.fields import fields_until_damage, varint
+from migrator.formats.fields import Field, fields_until_damage, varint
 from migrator.formats.foreign import (
     MEDIAPIPE,
     NOT_OURS,
@@ -18,6 +19,7 @@ from migrator.formats.foreign import (
 )
 from migrator.formats.magic import HDF5, TABLE_END
 from migrator.limits import Limits
+from migrator.places.packing import BZIP2_MAGIC, GZIP_MAGIC, XZ_MAGIC, ZIP_MAGIC
 from migrator.places.source import ByteSource
 
 _HEAD = 4096
@@ -34,7 +36,6 @@ class Sniffed:
     """False where other kinds of files may begin so."""
 
 
-_ZIP = b"PK\x03\x04"
 UNPACK = "unpack it, or name it by itself: most verbs take it as it is"
 _PACK_ANEW = "unpack it; .zip and .tar.gz are read as they are"
 _ODD_PACKING = (
@@ -50,10 +51,10 @@ _ODD_PACKING = (
 """What is packed in a way that is not read."""
 _MAGIC: tuple[tuple[int, bytes, Sniffed], ...] = (
     (0, HDF5, Sniffed(format="keras_h5", what="a Keras model in HDF5")),
-    (0, _ZIP, Sniffed(format=None, what="a zip archive", hint=UNPACK)),
-    (0, b"\x1f\x8b", Sniffed(format=None, what="gzip-compressed", hint=UNPACK)),
-    (0, b"BZh", Sniffed(format=None, what="bzip2-compressed", hint=UNPACK)),
-    (0, b"\xfd7zXZ\x00", Sniffed(format=None, what="xz-compressed", hint=UNPACK)),
+    (0, ZIP_MAGIC, Sniffed(format=None, what="a zip archive", hint=UNPACK)),
+    (0, GZIP_MAGIC, Sniffed(format=None, what="gzip-compressed", hint=UNPACK)),
+    (0, BZIP2_MAGIC, Sniffed(format=None, what="bzip2-compressed", hint=UNPACK)),
+    (0, XZ_MAGIC, Sniffed(format=None, what="xz-compressed", hint=UNPACK)),
     (257, b"ustar\0", Sniffed(format=None, what="a tar archive", hint=UNPACK)),
     (257, b"ustar  ", Sniffed(format=None, what="a tar archive", hint=UNPACK)),
     *((0, magic, Sniffed(format=None, what=what, hint=_PACK_ANEW)) for magic, what in _ODD_PACKING),
@@ -73,6 +74,7 @@ _MAGIC: tuple[tuple[int, bytes, Sniffed], ...] = (
         for version in (b"5.0", b"7.3")
     ),
 )
+_MODEL_BESIDE = "name the folder or its saved_model.pb"
 _SPACES = dict.fromkeys(map(ord, "\t\r\n\f"), " ")
 
 
@@ -83,7 +85,7 @@ def sniff(source: ByteSource, limits: Limits) -> Sniffed:
     head = source.read(0, min(source.size, _HEAD))
     for offset, magic, found in _MAGIC:
         if head[offset : offset + len(magic)] == magic:
-            return _zip(source, found) if magic == _ZIP else found
+            return _zip(source, found) if magic == ZIP_MAGIC else found
     # Where a flatbuffer's root lies comes first; in a GraphDef a node may be called TFL3.
     if head[4:8] == b"TFL3" and int.from_bytes(head[:4], "little") < source.size:
         return Sniffed(format="tflite", what="a TFLite model")
@@ -117,7 +119,7 @@ def sniff(source: ByteSource, limits: Limits) -> Sniffed:
     if head == b"\x08\x03":
         what = "the marker of a TF1 hub module"
         return Sniffed(format="hub_module", what=what, hint="name the folder that it lies in")
-    return _binary(source, limits)
+    return _binary(source)
 
 
 def _zip(source: ByteSource, archive: Sniffed) -> Sniffed:
@@ -161,64 +163,121 @@ def _text(source: ByteSource, text: str) -> Sniffed:
     raise FormatError(f"is a text file, starting {text[:40]!a}", where=source.name, hint=hint)
 
 
-def _binary(source: ByteSource, limits: Limits) -> Sniffed:
+def _binary(source: ByteSource) -> Sniffed:
     fields, error = fields_until_damage(source, 0, source.size)
     other = foreign(source, fields, whole=error is None)
     if other is not None:
         hint = NOT_OURS if "model, not" in other else "name the model itself"
         hint = "name the .tflite that it runs" if other == MEDIAPIPE else hint
         return Sniffed(format=None, what=other, hint=hint)
-    if error is not None:
-        # Damaged in its first fields. Its parser tells where, if it looks like a model at all.
-        if _looks_like_node(source):
-            return Sniffed(format="graph_def", what="a GraphDef", sure=False)
-        if source.read(0, min(2, source.size)) in (b"\x08\x01", b"\x08"):
-            return Sniffed(format="saved_model", what="a SavedModel", sure=False)
-        raise FormatError(
-            "is neither a GraphDef nor a SavedModel, nor anything else that is known here",
-            where=source.name,
-            hint=error.what,
-        ) from None
-    numbers = [(number, wire) for number, wire, _, _ in fields]
-    first = fields[0]
-    if (1, 0) in numbers[:2] or (numbers[0] == (2, 2) and _is_meta_graph(source, *fields[0][2:])):
-        if (2, 2) in numbers or source.size <= 2:
-            meta = next((item for item in fields if item[:2] == (2, 2)), None)
-            sure = meta is not None and _is_meta_graph(source, *meta[2:])
-            return Sniffed(format="saved_model", what="a SavedModel", sure=sure)
-        if len(numbers) > 1 and all(wire == 0 for _, wire in numbers[:3]):
-            return Sniffed(format=None, what="a SavedModel's fingerprint.pb", hint=_beside())
-    if first[:2] == (1, 2):
-        if _looks_like_node(source):
-            sure = _is_registered_name(source.read(first[2], min(1 << 12, first[3] - first[2])))
-            return Sniffed(format="graph_def", what="a GraphDef", sure=sure)
-        if any((number, wire) == (2, 2) for number, wire in numbers):
-            inner = next(item for item in fields if item[:2] == (2, 2))
-            if _inner_is_node(source, inner[2], inner[3]):
-                return Sniffed(format="meta_graph", what="a MetaGraph (.meta)")
-        if all(number == 1 for number, _ in numbers):
-            return Sniffed(
-                format=None, what="not a model (keras_metadata.pb looks like this)", hint=_beside()
-            )
-    if first[0] == 1 and first[1] == 1:
-        return Sniffed(format=None, what="not a model (an event file starts like this)")
-    if {number for number, _ in numbers} <= {1, 2, 3, 4, 5} and all(
-        wire == (0 if number == 3 else 2) for number, wire in numbers
-    ):
-        node = next((item for item in fields if item[0] == 1), None)
-        if node is None:
-            return Sniffed(format="graph_def", what="a GraphDef without nodes", sure=False)
-        if _inner_is_node(source, node[2], node[3], direct=True):
-            return Sniffed(format="graph_def", what="a GraphDef")
+    for kind in _MESSAGES if error is None else _DAMAGED_MESSAGES:
+        found = kind(source, fields)
+        if found is not None:
+            return found
     raise FormatError(
         "is neither a GraphDef nor a SavedModel, nor anything else that is known here",
         where=source.name,
-        hint=f"its first bytes are {source.read(0, min(8, source.size)).hex(' ')}",
+        hint=f"its first bytes are {source.read(0, min(8, source.size)).hex(' ')}"
+        if error is None
+        else error.what,
     )
 
 
-def _beside() -> str:
-    return "name the folder or its saved_model.pb"
+def _saved_model(source: ByteSource, fields: list[Field]) -> Sniffed | None:
+    meta = next((field for field in fields if field[:2] == (2, 2)), None)
+    if not _begins_as_saved_model(source, fields) or (meta is None and source.size > 2):
+        return None
+    sure = meta is not None and _is_meta_graph(source, *meta[2:])
+    return Sniffed(format="saved_model", what="a SavedModel", sure=sure)
+
+
+def _fingerprint(source: ByteSource, fields: list[Field]) -> Sniffed | None:
+    wires = [wire for _, wire in _numbers(fields)[:3]]
+    if len(wires) < 2 or any(wires) or not _begins_as_saved_model(source, fields):
+        return None
+    return Sniffed(format=None, what="a SavedModel's fingerprint.pb", hint=_MODEL_BESIDE)
+
+
+def _graph_def(source: ByteSource, fields: list[Field]) -> Sniffed | None:
+    _, _, start, stop = fields[0]
+    if fields[0][:2] != (1, 2) or not _looks_like_node(source):
+        return None
+    sure = _is_registered_name(source.read(start, min(1 << 12, stop - start)))
+    return Sniffed(format="graph_def", what="a GraphDef", sure=sure)
+
+
+def _meta_graph(source: ByteSource, fields: list[Field]) -> Sniffed | None:
+    graph = next((field for field in fields if field[:2] == (2, 2)), None)
+    if fields[0][:2] != (1, 2) or graph is None or not _inner_is_node(source, *graph[2:]):
+        return None
+    return Sniffed(format="meta_graph", what="a MetaGraph (.meta)")
+
+
+def _keras_metadata(_: ByteSource, fields: list[Field]) -> Sniffed | None:
+    if fields[0][:2] != (1, 2) or any(number != 1 for number, _ in _numbers(fields)):
+        return None
+    what = "not a model (keras_metadata.pb looks like this)"
+    return Sniffed(format=None, what=what, hint=_MODEL_BESIDE)
+
+
+def _event_file(_: ByteSource, fields: list[Field]) -> Sniffed | None:
+    if fields[0][:2] != (1, 1):
+        return None
+    return Sniffed(format=None, what="not a model (an event file starts like this)")
+
+
+def _graph_def_without_a_head(source: ByteSource, fields: list[Field]) -> Sniffed | None:
+    """One whose nodes come behind its other fields, or that has none."""
+    if not all(
+        1 <= number <= 5 and wire == (0 if number == 3 else 2) for number, wire in _numbers(fields)
+    ):
+        return None
+    node = next((field for field in fields if field[0] == 1), None)
+    if node is None:
+        return Sniffed(format="graph_def", what="a GraphDef without nodes", sure=False)
+    if not _inner_is_node(source, *node[2:], direct=True):
+        return None
+    return Sniffed(format="graph_def", what="a GraphDef")
+
+
+def _damaged_graph_def(source: ByteSource, _: list[Field]) -> Sniffed | None:
+    if not _looks_like_node(source):
+        return None
+    return Sniffed(format="graph_def", what="a GraphDef", sure=False)
+
+
+def _damaged_saved_model(source: ByteSource, _: list[Field]) -> Sniffed | None:
+    if source.read(0, min(2, source.size)) not in (b"\x08\x01", b"\x08"):
+        return None
+    return Sniffed(format="saved_model", what="a SavedModel", sure=False)
+
+
+Kind = Callable[[ByteSource, list[Field]], Sniffed | None]
+"""Whether a file whose first fields are these is of one kind."""
+_MESSAGES: tuple[Kind, ...] = (
+    _saved_model,
+    _fingerprint,
+    _graph_def,
+    _meta_graph,
+    _keras_metadata,
+    _event_file,
+    _graph_def_without_a_head,
+)
+"""In this order: what a later one takes, those before it have refused."""
+_DAMAGED_MESSAGES: tuple[Kind, ...] = (_damaged_graph_def, _damaged_saved_model)
+"""For files damaged in their first fields: a parser tells where, if they look like a model."""
+
+
+def _numbers(fields: list[Field]) -> list[tuple[int, int]]:
+    """Number and wire type of each field."""
+    return [(number, wire) for number, wire, _, _ in fields]
+
+
+def _begins_as_saved_model(source: ByteSource, fields: list[Field]) -> bool:
+    """With its version, first or second, or with a meta graph."""
+    if (1, 0) in _numbers(fields[:2]):
+        return True
+    return fields[0][:2] == (2, 2) and _is_meta_graph(source, *fields[0][2:])
 
 
 def _top_fields(source: ByteSource, start: int, end: int) -> list[tuple[int, int, int, int]]:

@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from migrator.collector import collector_paused
 from migrator.formats.load import as_model
 from migrator.graph.elements import Element, Elements
+from migrator.limits import DEFAULT_LIMITS, Limits
 from migrator.model.graph import Function, Graph
 from migrator.model.model import Model
 from migrator.places.resolve import PathLike
@@ -42,15 +43,19 @@ if TYPE_CHECKING:
 
 
 def to_networkx(
-    source: PathLike | Model, *, meta_graph: int | str | Sequence[str] = 0
+    source: PathLike | Model,
+    *,
+    meta_graph: int | str | Sequence[str] = 0,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> MultiDiGraph:
     """The graph of one meta graph of a model with its function bodies; schema above.
 
-    ``source`` is a model or its path, ``meta_graph`` its number or its tags. An input that names
-    no node is left out; a second node of one name is too (the model's ``warnings`` tell of both).
+    ``source`` is a model or its path, which is read within ``limits``; ``meta_graph`` is its
+    number or its tags. An input that names no node is left out; a second node of one name is too
+    (the model's ``warnings`` tell of both).
     Raises UsageError where there is no such meta graph, and what ``load`` raises for a path.
     """
-    model = as_model(source)
+    model = as_model(source, limits)
     meta = model.meta_graph(meta_graph)
     with collector_paused():
         top = _view(meta.graph)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from migrator.errors import MigratorError
 from migrator.formats.checkpoint import Checkpoint, checkpoint_place, open_checkpoint
-from migrator.inspection.restores import Entry, Restored, find_restored
+from migrator.inspection.restores import Restored, RestoredTensor, find_restored
 from migrator.inspection.spare import spare_handles
 from migrator.inspection.tracing import Tracer
 from migrator.model.model import MetaGraph, Model
@@ -35,7 +35,9 @@ def restored_by(meta: MetaGraph, tracer: Tracer | None = None) -> Restored:
     return find_restored(meta.graph, tracer or Tracer(meta.graph), restore_op)
 
 
-def key_for(checkpoint: Checkpoint, entry: Entry | None, names: Iterable[str]) -> str | None:
+def key_for(
+    checkpoint: Checkpoint, entry: RestoredTensor | None, names: Iterable[str]
+) -> str | None:
     """The key of a variable's value: the one that is restored, else by its names in turn.
 
     Raises MigratorError where the checkpoint's object graph cannot be read.

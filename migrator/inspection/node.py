@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from migrator.errors import MigratorError, NoSuchTensor
 from migrator.inspection.examples import PARSERS, ExampleParser, parser_of
-from migrator.inspection.near import near_names
-from migrator.inspection.owned import own_names
+from migrator.inspection.layer_weights import own_names
+from migrator.inspection.suggestions import near_names
 from migrator.inspection.tracing import Tracer
 from migrator.inspection.tree import OBJECT_SUFFIX
 from migrator.inspection.weights import VARIABLE, weights
@@ -344,8 +344,9 @@ def _variable_called(model: Model, name: str, meta_graph: int) -> tuple[str, Laz
     except MigratorError:
         return None
     for spelled in dict.fromkeys((name, TensorRef.parse(name).node, f"{name}{OBJECT_SUFFIX}")):
-        if spelled in held:
-            return spelled, held[spelled]
+        found = held.find(spelled)
+        if found is not None:
+            return spelled, found
     return None
 
 

@@ -8,14 +8,15 @@ from functools import cached_property
 from migrator.graph.wiring import Wiring
 from migrator.inspection import vocabulary as words
 from migrator.inspection.candidates import Candidate
-from migrator.inspection.held import VARIABLES, is_weight, variable_bytes
 from migrator.inspection.loose_ends import LooseEnds
+from migrator.inspection.possible_weights import is_weight, variable_bytes
 from migrator.inspection.set_aside import find_minimised
 from migrator.inspection.sources import find_sources
 from migrator.inspection.telling import by_name_and_op
 from migrator.model.graph import Graph, declared_shape
 from migrator.model.tensors import UNKNOWN_SHAPE, LazyTensor
 from migrator.ops.registry import output_dtype
+from migrator.ops.state import VARIABLE_OPS
 
 ACCEPT = 0.6
 REJECT = 0.3
@@ -109,7 +110,7 @@ class _Finder:
         }
         self.weight_bytes |= {
             number: size
-            for number in wiring.of_ops(VARIABLES)
+            for number in wiring.of_ops(VARIABLE_OPS)
             if (size := variable_bytes(nodes[number]))
         }
         self.weights = self.weight_bytes.keys()
@@ -260,7 +261,7 @@ class _Finder:
         return self.wiring.forward(
             number
             for number, node in enumerate(nodes)
-            if node.op in VARIABLES or node.op.endswith(("HashTable", "HashTableV2"))
+            if node.op in VARIABLE_OPS or node.op.endswith(("HashTable", "HashTableV2"))
         )
 
     def consumed_outputs(self) -> list[Candidate]:

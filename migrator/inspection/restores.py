@@ -20,7 +20,7 @@ _IMPORTS = frozenset(("LookupTableImport", "LookupTableImportV2"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class RestoredTensor:
     """A tensor of a checkpoint. ``part`` is empty for the whole, else as RestoreV2 writes a slice
     (``"100 20 0,50:0,20"``: shape, then start and length by dimension)."""
 
@@ -32,8 +32,8 @@ class Entry:
 class Restored:
     """By node name: the entry of a variable; the entries of a table's keys and values."""
 
-    variables: dict[str, Entry]
-    tables: dict[str, tuple[Entry, Entry]]
+    variables: dict[str, RestoredTensor]
+    tables: dict[str, tuple[RestoredTensor, RestoredTensor]]
 
 
 def find_restored(graph: Graph, tracer: Tracer, restore_op: str = "") -> Restored:
@@ -74,7 +74,7 @@ def _note(tracer: Tracer, function: Function | None, node: Node, found: Restored
         found.tables.setdefault(target.node.name, (first, second))
 
 
-def _entry(tracer: Tracer, function: Function | None, ref: TensorRef) -> Entry | None:
+def _entry(tracer: Tracer, function: Function | None, ref: TensorRef) -> RestoredTensor | None:
     """The entry that ``ref`` was restored from, None where it was made in another way."""
     found = tracer.origin(function, ref)
     if found is None or found.node.op not in _RESTORES:
@@ -85,7 +85,7 @@ def _entry(tracer: Tracer, function: Function | None, ref: TensorRef) -> Entry |
         _text(items[at]) if at < len(items) else ""
         for items in (tracer.texts(found.function, refs[slot : slot + 1]) for slot in (1, 2))
     ]
-    return Entry(key=texts[0], part=texts[1]) if texts[0] else None
+    return RestoredTensor(key=texts[0], part=texts[1]) if texts[0] else None
 
 
 def _text(item: object) -> str:

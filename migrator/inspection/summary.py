@@ -24,6 +24,7 @@ from migrator.inspection.weights import (
     total,
     totals_by_dtype,
 )
+from migrator.limits import DEFAULT_LIMITS, Limits
 from migrator.model.brief import brief
 from migrator.model.graph import Node
 from migrator.model.model import OTHER_GRAPHS, WITH_FOLDER, MetaGraph, Model, Signature, Source
@@ -184,12 +185,13 @@ class Summary:
         return totals_by_dtype(item.weight for item in self.variables if item.is_parameter)
 
 
-def summarize(source: PathLike | Model) -> Summary:
+def summarize(source: PathLike | Model, *, limits: Limits = DEFAULT_LIMITS) -> Summary:
     """Summarise every meta graph of a model, read or named. Linear; reads no weights.
 
-    Raises what ``load`` raises where it is named, UsageError for what is neither.
+    ``limits`` are for a path; a model keeps its own. Raises what ``load`` raises for a path,
+    UsageError for what is neither.
     """
-    model = as_model(source)
+    model = as_model(source, limits)
     with collector_paused():
         variables = _variables(model)
         folder = _folder(model)
@@ -310,7 +312,7 @@ def _graph(meta: MetaGraph, counted: CountedWeights) -> GraphSummary:
 def _called_again(meta: MetaGraph, nodes: Iterable[Node]) -> int:
     if meta.declared is None:  # no format whose nodes are layers
         return 0
-    from migrator.inspection.owned import is_called_again
+    from migrator.inspection.layer_weights import is_called_again
 
     return sum(map(is_called_again, nodes))
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
-from migrator.inspection.owned import scope_name
+from migrator.inspection.layer_weights import scope_name
 from migrator.inspection.weights import (
     Weight,
     is_carried_weight,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from fnmatch import translate
 
 from migrator.errors import MigratorError, NoSuchTensor
-from migrator.inspection.near import near_names
+from migrator.inspection.suggestions import near_names
 from migrator.inspection.tree import OBJECT_SUFFIX
 from migrator.inspection.weights import VARIABLE, Weight, meta_weights, tensor_weight, weights
 from migrator.model.brief import brief
@@ -50,10 +50,10 @@ def list_weights(
     )
     # A variable without a value is told of, too.
     names = list(dict.fromkeys([*values, *declared]))
-    listed = set(names)
-    names += [name for name in dict.fromkeys(chosen) if name not in listed and name in values]
+    others = values.unlisted.keys() - set(names)
+    names += [name for name in dict.fromkeys(chosen) if name in others]
     wanted = choose(names, chosen, where=model.source.path) if chosen else names
-    return tuple(_listed(name, values.get(name), declared) for name in wanted)
+    return tuple(_listed(name, values.find(name), declared) for name in wanted)
 
 
 def choose(names: Iterable[str], chosen: Sequence[str], *, where: str) -> list[str]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from migrator.formats.load import as_model
 from migrator.inspection.spare import fixed_scales, initial_values, spare_handles, training_data
+from migrator.limits import DEFAULT_LIMITS, Limits
 from migrator.model.brief import brief
 from migrator.model.dtypes import DType
 from migrator.model.graph import Graph, Node
@@ -202,26 +202,50 @@ def totals_by_dtype(weights: Iterable[Weight]) -> dict[str, WeightTotal]:
     }
 
 
+class Weights(dict[str, LazyTensor]):
+    """Name -> weight, each once; ``unlisted`` are those that are no weights of their own.
+
+    Those are constants of a TFLite file that share the buffer of a listed one, and of bodies
+    beside variables (see ``find_weights``).
+    """
+
+    __slots__ = ("unlisted",)
+
+    def __init__(
+        self, listed: Mapping[str, LazyTensor], unlisted: Mapping[str, LazyTensor] | None = None
+    ) -> None:
+        super().__init__(listed)
+        self.unlisted: Mapping[str, LazyTensor] = unlisted or {}
+
+    def find(self, name: str) -> LazyTensor | None:
+        """What has that name, listed or not."""
+        found = self.get(name)
+        return self.unlisted.get(name) if found is None else found
+
+
 def weights(
-    source: PathLike | Model, *, meta_graph: int | str | Sequence[str] = 0
-) -> dict[str, LazyTensor]:
+    source: PathLike | Model,
+    *,
+    meta_graph: int | str | Sequence[str] = 0,
+    limits: Limits = DEFAULT_LIMITS,
+) -> Weights:
     """The weights of one meta graph by name, each left in its file until it is asked for.
 
-    ``meta_graph`` is its number, or its tags.
+    ``meta_graph`` is its number, or its tags. ``limits`` are for a path; a model keeps its own.
 
     Those are its constants that hold parameters (a body's as ``function/node``), its variables
     with their values from the checkpoint beside it, and what a checkpoint, a Keras file or a
     TFLite file holds, strings and counters included. A variable whose value is nowhere is left
-    out. A constant of a TFLite file that shares an earlier one's buffer is found by its name, and
-    not listed, as it is stored once; and so is a body's constant beside variables, which is no
-    weight (see ``find_weights``). Raises MigratorError where the checkpoint cannot be read,
-    UsageError where there is no such meta graph, and what ``load`` raises for a path.
+    out. What is stored once under several names counts once (see ``Weights``).
+
+    Raises MigratorError where the checkpoint cannot be read, UsageError where there is no such
+    meta graph, and what ``load`` raises for a path.
     """
-    model = as_model(source)
+    model = as_model(source, limits)
     if model.tflite is not None and model.tflite.shared:
-        return _Shared(model.variables, model.tflite.shared)
+        return Weights(model.variables, model.tflite.shared)
     if model.variables or not model.meta_graphs:
-        return dict(model.variables)
+        return Weights(model.variables)
     meta = model.meta_graph(meta_graph)
     found: dict[str, LazyTensor] = {}
     of_bodies: dict[str, LazyTensor] = {}
@@ -246,24 +270,7 @@ def weights(
 
         values = variable_values(model)
         found.update((name, values[name]) for name in variables if name in values)
-    return _Shared(found, of_bodies) if has_weights and of_bodies else found
-
-
-class _Shared(dict[str, LazyTensor]):
-    """Weights, each once, that are found by their other names, too."""
-
-    def __init__(self, held: Mapping[str, LazyTensor], others: Mapping[str, LazyTensor]) -> None:
-        super().__init__(held)
-        self._others = others
-
-    def __missing__(self, name: str) -> LazyTensor:
-        return self._others[name]
-
-    def __contains__(self, name: object) -> bool:
-        return super().__contains__(name) or name in self._others
-
-    def get(self, name: str, default: Any = None) -> Any:
-        return super().get(name, self._others.get(name, default))
+    return Weights(found, of_bodies if has_weights else {})
 
 
 def constant_weight(node: Node) -> LazyTensor | None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from migrator.model.graph import Node
 
-VARIABLE_OPS = frozenset(("Variable", "VariableV2", "VarHandleOp", "AutoReloadVariable"))
+REFERENCE_VARIABLES = frozenset(("Variable", "VariableV2"))
+"""Those of TensorFlow 1 that give a reference, and not a handle."""
+VARIABLE_OPS = REFERENCE_VARIABLES | {"VarHandleOp", "AutoReloadVariable"}
 ASSIGN_OPS = frozenset(("Assign", "AssignVariableOp"))
 
 

@@ -15,13 +15,21 @@ from migrator.places.visit import PIECE, Visit, damaged
 ZIP, TAR, GZIP, BZIP2, XZ = "zip", "tar", "gzip", "bzip2", "xz"
 STREAMS = frozenset((GZIP, BZIP2, XZ))
 """Those that hold one file."""
+ZIP_MAGIC = b"PK\x03\x04"
+ZIP_END = b"PK\x05\x06"
+"""Where the record at an archive's end begins; all of one without members."""
+ZIP_TAIL = 22 + 0xFFFF
+"""Bytes in which that record lies, the longest comment included."""
+GZIP_MAGIC = b"\x1f\x8b"
+BZIP2_MAGIC = b"BZh"
+XZ_MAGIC = b"\xfd7zXZ\x00"
 _MAGIC = (
-    (b"PK\x03\x04", ZIP),
-    (b"PK\x05\x06", ZIP),  # one without members
+    (ZIP_MAGIC, ZIP),
+    (ZIP_END, ZIP),
     (b"PK\x07\x08", ZIP),  # the first of several volumes
-    (b"\x1f\x8b\x08", GZIP),
-    (b"BZh", BZIP2),
-    (b"\xfd7zXZ\x00", XZ),
+    (GZIP_MAGIC + b"\x08", GZIP),  # deflated, as all are
+    (BZIP2_MAGIC, BZIP2),
+    (XZ_MAGIC, XZ),
 )
 BLOCK = 512
 """Bytes of a tar header."""

@@ -7,13 +7,14 @@ from collections.abc import Collection
 from migrator.graph.order import Tensor, all_inputs, in_order, tensor_of
 from migrator.model.graph import Graph, Node
 from migrator.ops.registry import output_dtypes
+from migrator.ops.state import VARIABLE_OPS
 
 _COPIES = frozenset(("Identity", "StopGradient", "PreventGradient", "Snapshot"))
 _ENTERS = frozenset(("Enter", "RefEnter"))
 _EXITS = frozenset(("Exit", "RefExit"))
 _SWITCHES = frozenset(("Switch", "RefSwitch", "_SwitchN"))
 _MERGES = frozenset(("Merge", "RefMerge"))
-_WEIGHTS = frozenset("Const Variable VariableV2 VarHandleOp AutoReloadVariable".split())
+_WEIGHTS = VARIABLE_OPS | {"Const"}
 _PLACEHOLDERS = frozenset("Placeholder PlaceholderV2 PlaceholderWithDefault".split())
 _MOST_COPIES = 16
 MOST_PORTS = 8

@@ -9,6 +9,7 @@ from migrator.inspection.vocabulary import words
 from migrator.model.dtypes import DType
 from migrator.model.graph import Node, declared_shape
 from migrator.model.tensors import SCALAR, UNKNOWN_SHAPE, LazyTensor, Shape
+from migrator.ops.state import VARIABLE_OPS
 from migrator.verification.examples import PARSERS, Feature, features_of
 
 _STEPS = 24
@@ -150,7 +151,7 @@ def _variable(wiring: Wiring, number: int) -> Shape | None:
     """The shape of the variable that a node is or reads."""
     for _ in range(_STEPS):
         node = wiring.nodes[number]
-        if node.op in ("VarHandleOp", "VariableV2", "Variable"):
+        if node.op in VARIABLE_OPS:
             shape = node.attrs.get("shape")
             return shape if isinstance(shape, Shape) else None
         reads = ("ReadVariableOp", "Identity", "Enter", "Switch", "RefEnter", "RefIdentity")

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from migrator.graph.wiring import Wiring
 from migrator.model.tensors import LazyTensor
+from migrator.ops.state import VARIABLE_OPS
 
 _SIDES = (32, 64, 96, 128, 160, 192, 224, 256, 299, 331, 384, 448, 512)
 """Sides that are tried, in pixels."""
@@ -97,7 +98,7 @@ def _filter_dims(wiring: Wiring, number: int) -> Sequence[int | None] | None:
         value = node.attrs.get("value")
         if node.op == "Const" and isinstance(value, LazyTensor):
             return value.shape.dims
-        if node.op in ("VariableV2", "Variable", "VarHandleOp"):
+        if node.op in VARIABLE_OPS:
             shape = node.attrs.get("shape")
             return getattr(shape, "dims", None)
         if not wiring.inputs[number]:

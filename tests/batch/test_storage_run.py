@@ -24,7 +24,7 @@ import pytest
 from migrator.batching.ledger import desk
 from migrator.batching.ledger.desk import Pace, RemoteDesk
 from migrator.batching.ledger.ledger import Ledger
-from migrator.batching.run import running
+from migrator.batching.run import ground
 from migrator.batching.run.batch import BatchResult, batch, run_tasks
 from migrator.batching.storage import fetching, stores
 from migrator.batching.storage.holding import StoreLock
@@ -229,7 +229,7 @@ def safely(inner: Any) -> Any:
 def test_a_run_whose_models_all_fail_at_their_store_does_not_go_through_all_of_them(
     bucket: Bucket, proxy: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(running, "_MOST_IN_A_ROW", 4)
+    monkeypatch.setattr(ground, "_MOST_IN_A_ROW", 4)
     out = tmp_path / "out"
     made = [
         Task(name=f"m{n}", source=f"{bucket.address}/{n}.pb", dest=f"{out}/m{n}", steps=LOOK)

@@ -33,6 +33,8 @@ SAME = {
     "unknown fields": """odd: 1 node { name: "a" 17: 3
         new { a: -inf b <> [x.y/z.T] { } [x.y]: [1, 'q'] }
         later: DT_X op: "X" list: [{}, {a: {}}] input: "b" input: "c" }""",
+    "texts in a list of an unknown field": """node { name: "a" op: "X" odd: ["p", 'q']
+        input: "b" input: "c" odd: 'r' }""",
 }
 
 

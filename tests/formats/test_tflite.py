@@ -313,17 +313,20 @@ def test_a_weight_is_found_by_each_name_of_its_buffer_and_counted_once(tmp_path:
     found = weights(model)
     assert list(found) == list(model.variables) == ["one"]
     assert found["one"].numpy().tolist() == [0, 1, 2, 3]
-    assert "two" in found
-    assert found["two"].numpy().tolist() == [[0, 1], [2, 3]]
-    assert found.get("two") is found["two"]
-    assert found.get("three") is None
+    assert "two" not in found  # what is in a mapping is what it iterates over
+    assert found.get("two") is None
+    assert list(found.unlisted) == ["two"]
+    assert found.unlisted["two"].numpy().tolist() == [[0, 1], [2, 3]]
+    assert found.find("two") is found.unlisted["two"]
+    assert found.find("one") is found["one"]
+    assert found.find("three") is None
     assert [item.weight.name for item in list_weights(model)] == ["one"]
     assert [item.weight.name for item in list_weights(model, chosen=["two"])] == ["two"]
     facts = summarize(model).tflite
     assert facts is not None
     assert (facts.parameters, facts.shared) == (4, 1)
     with pytest.raises(KeyError):
-        found["three"]
+        found["two"]
 
 
 SCHEMES = {

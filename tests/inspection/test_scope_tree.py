@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from migrator.errors import NoSuchTensor
 from migrator.formats.load import load
-from migrator.inspection.near import near_names
 from migrator.inspection.node import describe_node
 from migrator.inspection.parts import Parts
+from migrator.inspection.suggestions import near_names
 from migrator.inspection.tree import Scope, scope_tree
 from migrator.model.graph import Graph, Node, Versions, index_nodes
 from migrator.model.model import MetaGraph, Model, Source

@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 
-from migrator.inspection.restores import Entry, find_restored
+from migrator.inspection.restores import RestoredTensor, find_restored
 from migrator.inspection.tracing import Tracer
 from migrator.model.graph import Graph
 from migrator.model.tensors import TensorRef
@@ -170,7 +170,10 @@ def variables(count: int) -> list[bytes]:
 def test_an_entry_is_found_by_the_port_that_the_variable_is_assigned_from() -> None:
     graph = model(*variables(2), *restores(names=(b"other", b"name"), parts=(b"", b"4 0,2"))).graph
     found = find_restored(graph, Tracer(graph))
-    assert found.variables == {"v0": Entry(key="other"), "v1": Entry(key="name", part="4 0,2")}
+    assert found.variables == {
+        "v0": RestoredTensor(key="other"),
+        "v1": RestoredTensor(key="name", part="4 0,2"),
+    }
 
 
 def test_the_restore_of_the_meta_graphs_own_saver_is_preferred() -> None:
@@ -181,9 +184,13 @@ def test_the_restore_of_the_meta_graphs_own_saver_is_preferred() -> None:
         *restores(names=(b"second",), parts=(b"",), prefix="second/"),
     ).graph
     tracer = Tracer(graph)
-    assert find_restored(graph, tracer, "second/all").variables == {"v0": Entry(key="second")}
-    assert find_restored(graph, tracer, "first/all:0").variables == {"v0": Entry(key="first")}
-    assert find_restored(graph, tracer, "gone").variables == {"v0": Entry(key="first")}
+    assert find_restored(graph, tracer, "second/all").variables == {
+        "v0": RestoredTensor(key="second")
+    }
+    assert find_restored(graph, tracer, "first/all:0").variables == {
+        "v0": RestoredTensor(key="first")
+    }
+    assert find_restored(graph, tracer, "gone").variables == {"v0": RestoredTensor(key="first")}
 
 
 def test_what_an_initializer_assigns_is_not_restored() -> None:

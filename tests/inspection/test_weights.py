@@ -140,6 +140,7 @@ def test_constants_of_bodies_are_no_weights_beside_variables() -> None:
     assert told == {"tensors": 2, "elements": 48, "bytes": 192}
     assert scope_tree(found).parameters == 14
     assert list(migrator.weights(found)) == ["table"]
+    assert list(migrator.weights(found).unlisted) == ["f/zeros", "g/zeros"]
     chosen = list_weights(found, chosen=["f/zeros"])  # found by name all the same
     assert [item.weight.elements for item in chosen] == [24]
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from migrator.formats.load import load
+from migrator.inspection.layer_weights import own_names
 from migrator.inspection.node import describe_node
-from migrator.inspection.owned import own_names
 from migrator.model.model import Model
 from migrator.model.tensors import Shape
 

@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from migrator.auditing.contents.bodies import Place
+from migrator.graph.nesting import nesting
 from migrator.graph.wiring import Wiring
 from migrator.inspection.candidates import Candidate, Control, Endpoints
 from migrator.inspection.endpoints import find_endpoints
@@ -290,26 +291,7 @@ def _branch_depth(wiring: Wiring) -> list[int]:
 
     A Switch leads into a branch and a Merge out of it, but for those that make a loop go round.
     """
-    nodes = wiring.nodes
-    waiting = [0] * len(nodes)
-    readers: list[list[int]] = [[] for _ in nodes]
-    for number in range(len(nodes)):
-        for producer in (*(edge[0] for edge in wiring.inputs[number]), *wiring.controls[number]):
-            if nodes[producer].op not in LOOP_OP:
-                waiting[number] += 1
-                readers[producer].append(number)
-    level = [0] * len(nodes)
-    depth = [1] * len(nodes)
-    ready = [number for number, count in enumerate(waiting) if not count]
-    while ready:
-        number = ready.pop()
-        depth[number] = max(level[number] + _turn(wiring, number), 0)
-        for reader in readers[number]:
-            level[reader] = max(level[reader], depth[number])
-            waiting[reader] -= 1
-            if not waiting[reader]:
-                ready.append(reader)
-    return depth
+    return nesting(wiring, _turn)
 
 
 def _turn(wiring: Wiring, number: int) -> int:

@@ -9,11 +9,10 @@ from migrator.auditing.callgraph.calls import Named, functions_named, interfaces
 from migrator.auditing.contents.bodies import Body, Place
 from migrator.model.graph import Function, Node, index_nodes
 from migrator.model.tensors import TensorRef, TensorSpec
-from migrator.ops.state import ASSIGN_OPS, variable_name
+from migrator.ops.state import ASSIGN_OPS, REFERENCE_VARIABLES, VARIABLE_OPS, variable_name
 
 MOST_CALLERS = 32
 LOOPS = frozenset({"StatelessWhile", "While"})
-VARIABLES = frozenset({"Variable", "VariableV2"})
 _KEEP = frozenset(
     """
     Assign AssignVariableOp DestroyResourceOp Identity ReadVariableOp VarIsInitializedOp
@@ -124,13 +123,15 @@ class Lookup:
             for group in self._groups.values():
                 for other in group:
                     self._count(other)
-        is_lent = variable.op not in VARIABLES and variable.name in self._lent.get(id(body), ())
+        is_lent = variable.op not in REFERENCE_VARIABLES and variable.name in self._lent.get(
+            id(body), ()
+        )
         return self._variables[id(body.meta), variable_name(variable)] == 1 and not is_lent
 
     def _count(self, body: Body) -> None:
         handles = set()
         for node in body.nodes:
-            if node.op in VARIABLES or node.op == "VarHandleOp":
+            if node.op in VARIABLE_OPS:
                 handles.add(node.name)
                 self._variables[id(body.meta), variable_name(node)] += 1
         if handles:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from migrator.auditing.callgraph.calls import functions_named, operand
 from migrator.auditing.callgraph.object_functions import captured_objects
 from migrator.auditing.contents.bodies import Body, Place
-from migrator.auditing.strings.lookup import LOOPS, MOST_CALLERS, VARIABLES, Lookup
+from migrator.auditing.strings.lookup import LOOPS, MOST_CALLERS, Lookup
 from migrator.auditing.strings.parts import (
     ARGUMENT,
     ASSET,
@@ -40,6 +40,7 @@ from migrator.auditing.strings.parts import (
 )
 from migrator.model.graph import Function, Node
 from migrator.model.tensors import TensorRef
+from migrator.ops.state import REFERENCE_VARIABLES
 
 if TYPE_CHECKING:
     from migrator.auditing.subject import Subject
@@ -214,8 +215,10 @@ class Sources:
             return self._join(body, node, inputs, depth)
         if node.op in CHANGES and inputs:
             return changed(self._value(body, inputs[0], depth), CHANGES[node.op])
-        if node.op in VARIABLES or (node.op == "ReadVariableOp" and inputs):
-            return self._assigned(body, node.name if node.op in VARIABLES else inputs[0], depth)
+        if node.op in REFERENCE_VARIABLES or (node.op == "ReadVariableOp" and inputs):
+            return self._assigned(
+                body, node.name if node.op in REFERENCE_VARIABLES else inputs[0], depth
+            )
         return self._returned(body, node, ref, depth)
 
     def _assigned(self, body: Body, variable: str, depth: int) -> Value:

@@ -14,13 +14,14 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from migrator.batching.executors.local import LocalExecutor, default_jobs
-from migrator.batching.job.failures import GOES_ON, one_line
+from migrator.batching.job.failures import one_line
 from migrator.batching.job.notes import empty_outcome, utc_now
-from migrator.batching.job.places import OUTCOME, make_working
+from migrator.batching.job.places import OUTCOME
 from migrator.batching.job.task_function import run_task
 from migrator.batching.ledger.ledger import Ledger
 from migrator.batching.ledger.lock import DestinationLock
 from migrator.batching.run.events import Tally, Watcher
+from migrator.batching.run.ground import Ground
 from migrator.batching.run.results import write_results
 from migrator.batching.storage.stamps import Stamp
 from migrator.batching.task import (
@@ -30,7 +31,6 @@ from migrator.batching.task import (
     NEEDS_DECISION,
     OUTCOMES,
     SIGNAL,
-    STORAGE,
     Json,
     Outcome,
     Task,
@@ -41,12 +41,9 @@ from migrator.errors import (
     EXIT_NEEDS_DECISION,
     EXIT_NO,
     EXIT_YES,
-    DestinationError,
     ExecutorLost,
     MigratorError,
-    StorageError,
 )
-from migrator.files import is_full
 from migrator.model.brief import brief
 from migrator.places.addresses import is_remote, shown
 
@@ -59,9 +56,6 @@ _AHEAD = 4
 """Tasks for each slot that are handed over before one ends."""
 _AHEAD_ELSEWHERE = 2000
 """The same for an executor of which we do not know how many it takes."""
-_PROBE = 1 << 20
-_MOST_IN_A_ROW = 25
-"""Models that fail at a store that answers, until it is taken for no fault of theirs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,13 +112,12 @@ class Run:
         self._watchers = watchers
         self._work = work
         self._about = about
-        self._lock = lock
+        self._ground = Ground(place, ledger, lock, desk)
         self._desk = desk
         self._stamps = stamps or {}
         self._counts: Counter[str] = Counter(dict.fromkeys(OUTCOMES, 0))
         self._kept = 0
         self._running = 0
-        self._in_a_row = 0
         self._jobs = 0
         self._again: deque[Task] = deque()
         self._handed: set[Future[Json]] = set()
@@ -174,7 +167,7 @@ class Run:
     def _keep_ended(self) -> None:
         """Write down what had ended before the interruption and was not looked at yet."""
         with _quietly(), contextlib.suppress(Empty):
-            self._check_place()
+            self._ground.check()
             while True:
                 task, future, attempt = self._ended.get_nowait()
                 if future.cancelled() or future.exception() is not None:
@@ -190,7 +183,7 @@ class Run:
         quietly = contextlib.nullcontext if how == "finished" else _quietly
         try:
             with quietly():
-                self._check_place()
+                self._ground.check()
                 write_results(self._place, found.models, found.run)
                 if self._desk is not None:
                     self._desk.publish()
@@ -256,8 +249,8 @@ class Run:
                 break
             except Empty:
                 self._tell("tick")
-                self._check_place()
-        self._check_place()
+                self._ground.check()
+        self._ground.check()
         self._running -= 1
         self._handed.discard(future)
         outcome = self._outcome(task, future)
@@ -265,21 +258,11 @@ class Run:
             self._again.append(task)
             self._tell("again", outcome)
             return
-        self._in_a_row = self._in_a_row + 1 if outcome.cause == STORAGE else 0
-        if outcome.cause == STORAGE:
-            self._check_stores(task, outcome)
+        self._ground.check_stores(task, outcome)
         outcome = replace(outcome, attempts=attempt, again=False)
         self._ledger.add(outcome)
         self._counts[outcome.outcome] += 1
         self._tell("ended", outcome)
-
-    def _check_place(self) -> None:
-        """Raise DestinationError where DEST is no longer this run's, or the ledger is lost."""
-        if self._lock is not None:
-            self._lock.check()
-        self._ledger.check()
-        if self._desk is not None:
-            self._desk.check()
 
     @staticmethod
     def _is_worth_more(task: Task, outcome: Outcome) -> bool:
@@ -303,42 +286,6 @@ class Run:
                 cause=SIGNAL if died else ERROR,
                 again=True,
             )
-
-    def _check_stores(self, task: Task, outcome: Outcome) -> None:
-        """Stop the run where nothing can be written or read any more, not only of this model.
-
-        Raises DestinationError, StorageError.
-        """
-        if is_remote(task.source):
-            from migrator.batching.storage.putting import check_reachable
-
-            try:
-                check_reachable(task.source)
-            except StorageError as error:
-                error.hint = GOES_ON
-                raise
-        if self._in_a_row >= _MOST_IN_A_ROW:
-            raise StorageError(
-                f"{self._in_a_row} models in a row failed at their store, this one so: "
-                f"{outcome.reason}",
-                where=outcome.source,
-                hint=GOES_ON,
-            )
-        if self._desk is not None:
-            self._desk.probe()
-        probe = make_working(self._place) / "probe"
-        try:
-            with open(probe, "wb") as file:
-                file.write(bytes(_PROBE))
-                os.fsync(file.fileno())
-            probe.unlink()
-        except OSError as error:
-            hint = f"make room there, then {GOES_ON}" if is_full(error) else GOES_ON
-            raise DestinationError(
-                f"takes no more: {error.strerror or error} (at {outcome.name})",
-                where=str(self._place),
-                hint=hint,
-            ) from None
 
     def _tally(self) -> Tally:
         return Tally(

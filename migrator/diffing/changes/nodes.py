@@ -18,9 +18,9 @@ from migrator.diffing.counterparts import Counterparts, holds_weight, is_weight,
 from migrator.diffing.options import DiffOptions
 from migrator.diffing.result import ADDED, CHANGED, REMOVED, RENAMED, REWIRED, Change, NodeChange
 from migrator.diffing.side import Side, Tensor
-from migrator.inspection.held import VARIABLES
 from migrator.model.graph import Node
 from migrator.model.tensors import LazyTensor
+from migrator.ops.state import VARIABLE_OPS
 
 _ALIKE = (
     frozenset(("Add", "AddV2")),
@@ -29,7 +29,7 @@ _ALIKE = (
     frozenset(("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3")),
     frozenset(("Placeholder", "PlaceholderV2")),
     frozenset(("Identity", "RefIdentity", "StopGradient", "Snapshot")),
-    frozenset(("Variable", "VariableV2", "VarHandleOp")),
+    VARIABLE_OPS,
     frozenset(("PartitionedCall", "StatefulPartitionedCall")),
     frozenset(("While", "StatelessWhile")),
     frozenset(("If", "StatelessIf")),
@@ -146,7 +146,7 @@ class _Comparer:
                 if "shapes" not in ignore:
                     yield change
                 continue
-            if change.field == "shape" and left.op in VARIABLES and "shapes" in ignore:
+            if change.field == "shape" and left.op in VARIABLE_OPS and "shapes" in ignore:
                 continue
             if "attrs" in ignore and change.field.startswith("attr "):
                 continue

@@ -12,8 +12,8 @@ from typing import NamedTuple
 from migrator.diffing.counterparts import weight_name
 from migrator.diffing.side import Side, Tensor
 from migrator.graph.inline import called_body
-from migrator.inspection.held import VARIABLES
 from migrator.model.graph import FunctionRef, Node
+from migrator.ops.state import VARIABLE_OPS
 
 OP = "op"
 WEIGHT = "weight"
@@ -177,7 +177,7 @@ class Program:
             if is_variable and self._writes_state:
                 return Head(OP, frame, name, port)
             return held if is_variable or op in HANDED_ON else Head(OP, frame, name, port)
-        if op == "Const" or op in VARIABLES:
+        if op == "Const" or op in VARIABLE_OPS:
             return Head(WEIGHT, 0, name, 0)
         if op.startswith(_TABLES) and not frame:
             return Head(TABLE, 0, name, 0)
@@ -191,7 +191,7 @@ class Program:
 
     def _is_variable(self, held: Head) -> bool:
         node = self.side.nodes.get(held.name)
-        return held.frame < 0 or (node is not None and node.op in VARIABLES)
+        return held.frame < 0 or (node is not None and node.op in VARIABLE_OPS)
 
     def home(self, held: Head) -> str:
         """What tells a variable from others, as a session does; empty for a constant."""

@@ -15,6 +15,7 @@ from migrator.model.dtypes import DType
 from migrator.model.graph import AttrPlaceholder, AttrValue, FunctionRef, Node
 from migrator.model.tensors import LazyBytes, LazyTensor, Shape
 from migrator.ops.defaults import is_default
+from migrator.ops.state import VARIABLE_OPS
 
 NAMING = frozenset(
     (
@@ -31,7 +32,6 @@ NAMING = frozenset(
     )
 )
 """Attributes that hold names, and settings of the machine that wrote the graph."""
-VARIABLES = frozenset(("VarHandleOp", "VariableV2", "Variable"))
 CONTROL_FLOW = frozenset(
     (
         *("Switch", "Merge", "Enter", "Exit", "NextIteration", "LoopCond"),
@@ -57,9 +57,7 @@ _FAMILIES = {
     "StringSplit": "StringSplitV2",
     "BatchNormWithGlobalNormalization": "FusedBatchNormV3",
     "PlaceholderV2": "Placeholder",
-    "Variable": "Const",
-    "VariableV2": "Const",
-    "VarHandleOp": "Const",
+    **dict.fromkeys(VARIABLE_OPS, "Const"),
     "AssignVariableOp": "Assign",
     "HashTable": "HashTableV2",
     "LookupTableFind": "LookupTableFindV2",
@@ -124,7 +122,7 @@ class Labeller:
         said = [op, *(f"{name}={value}" for name, value in self._attributes(node))]
         family = number(_FAMILIES.get(op, op))
         exact = number("\0".join((*said, str(content))))
-        if op in VARIABLES:
+        if op in VARIABLE_OPS:
             shape = node.attrs.get("shape")
             dims = shape.dims if isinstance(shape, Shape) else None
             dtype = node.attrs.get("dtype")

@@ -17,7 +17,6 @@ from typing import Any
 from migrator.diffing.numbered.labels import (
     CONTROL_FLOW,
     SEEN_THROUGH,
-    VARIABLES,
     Labeller,
     number,
 )
@@ -26,6 +25,7 @@ from migrator.model.dtypes import DType
 from migrator.model.graph import Function, Graph, Node
 from migrator.model.tensors import UNKNOWN_SHAPE, LazyTensor, TensorRef, TensorSpec
 from migrator.ops.registry import output_ports
+from migrator.ops.state import VARIABLE_OPS
 
 Edge = tuple[int, int, int]
 """Of ``ins`` and ``raw``: producer (-1 where the input names no node), port, slot; port and slot
@@ -171,7 +171,7 @@ class Table:
         for at, node in enumerate(nodes, start):
             name = prefix + node.name
             value = None
-            if node.op in VARIABLES:
+            if node.op in VARIABLE_OPS:
                 value = values.get(name)
                 shared = node.attrs.get("shared_name")
                 if shared and isinstance(shared, bytes):

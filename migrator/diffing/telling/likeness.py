@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from migrator.diffing.changes.nodes import ALIKE_OPS
 from migrator.diffing.counterparts import Counterparts
 from migrator.diffing.result import NodeChange
-from migrator.inspection.held import VARIABLES
+from migrator.ops.state import VARIABLE_OPS
 
 LAYERS = frozenset(
     "Conv1D Conv2D Conv3D DepthwiseConv2dNative Conv2DBackpropInput MatMul BatchMatMul "
@@ -17,7 +17,7 @@ LAYERS = frozenset(
 """Ops that have weights of their own."""
 _HOMES = (
     frozenset(("ReadVariableOp", "Identity", "RefIdentity")),
-    frozenset(("Const", *VARIABLES)),
+    frozenset(("Const", *VARIABLE_OPS)),
 )
 """Ops that hold a weight, or hand it on, whatever its home is."""
 _FEWEST = 4

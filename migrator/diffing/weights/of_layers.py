@@ -13,7 +13,7 @@ from migrator.diffing.weights.named import Named, named_weights, plain
 from migrator.diffing.weights.pairing import NAME, Pair, Pairing
 from migrator.diffing.weights.reading import Files
 from migrator.diffing.weights.values import EQUAL, UNKNOWN, WeightReport
-from migrator.inspection.owned import is_called_again, scope_name
+from migrator.inspection.layer_weights import is_called_again, scope_name
 from migrator.model.model import MetaGraph, Model
 
 

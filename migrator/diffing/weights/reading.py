@@ -9,10 +9,10 @@ from typing import Any, Protocol
 from migrator.diffing.side import Side
 from migrator.errors import MigratorError
 from migrator.formats.checkpoint import Checkpoint
-from migrator.inspection.held import VARIABLES
-from migrator.inspection.restores import Entry, find_restored
+from migrator.inspection.restores import RestoredTensor, find_restored
 from migrator.inspection.tracing import Tracer
 from migrator.model.tensors import FileSpan, LazyTensor
+from migrator.ops.state import VARIABLE_OPS
 from migrator.places.source import ByteSource
 
 WHOLE = 48 << 20
@@ -186,7 +186,7 @@ class Store:
         if node.op == "Const":
             held = node.attrs.get("value")
             return Value(held, self._files) if isinstance(held, LazyTensor) else None
-        if node.op not in VARIABLES or self.checkpoint is None:
+        if node.op not in VARIABLE_OPS or self.checkpoint is None:
             return None
         entry = self._restored.get(name)
         if entry is not None:
@@ -205,7 +205,7 @@ class Store:
             return {}
         found = {}
         for name, node in self._side.nodes.items():
-            if node.op in VARIABLES:
+            if node.op in VARIABLE_OPS:
                 value = self.value(name)
                 if value is not None:
                     found[name] = value.tensor
@@ -224,7 +224,7 @@ class Store:
             return None
 
     @cached_property
-    def _restored(self) -> Mapping[str, Entry]:
+    def _restored(self) -> Mapping[str, RestoredTensor]:
         meta = self._side.meta
         restore = meta.saver.restore_op if meta.saver is not None else ""
         return find_restored(meta.graph, Tracer(meta.graph), restore).variables

@@ -20,7 +20,7 @@ _SHARDS = 1 << 20
 """More than any shard's name has digits for; a count of our own against a damaged header."""
 
 
-class Entry(NamedTuple):
+class IndexEntry(NamedTuple):
     """A tensor, or one slice of it. A partitioned one has ``slices`` and no bytes of its own."""
 
     dtype: DType
@@ -42,8 +42,8 @@ class Index:
 
     shards: int
     """How many files hold the values."""
-    tensors: dict[str, Entry]
-    slices: dict[bytes, Entry]
+    tensors: dict[str, IndexEntry]
+    slices: dict[bytes, IndexEntry]
 
 
 class VersionOne(Exception):
@@ -72,7 +72,7 @@ def read_index(source: ByteSource, limits: Limits) -> Index:
     if key != b"":
         raise FormatError("is a table, but not of a checkpoint: no header", where=source.name)
     shards = _header(value, source.name)
-    tensors: dict[bytes, Entry] = {}
+    tensors: dict[bytes, IndexEntry] = {}
     parse = message_class("BundleEntryProto").FromString
     partitioned = []
     for key, value in table:
@@ -90,7 +90,7 @@ def read_index(source: ByteSource, limits: Limits) -> Index:
         if not len(tensors) & 0xFFF:
             limits.check("variables", len(tensors), where=source.name)
     limits.check("variables", len(tensors), where=source.name)
-    slices: dict[bytes, Entry] = {}
+    slices: dict[bytes, IndexEntry] = {}
     for key in partitioned:
         for extents in tensors[key].slices:
             name = slice_key(key, extents)
@@ -138,7 +138,7 @@ def _header(value: bytes, where: str) -> int:
     return shards
 
 
-def _entry(message: Any) -> Entry:
+def _entry(message: Any) -> IndexEntry:
     """Raises FormatError (without a place)."""
     # Each look at a field of a message makes an object: once, for there may be a million entries.
     given, offset, size, parts = message.shape, message.offset, message.size, message.slices
@@ -148,7 +148,7 @@ def _entry(message: Any) -> Entry:
     if offset < 0 or size < 0:
         raise FormatError(f"lies at byte {offset:,}, {size:,} bytes long")
     slices: tuple[Extents, ...] = tuple([read_extents(item) for item in parts]) if parts else ()
-    return Entry(
+    return IndexEntry(
         DType(message.dtype), shape, message.shard_id, offset, size, message.crc32c, slices
     )
 

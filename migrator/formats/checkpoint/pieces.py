@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from migrator.errors import FormatError, LimitError
-from migrator.formats.checkpoint.entries import Entry, Index, key_bytes
+from migrator.formats.checkpoint.entries import Index, IndexEntry, key_bytes
 from migrator.formats.checkpoint.regions import (
     Region,
     elements,
@@ -24,7 +24,7 @@ from migrator.model.tensors import FileSpan
 class Piece(NamedTuple):
     """A stored part, and what of it is asked for; both in the whole tensor's coordinates."""
 
-    entry: Entry
+    entry: IndexEntry
     box: Region
     wanted: Region
 

@@ -9,13 +9,14 @@ from itertools import islice
 from typing import Any
 
 from migrator.errors import FormatError, MigratorError, NoSuchTensor
-from migrator.formats.checkpoint.entries import Entry, Index, VersionOne, key_bytes, read_index
-from migrator.formats.checkpoint.locate import first_file, index_of, old_prefix
+from migrator.formats.checkpoint.entries import IndexEntry, key_bytes
+from migrator.formats.checkpoint.locate import first_file, index_of
 from migrator.formats.checkpoint.object_graph import (
     OBJECT_GRAPH_KEY,
     CheckpointObjects,
     read_object_graph,
 )
+from migrator.formats.checkpoint.opening import open_files
 from migrator.formats.checkpoint.pieces import Piece, assemble, find_pieces, find_span
 from migrator.formats.checkpoint.regions import (
     Region,
@@ -24,16 +25,6 @@ from migrator.formats.checkpoint.regions import (
     resolved,
     slice_key,
     whole,
-)
-from migrator.formats.checkpoint.shards import Shards
-from migrator.formats.checkpoint.stored import ShardValues
-from migrator.formats.checkpoint.table import Table
-from migrator.formats.checkpoint.table_values import TableValues
-from migrator.formats.checkpoint.values import Values
-from migrator.formats.checkpoint.version1 import (
-    read_version_1,
-    shard_places,
-    starts_as_version_1,
 )
 from migrator.formats.wire import bytes_field, number_field
 from migrator.limits import DEFAULT_LIMITS, Limits
@@ -84,23 +75,13 @@ class Checkpoint:
         self._size = source.size
         self.path = source.name
         """The index file; of version 1 the file, or its first shard."""
-        self.version = 1
-        self.problems: tuple[MigratorError, ...] = ()
+        found = open_files(source, limits, place)
+        self.version = found.version
+        self.prefix = found.prefix
+        self.problems = found.problems
         """What is wrong with single files of it, or entries: they are left out of ``tensors``."""
-        self._index: Index
-        self._values: Values
-        if starts_as_version_1(source, limits):
-            self._read_version_1(source, place)
-        else:
-            try:
-                self._index = read_index(source, limits)
-            except VersionOne:
-                self._read_version_1(source, place)
-            else:
-                self.version = 2
-                self.prefix = place.sibling(place.base.removesuffix(".index") or place.base)
-                shards = Shards(self.prefix, self._index.shards)
-                self._values = ShardValues(shards, self._index, limits)
+        self._index = found.index
+        self._values = found.values
         entries = self._index.tensors
         self.skipped: tuple[str, ...] = tuple(
             key for key, entry in entries.items() if entry.dtype.kind == "h"
@@ -109,33 +90,6 @@ class Checkpoint:
         self.tensors: Mapping[str, LazyTensor] = CheckpointTensors(
             self, {key: None for key in entries if key in left}
         )
-
-    def _read_version_1(self, source: ByteSource, place: Place) -> None:
-        self.prefix = old_prefix(place)
-        places = shard_places(place)
-        values = TableValues(places, self._limits)
-        tables: list[Table | None] = []
-        problems = []
-        for shard, item in enumerate(places):
-            table = None
-            if str(item) == str(place) or item.is_file():
-                try:
-                    own = source if str(item) == str(place) else item.open()
-                    own.deadline = source.deadline
-                    table = Table(own, self._limits)
-                    values.adopt(shard, table)
-                except MigratorError as error:
-                    if len(places) == 1:
-                        raise
-                    problems.append(error)
-            tables.append(table)
-        if problems and not any(tables):
-            raise problems[0]
-        self._index, more = read_version_1(tables, self._limits)
-        for table in filter(None, tables):
-            table.source.deadline = source.deadline if table.source is source else None
-        self.problems = (*problems, *more)
-        self._values = values
 
     @property
     def shards(self) -> int:
@@ -299,7 +253,7 @@ class Checkpoint:
         """
         return tuple([self._values.checksum(key, entry) for entry in self._stored(key)])
 
-    def _entry(self, key: str) -> Entry:
+    def _entry(self, key: str) -> IndexEntry:
         entry = self._index.tensors.get(key)
         if entry is None:
             raise NoSuchTensor(
@@ -313,14 +267,14 @@ class Checkpoint:
             )
         return entry
 
-    def _stored(self, key: str) -> list[Entry]:
+    def _stored(self, key: str) -> list[IndexEntry]:
         """The entries that hold the bytes of a tensor."""
         entry = self._entry(key)
         where = f"{self.path}: {ascii(key)[:300]}"
         pieces = find_pieces(self._index, key, whole(entry.shape), where)
         return [piece.entry for piece in pieces]
 
-    def _lazy_region(self, key: str, entry: Entry, region: Region) -> LazyTensor:
+    def _lazy_region(self, key: str, entry: IndexEntry, region: Region) -> LazyTensor:
         index = self._index
         where = f"{self.path}: {ascii(key)[:300]}"
         size = 0 if entry.slices else self._values.stored_bytes(key, entry)

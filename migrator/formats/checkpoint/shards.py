@@ -6,7 +6,7 @@ import threading
 from collections import OrderedDict
 
 from migrator.errors import FormatError, MigratorError
-from migrator.formats.checkpoint.entries import Entry
+from migrator.formats.checkpoint.entries import IndexEntry
 from migrator.model.tensors import FileSpan
 from migrator.places.place import Place
 from migrator.places.source import ByteSource
@@ -59,7 +59,7 @@ class Shards:
             return False
         return True
 
-    def check(self, key: str, entry: Entry) -> None:
+    def check(self, key: str, entry: IndexEntry) -> None:
         """See that the bytes of ``entry`` are there. Raises MigratorError where they are not."""
         size = self.size(entry.shard)
         if entry.offset + entry.size > size:
@@ -70,7 +70,7 @@ class Shards:
                 hint="is the file truncated?",
             )
 
-    def span(self, key: str, entry: Entry) -> FileSpan | None:
+    def span(self, key: str, entry: IndexEntry) -> FileSpan | None:
         """Where the bytes of ``entry`` lie on disk; None where the shard is not on disk.
 
         Raises MigratorError for a missing or short shard.

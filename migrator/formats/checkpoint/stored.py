@@ -7,7 +7,7 @@ from typing import Any
 
 from migrator.errors import FormatError
 from migrator.formats.checkpoint.crc32c import crc32c, masked
-from migrator.formats.checkpoint.entries import Entry, Index, key_bytes
+from migrator.formats.checkpoint.entries import Index, IndexEntry, key_bytes
 from migrator.formats.checkpoint.regions import slice_key
 from migrator.formats.checkpoint.shards import Shards
 from migrator.formats.checkpoint.values import (
@@ -74,7 +74,7 @@ class ShardValues:
             for shard, keys in sorted(late.items())
         ]
 
-    def _held(self) -> Iterator[tuple[str, Entry]]:
+    def _held(self) -> Iterator[tuple[str, IndexEntry]]:
         """Every entry with bytes of its own."""
         index = self._index
         for key, entry in index.tensors.items():
@@ -85,32 +85,32 @@ class ShardValues:
             for extents in entry.slices:
                 yield key, index.slices[slice_key(name, extents)]
 
-    def stored_bytes(self, key: str, entry: Entry) -> int:
+    def stored_bytes(self, key: str, entry: IndexEntry) -> int:
         return entry.size
 
-    def span(self, key: str, entry: Entry) -> FileSpan | None:
+    def span(self, key: str, entry: IndexEntry) -> FileSpan | None:
         if not entry.dtype.itemsize:
             return None
         return self._span(key, entry)
 
-    def read(self, key: str, entry: Entry, first: int = 0, rows: int | None = None) -> Any:
+    def read(self, key: str, entry: IndexEntry, first: int = 0, rows: int | None = None) -> Any:
         if entry.dtype.kind == "s":
             return self._strings(key, entry)
         return self._numbers(key, entry, first, rows)
 
-    def check(self, key: str, entry: Entry) -> None:
+    def check(self, key: str, entry: IndexEntry) -> None:
         if entry.dtype.kind == "s":
             self._shards.check(key, entry)
         else:
             self._span(key, entry)
 
-    def checksum(self, key: str, entry: Entry) -> int:
+    def checksum(self, key: str, entry: IndexEntry) -> int:
         return entry.crc
 
-    def _where(self, key: str, entry: Entry) -> str:
+    def _where(self, key: str, entry: IndexEntry) -> str:
         return f"{self.path(entry.shard)}: {ascii(key)[:300]}"
 
-    def _span(self, key: str, entry: Entry) -> FileSpan | None:
+    def _span(self, key: str, entry: IndexEntry) -> FileSpan | None:
         """Where on disk the raw bytes of a numeric entry lie; None where its shard is not there.
 
         Raises MigratorError where they do not fit type and shape, or end too early.
@@ -126,7 +126,7 @@ class ShardValues:
             )
         return span
 
-    def _numbers(self, key: str, entry: Entry, first: int, rows: int | None) -> Any:
+    def _numbers(self, key: str, entry: IndexEntry, first: int, rows: int | None) -> Any:
         """The array of an entry of fixed element size, or ``rows`` of it from row ``first`` on."""
         import numpy as np
 
@@ -144,7 +144,7 @@ class ShardValues:
             self._compare(crc32c(raw.data), key, entry)
         return shaped(little(raw, entry, where), shape, where)
 
-    def _strings(self, key: str, entry: Entry) -> Any:
+    def _strings(self, key: str, entry: IndexEntry) -> Any:
         """An object array of bytes: the lengths, their checksum, then all strings in one run."""
         import numpy as np
 
@@ -153,7 +153,7 @@ class ShardValues:
         array[:] = texts
         return shaped(array, entry.shape, self._where(key, entry))
 
-    def texts(self, key: str, entry: Entry) -> list[bytes]:
+    def texts(self, key: str, entry: IndexEntry) -> list[bytes]:
         raw, lengths, index = self._string_lengths(key, entry)
         self._compare(_of_strings(raw, lengths, index), key, entry)
         found = []
@@ -162,7 +162,7 @@ class ShardValues:
             index += length
         return found
 
-    def _string_lengths(self, key: str, entry: Entry) -> tuple[bytes, list[int], int]:
+    def _string_lengths(self, key: str, entry: IndexEntry) -> tuple[bytes, list[int], int]:
         """The raw bytes of a string entry, the length of each string, and where the first is."""
         where = self._where(key, entry)
         count = Shape(entry.shape).elements
@@ -207,7 +207,7 @@ class ShardValues:
             )
         return raw, lengths, index + 4
 
-    def verify(self, key: str, entry: Entry) -> int:
+    def verify(self, key: str, entry: IndexEntry) -> int:
         """Read all of an entry and compare its checksum; the number of bytes read.
 
         Raises FormatError where it is another one, MigratorError for a missing or short shard.
@@ -225,7 +225,7 @@ class ShardValues:
         self._compare(crc, key, entry)
         return entry.size
 
-    def _compare(self, crc: int, key: str, entry: Entry) -> None:
+    def _compare(self, crc: int, key: str, entry: IndexEntry) -> None:
         """Raise FormatError where the bytes of an entry have another checksum than it says."""
         if masked(crc) != entry.crc:
             raise FormatError(

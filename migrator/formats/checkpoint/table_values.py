@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from migrator.errors import FormatError, MigratorError
 from migrator.formats.checkpoint.crc32c import crc32c, masked
-from migrator.formats.checkpoint.entries import Entry
+from migrator.formats.checkpoint.entries import IndexEntry
 from migrator.formats.checkpoint.table import Found, Table
 from migrator.formats.checkpoint.values import (
     array_bytes,
@@ -79,7 +79,7 @@ class TableValues:
             if len(self._open) > _OPEN:
                 self._open.popitem(last=False)
 
-    def stored_bytes(self, key: str, entry: Entry) -> int:
+    def stored_bytes(self, key: str, entry: IndexEntry) -> int:
         if entry.dtype.itemsize:
             return entry.size
         try:
@@ -87,7 +87,7 @@ class TableValues:
         except MigratorError:  # whoever reads it hears of it
             return 0
 
-    def span(self, key: str, entry: Entry) -> FileSpan | None:
+    def span(self, key: str, entry: IndexEntry) -> FileSpan | None:
         with self._lock:
             table, found = self._found(key, entry)
             run = self._run(table, found, key, entry)
@@ -98,7 +98,7 @@ class TableValues:
                 path=disk.path, offset=disk.offset, length=run.length, source=disk.source
             )
 
-    def read(self, key: str, entry: Entry, first: int = 0, rows: int | None = None) -> Any:
+    def read(self, key: str, entry: IndexEntry, first: int = 0, rows: int | None = None) -> Any:
         import numpy as np
 
         where = self._where(key, entry)
@@ -119,15 +119,15 @@ class TableValues:
             table.read_into(found, offset, raw.data, check=rows is None)
         return shaped(little(raw, entry, where), shape, where)
 
-    def texts(self, key: str, entry: Entry) -> list[bytes]:
+    def texts(self, key: str, entry: IndexEntry) -> list[bytes]:
         return [bytes(item) for item in self.read(key, entry).ravel()]
 
-    def check(self, key: str, entry: Entry) -> None:
+    def check(self, key: str, entry: IndexEntry) -> None:
         with self._lock:
             table, found = self._found(key, entry)
             self._run(table, found, key, entry)
 
-    def verify(self, key: str, entry: Entry) -> int:
+    def verify(self, key: str, entry: IndexEntry) -> int:
         """Compare the checksum of the block, once for all values in it, and see that the value
         fits its type and shape."""
         with self._lock:
@@ -139,7 +139,7 @@ class TableValues:
                 decoded(table.read(found), entry, where)
             return found.length
 
-    def checksum(self, key: str, entry: Entry) -> int:
+    def checksum(self, key: str, entry: IndexEntry) -> int:
         with self._lock:
             table, found = self._found(key, entry)
             run = self._run(table, found, key, entry)
@@ -160,7 +160,7 @@ class TableValues:
         stored = masked(crc32c(lengths)).to_bytes(4, "little")
         return masked(crc32c(b"".join([stored, *texts]), crc32c(lengths)))
 
-    def _where(self, key: str, entry: Entry) -> str:
+    def _where(self, key: str, entry: IndexEntry) -> str:
         return f"{self.path(entry.shard)}: {ascii(key)[:300]}"
 
     def _table(self, shard: int) -> Table:
@@ -172,7 +172,7 @@ class TableValues:
             self._open.move_to_end(shard)
         return table
 
-    def _found(self, key: str, entry: Entry) -> tuple[Table, Found]:
+    def _found(self, key: str, entry: IndexEntry) -> tuple[Table, Found]:
         with self._lock:
             table = self._table(entry.shard)
             found = table.find(table_key(key, entry))
@@ -184,7 +184,7 @@ class TableValues:
             )
         return table, found
 
-    def _run(self, table: Table, found: Found, key: str, entry: Entry) -> _Run | None:
+    def _run(self, table: Table, found: Found, key: str, entry: IndexEntry) -> _Run | None:
         """Where the array's own bytes lie, None where they are encoded (integers, strings).
 
         Raises FormatError where they are not as many as type and shape take.

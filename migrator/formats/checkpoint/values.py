@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from migrator.errors import FormatError, LimitError
-from migrator.formats.checkpoint.entries import Entry
+from migrator.formats.checkpoint.entries import IndexEntry
 from migrator.limits import Limits
 from migrator.model.tensors import FileSpan, Shape
 
@@ -31,32 +31,32 @@ class Values(Protocol):
     def faults(self) -> list[str]:
         """What else is wrong with the files, told without reading values."""
 
-    def stored_bytes(self, key: str, entry: Entry) -> int:
+    def stored_bytes(self, key: str, entry: IndexEntry) -> int:
         """Bytes that a value takes in its file, as far as that is known without reading it."""
 
-    def span(self, key: str, entry: Entry) -> FileSpan | None:
+    def span(self, key: str, entry: IndexEntry) -> FileSpan | None:
         """Where on disk the array of an entry lies, as many bytes as its type and shape take.
 
         None where it does not lie so.
         """
 
-    def read(self, key: str, entry: Entry, first: int = 0, rows: int | None = None) -> Any:
+    def read(self, key: str, entry: IndexEntry, first: int = 0, rows: int | None = None) -> Any:
         """The array of an entry; of a numeric one ``rows`` rows from ``first`` on."""
 
-    def texts(self, key: str, entry: Entry) -> list[bytes]:
+    def texts(self, key: str, entry: IndexEntry) -> list[bytes]:
         """The strings of an entry, row by row; needs no numpy."""
 
-    def check(self, key: str, entry: Entry) -> None:
+    def check(self, key: str, entry: IndexEntry) -> None:
         """See that the value is there, without reading it."""
 
-    def verify(self, key: str, entry: Entry) -> int:
+    def verify(self, key: str, entry: IndexEntry) -> int:
         """Compare the checksum of what holds the value; bytes read."""
 
-    def checksum(self, key: str, entry: Entry) -> int:
+    def checksum(self, key: str, entry: IndexEntry) -> int:
         """The masked CRC-32C of the value as a version 2 shard would hold it."""
 
 
-def array_bytes(entry: Entry, where: str) -> int:
+def array_bytes(entry: IndexEntry, where: str) -> int:
     """Bytes that the type and shape of an entry take. Raises FormatError where there are none."""
     count = Shape(entry.shape).elements
     if count is None:
@@ -66,7 +66,7 @@ def array_bytes(entry: Entry, where: str) -> int:
     return count * entry.dtype.itemsize
 
 
-def little(raw: Any, entry: Entry, where: str) -> Any:
+def little(raw: Any, entry: IndexEntry, where: str) -> Any:
     """``raw`` little-endian bytes as a flat array of the entry's type."""
     try:
         kind = entry.dtype.numpy()

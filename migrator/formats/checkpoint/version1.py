@@ -13,8 +13,8 @@ from typing import Any
 from migrator.errors import FormatError, MigratorError, UnsupportedFormat
 from migrator.formats.checkpoint.entries import (
     OUR_VERSION,
-    Entry,
     Index,
+    IndexEntry,
     key_bytes,
     key_text,
     read_extents,
@@ -125,12 +125,12 @@ def _add(
             raise FormatError("one of its slices is listed twice", where=where)
         size = elements(box) * dtype.itemsize
         part = tuple(length for _, length in box)
-        entries[key] = Entry(dtype, part, shard, 0, size, 0, (), key)
+        entries[key] = IndexEntry(dtype, part, shard, 0, size, 0, (), key)
         if box == whole(shape) and len(slices) == 1:
             index.tensors[key_text(name)] = entries[key]
             return
     index.slices.update(entries)
-    index.tensors[key_text(name)] = Entry(
+    index.tensors[key_text(name)] = IndexEntry(
         dtype, shape, slices[0][1], 0, 0, 0, tuple(extents for extents, _ in slices)
     )
 
@@ -168,12 +168,12 @@ def _broken(table: Table, name: bytes, what: str) -> FormatError:
     return FormatError(what, where=f"{table.source.name}: entry {ascii(key_text(name))[:300]}")
 
 
-def table_key(key: str, entry: Entry) -> bytes:
+def table_key(key: str, entry: IndexEntry) -> bytes:
     """The key that the value of ``entry``, a tensor called ``key`` or a part of it, lies under."""
     return entry.stored or slice_key(key_bytes(key), tuple((0, None) for _ in entry.shape))
 
 
-def decoded(data: bytes, entry: Entry, where: str) -> Any:
+def decoded(data: bytes, entry: IndexEntry, where: str) -> Any:
     """The flat array of a SavedTensorSlices message that holds one slice."""
     from google.protobuf.message import DecodeError
 

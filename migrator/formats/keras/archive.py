@@ -15,14 +15,12 @@ from typing import IO
 from migrator.errors import FormatError, LimitError, MigratorError
 from migrator.formats.keras.config import MOST_CONFIG
 from migrator.limits import TRUST_HINT, Limits
+from migrator.places.packing import ZIP_END, ZIP_TAIL
 from migrator.places.python_file import SourceFile
 from migrator.places.source import ByteSource
 
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
-_END = b"PK\x05\x06"
 _END_64 = b"PK\x06\x07"
-_END_ROOM = 22 + 0xFFFF
-"""Bytes in which an archive's end record lies, its comment included."""
 _MOST_DIRECTORY = 64 << 20
 _PART = 1 << 20
 _DAMAGE = (
@@ -164,9 +162,9 @@ def _damage_told(where: str) -> Iterator[None]:
 
 def _check_directory(source: ByteSource) -> None:
     """Raise LimitError for a list of members that would take too much: Python reads it whole."""
-    start = max(0, source.size - _END_ROOM)
+    start = max(0, source.size - ZIP_TAIL)
     tail = source.read(start, source.size - start)
-    at = tail.rfind(_END)
+    at = tail.rfind(ZIP_END)
     if at < 0 or len(tail) < at + 22:
         return  # no archive, as Python then says
     (size,) = unpack_from("<I", tail, at + 12)

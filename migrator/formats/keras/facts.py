@@ -32,12 +32,11 @@ from migrator.formats.keras.dangers import KerasDanger, find_dangers, find_train
 from migrator.formats.magic import HDF5
 from migrator.limits import DEFAULT_LIMITS, Limits
 from migrator.model.brief import brief
+from migrator.places.packing import ZIP_END, ZIP_MAGIC, ZIP_TAIL
 from migrator.places.source import ByteSource
 
 _WEIGHTS = ".weights.h5"
 _FIRST_BLOCK = 512
-_ZIP_END = 22 + 0xFFFF
-"""Bytes in which a zip archive's end record lies, its comment included."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,9 +138,9 @@ def keras_formats(path: str) -> tuple[str, ...]:
                     break
                 start = start * 2 or _FIRST_BLOCK
             file.seek(0)
-            if file.read(4) == b"PK\x03\x04" or path.lower().endswith(".keras"):
-                file.seek(max(0, size - _ZIP_END))
-                if b"PK\x05\x06" in file.read(_ZIP_END):
+            if file.read(4) == ZIP_MAGIC or path.lower().endswith(".keras"):
+                file.seek(max(0, size - ZIP_TAIL))
+                if ZIP_END in file.read(ZIP_TAIL):
                     found.append("keras_zip")
     except OSError as error:
         raise MigratorError(f"cannot be read: {error.strerror or error}", where=path) from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from migrator.errors import FormatError, LimitError
-from migrator.formats.textual.tables import MESSAGE, NUMBER, Entry
+from migrator.formats.textual.tables import MESSAGE, NUMBER, TextField
 from migrator.places.source import ByteSource
 
 _WINDOW = 1 << 20
@@ -45,18 +45,18 @@ class Fault(Exception):
         return rest <= _LONGEST and bool(_WORD.fullmatch(source.read(self.position, rest)))
 
 
-def misfit(position: int, found: bytes, expected: str, entry: Entry) -> Fault:
+def misfit(position: int, found: bytes, expected: str, field: TextField) -> Fault:
     """A value that is none of its field's."""
     shown = ascii(found[:_SHOWN].decode("utf-8", "replace"))
-    return _of(entry, Fault(position, f"found {shown}, expected {expected}"))
+    return _of(field, Fault(position, f"found {shown}, expected {expected}"))
 
 
-def twice(position: int, entry: Entry) -> Fault:
+def twice(position: int, field: TextField) -> Fault:
     """A field that comes once at most came again."""
     what = "is given twice"
-    if entry.oneof:
-        what += f" (or another of what {entry.oneof!r} may be)"
-    return _of(entry, Fault(position, what))
+    if field.oneof:
+        what += f" (or another of what {field.oneof!r} may be)"
+    return _of(field, Fault(position, what))
 
 
 def unclosed(position: int, found: bytes, close: bytes) -> Fault:
@@ -68,27 +68,27 @@ def unclosed(position: int, found: bytes, close: bytes) -> Fault:
     return Fault(position, f"found {found.decode()!r}, expected {expected}")
 
 
-def wanted(entry: Entry) -> str:
+def wanted(field: TextField) -> str:
     """What a field's value begins with, in words."""
-    if entry.what == MESSAGE:
+    if field.what == MESSAGE:
         return "'{'"
-    if entry.what == NUMBER:
+    if field.what == NUMBER:
         words = {"bool": "true or false", "DataType": "a data type such as DT_FLOAT"}
-        return words.get(entry.kind, "a number")
+        return words.get(field.kind, "a number")
     return "a string"
 
 
-def check_text(value: bytes, position: int, entry: Entry) -> None:
+def check_text(value: bytes, position: int, field: TextField) -> None:
     """Raise Fault for a string that is no UTF-8."""
     try:
         value.decode()
     except UnicodeDecodeError:
         what = "found bytes that are no UTF-8, expected text"
-        raise _of(entry, Fault(position, what)) from None
+        raise _of(field, Fault(position, what)) from None
 
 
-def _of(entry: Entry, fault: Fault) -> Fault:
-    fault.path.append(entry.name)
+def _of(field: TextField, fault: Fault) -> Fault:
+    fault.path.append(field.name)
     return fault
 
 

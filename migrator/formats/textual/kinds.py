@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -179,7 +180,7 @@ def text_kind(source: ByteSource) -> tuple[TextKind | None, tuple[str, ...]]:
 def _names(source: ByteSource) -> Iterator[tuple[str, int]]:
     """Names of fields on top as ``a``, of those in them as ``a.b``, and what each stands for, as
     far as they can be read."""
-    start = 3 if source.read(0, min(3, source.size)) == b"\xef\xbb\xbf" else 0
+    start = 3 if source.read(0, min(3, source.size)) == BOM_UTF8 else 0
     scan = Scanner(source, start)
     outer = ""
     depth = 0

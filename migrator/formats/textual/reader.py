@@ -1,17 +1,20 @@
 """Messages from text to the wire's encoding, large values left where they are.
 
-Most of a text is settled by one look at a field (``_FIELD``); what that does not match, comments,
+Most of a text is settled by one look at a field (``FIELD``); what that does not match, comments,
 lists, strings with escapes, goes through ``Scanner.head``.
 """
 
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Callable
 
 from migrator.formats.messages import SPAN_FIELD
 from migrator.formats.spans import INLINE
 from migrator.formats.textual.faults import Fault, check_text, misfit, twice, unclosed, wanted
+from migrator.formats.textual.large_tensor import LargeTensor
+from migrator.formats.textual.looks import FIELD, PLAIN, WHOLE
 from migrator.formats.textual.runs import Runs
 from migrator.formats.textual.scan import (
     CLOSE,
@@ -29,33 +32,17 @@ from migrator.formats.textual.tables import (
     NUMBER,
     TEXT,
     UNKNOWN,
-    Entry,
     Table,
+    TextField,
     named_type,
 )
-from migrator.formats.wire import FIXED32, FIXED64, LENGTH, VARINT, bytes_field, read_varint, varint
+from migrator.formats.wire import bytes_field, varint
 from migrator.limits import TRUST_HINT, Limits
 
-_WS = rb"[ \t\n\r\f\v]{0,256}"
-# Each part is bounded and begins with what the one before it cannot hold, so a look takes a time
-# that does not grow. The groups are: 1 name, 2 string, 3 word, 4 and 5 opening, 6 closing.
-_FIELD = re.compile(
-    rb"(?:([A-Za-z_]\w{0,63})WS(?::WS(?:"
-    rb'"([^"\\\n]{0,1000})"WS(?!["\'#\s])|(-?[.\w][-+.\w]{0,62})(?![-+.\w])WS|([{<])WS)|([{<])WS)'
-    rb"|([}>])WS)[,;]?WS".replace(b"WS", _WS)
-)
-_PART = rb"[^{}<>\[\]\"'#]{0,120}(?:\"[^\"\\\n]{0,64}\"[^{}<>\[\]\"'#]{0,64})?"
-_BLOCK = _PART
-for _times in (b"{0,6}", b"{0,2}", b"?"):
-    _BLOCK = _PART + rb"(?:\{" + _BLOCK + rb"\}" + _PART + rb")" + _times
-_WHOLE = re.compile(_BLOCK + rb"\}WS[,;]?WS".replace(b"WS", _WS))
-"""The rest of a small message, with those in it: most attributes are word for word alike."""
 _BLOCKS = 4096
 _BLOCK_BYTES = 512
 _CLOSING = {b"{": b"}", b"<": b">"}
 _ENDS = (CLOSE, END)
-_HEADER = {1, 2}
-"""What is kept of a tensor that is left in the file: dtype and shape."""
 
 Mark = Callable[[int, int, int], bytes]
 """A mark for what lies at (offset, length) and, where it is a string, its size; -1 for messages."""
@@ -77,7 +64,7 @@ class Reader:
         self._room = room
         self._kept = 0
         self._runs = Runs(scanner)
-        self._blocks: dict[tuple[Entry, bytes], bytes] = {}
+        self._blocks: dict[tuple[TextField, bytes], bytes] = {}
 
     def read(self, message: Table, close: bytes = b"") -> bytearray:
         """The encoding of ``message``, whose text begins where the scanner is and goes to
@@ -87,8 +74,8 @@ class Reader:
         """
         out = bytearray()
         try:
-            if not close and self._scan.source.read(0, min(3, self._scan.source.size)) == _BOM:
-                self._scan.base = len(_BOM)
+            if not close and self._scan.source.read(0, min(3, self._scan.source.size)) == BOM_UTF8:
+                self._scan.base = len(BOM_UTF8)
             self._message(message, out, close, 0)
         except Fault as fault:
             raise fault.told(self._scan.source) from None
@@ -100,21 +87,20 @@ class Reader:
         """Append the fields of a message to ``out``, up to and past its closing bracket, and past
         a separator unless it is ``listed``.
 
-        One loop with its state in locals: a call for each field would cost as much as the field.
+        One loop with its state in locals, as a call for each field would cost as much as the
+        field. Whatever else moves the scanner ends at the loop's last line, which catches up.
         """
         scan = self._scan
         if depth > self._limits.depth:
             deep = f"messages nested deeper than {self._limits.depth}"
             raise Fault(scan.base + scan.pos, deep, TRUST_HINT, limit=True)
-        entries = table.entries
-        match = _FIELD.match
+        fields = table.fields
+        match = FIELD.match
         data, pos, safe = scan.data, scan.pos, scan.safe
         begin = scan.base + pos
-        runs = table.lazy and close != b""  # of tensors: values in long runs
-        dropped = False  # some of a tensor's values were left in the file
-        least = INLINE  # so long, what is kept of it is reduced to its header
+        tensor = LargeTensor(begin) if table.lazy and close else None
         seen = counted = 0
-        counts: dict[Entry, int] = {}
+        counts: dict[TextField, int] = {}
         while True:
             if pos > safe:
                 scan.pos = pos
@@ -122,17 +108,12 @@ class Reader:
                 data, pos, safe = scan.data, 0, scan.safe
                 self._keep(len(out) - counted)
                 counted = len(out)
-            if runs:
-                if self._mark is not None and scan.base + pos - begin > INLINE:
-                    dropped = True
-                    if len(out) > least:
-                        least = _keep_header(out)
-                        counted = min(counted, len(out))
-                if dropped or self._mark is None:
-                    found = self._runs.fields(entries, data, pos, None if dropped else out)
-                    if found != pos:
-                        pos = found
-                        continue
+            if tensor is not None:
+                found = self._run(tensor, fields, data, pos, out)
+                counted = min(counted, len(out))
+                if found != pos:
+                    pos = found
+                    continue
             look = match(data, pos)
             if look is not None:
                 kind = look.lastindex or 0
@@ -140,133 +121,152 @@ class Reader:
                 pos = look.end()
             else:
                 scan.pos = pos
-                kind, name, value, colon = scan.head()
+                kind, name, value = self._head(fields)
                 data, pos, safe = scan.data, scan.pos, scan.safe
-                if kind == LIST and not colon and entries.get(name, UNKNOWN).what < MESSAGE:
-                    scan.fault("':'")
-            if kind in _ENDS:
-                if value != close:
-                    at = scan.begin if look is None else scan.base + look.start()
-                    raise unclosed(at, value, close)
-                break
-            entry = entries.get(name)
-            if entry is None:
-                entry = self._unknown(table, name, kind, out, depth)
-                if entry is None:  # a type in brackets, taken as a whole
+            field = fields.get(name)
+            if field is None:
+                if kind in _ENDS:  # they have no name
+                    if value != close:
+                        raise unclosed(self._begin(look), value, close)
+                    break
+                field = UNKNOWN
+                if kind == OPEN and table.name == "Any" and name[:1] == b"[" and b"/" in name:
+                    self._any(name, out, depth)
                     data, pos, safe = scan.data, scan.pos, scan.safe
                     continue
-            elif entry.bit:
-                if seen & entry.bit:
-                    raise twice(scan.begin if look is None else scan.base + look.start(), entry)
-                seen |= entry.bit
-            what = entry.what
+            elif field.bit:
+                if seen & field.bit:
+                    raise twice(self._begin(look), field)
+                seen |= field.bit
             if kind == WORD:
-                known = entry.known.get(value)
-                if known is None:
-                    if what == ANYTHING:
-                        known = b""
-                    else:
-                        try:
-                            known = entry.word(value)
-                        except ValueError as error:
-                            at = scan.at if look is None else scan.base + look.start(WORD)
-                            raise misfit(at, value, f"{error}", entry) from None
-                out += known
-                if look is None:
-                    scan.behind()
-                    data, pos, safe = scan.data, scan.pos, scan.safe
-            elif kind == 2:
-                if what == TEXT:
+                known = field.known.get(value)
+                out += self._word(field, value, look) if known is None else known
+                if look is not None:
+                    continue
+                scan.behind()
+            elif kind == PLAIN:
+                if field.what == TEXT:
                     if not value.isascii():
-                        check_text(value, scan.base + pos, entry)
-                elif what != BYTES:
-                    if what == ANYTHING:
-                        continue
-                    assert look is not None
-                    raise misfit(scan.base + look.start(2) - 1, b'"', wanted(entry), entry)
-                out += entry.tag
+                        check_text(value, scan.base + pos, field)
+                elif field.what != BYTES:
+                    if field.what != ANYTHING:
+                        raise misfit(self._at(look, kind) - 1, b'"', wanted(field), field)
+                    continue
+                out += field.tag
                 if len(value) < 128:
                     out.append(len(value))
                 else:
                     out += varint(len(value))
                 out += value
+                continue
             elif kind == STRING:
-                kept = self._string(entry, out, dropped or what == ANYTHING, runs)
-                dropped = dropped or (runs and not kept)
+                self._string(field, out, tensor)
                 scan.behind()
-                data, pos, safe = scan.data, scan.pos, scan.safe
             elif kind == LIST:
                 scan.pos = pos
-                kept = self._list(entry, name, out, depth, dropped, runs, least)
-                dropped = dropped or not kept
-                data, pos, safe = scan.data, scan.pos, scan.safe
+                self._list(field, name, out, depth, tensor)
             else:
-                if what < MESSAGE:
-                    at = scan.at if look is None else scan.base + look.start(kind)
-                    raise misfit(at, value, wanted(entry), entry)
+                if field.what < MESSAGE:
+                    raise misfit(self._at(look, kind), value, wanted(field), field)
                 index = -1
-                if entry.repeated:
-                    index = counts[entry] = counts.get(entry, -1) + 1
-                before = len(out)
-                block = None
-                if entry.alike and value == b"{":
-                    whole = _WHOLE.match(data, pos)
-                    if whole is not None:
-                        block = (entry, whole[0])
-                        encoded = self._blocks.get(block)
-                        if encoded is not None:
-                            out += encoded
-                            pos = whole.end()
-                            continue
+                if field.repeated:
+                    index = counts[field] = counts.get(field, -1) + 1
                 scan.pos = pos
-                self._inner(entry, out, value, depth, index, name)
-                data, pos, safe = scan.data, scan.pos, scan.safe
-                counted += len(out) - before
-                if block and len(block[1]) < _BLOCK_BYTES and len(self._blocks) < _BLOCKS:
-                    self._blocks[block] = bytes(out[before:])
-        bracket = pos - 1 if look is None else look.start(CLOSE)
-        if dropped and self._mark is not None:
-            _keep_header(out)
-            out += bytes_field(SPAN_FIELD, self._mark(begin, scan.base + bracket + 1 - begin, -1))
-        self._keep(max(0, len(out) - counted))
+                counted += self._submessage(field, out, value, depth, index, name)
+            data, pos, safe = scan.data, scan.pos, scan.safe
         scan.pos = pos
+        bracket = pos - 1 if look is None else look.start(CLOSE)
+        if tensor is not None and tensor.dropped and self._mark is not None:
+            tensor.reduce(out)
+            out += bytes_field(SPAN_FIELD, self._mark(begin, scan.base + bracket + 1 - begin, -1))
+        if len(out) > counted:
+            self._keep(len(out) - counted)
         if listed:  # what comes next is the list's
             scan.pos = bracket + 1
         elif look is None and kind == CLOSE:
             scan.behind()
 
-    def _inner(
+    def _head(self, fields: dict[bytes, TextField]) -> tuple[int, bytes, bytes]:
+        """What comes, its name and value or bracket, where a look at the field did not tell."""
+        kind, name, value, colon = self._scan.head()
+        if kind == LIST and not colon and fields.get(name, UNKNOWN).what < MESSAGE:
+            self._scan.fault("':'")
+        return kind, name, value
+
+    def _begin(self, look: re.Match[bytes] | None) -> int:
+        """Where in the file a field begins that a look, or without one the scanner, found."""
+        return self._scan.begin if look is None else self._scan.base + look.start()
+
+    def _at(self, look: re.Match[bytes] | None, group: int) -> int:
+        """Where its value does."""
+        return self._scan.at if look is None else self._scan.base + look.start(group)
+
+    def _run(
         self,
-        entry: Entry,
+        tensor: LargeTensor,
+        fields: dict[bytes, TextField],
+        data: bytes,
+        pos: int,
+        out: bytearray,
+    ) -> int:
+        """Where a run of numbers ends that begins at ``pos``, if one does. They are taken, or
+        left in the file where the tensor is large."""
+        if self._mark is not None:
+            if self._scan.base + pos - tensor.begin <= INLINE:
+                return pos if not tensor.dropped else self._runs.fields(fields, data, pos, None)
+            tensor.drop(out)
+        return self._runs.fields(fields, data, pos, None if tensor.dropped else out)
+
+    def _word(self, field: TextField, word: bytes, look: re.Match[bytes] | None) -> bytes:
+        """The encoding of a number or a name that the field does not know yet."""
+        if field.what == ANYTHING:
+            return b""
+        try:
+            return field.word(word)
+        except ValueError as error:
+            raise misfit(self._at(look, WORD), word, f"{error}", field) from None
+
+    def _submessage(
+        self,
+        field: TextField,
         out: bytearray,
         bracket: bytes,
         depth: int,
         index: int,
         name: bytes,
         listed: bool = False,
-    ) -> None:
-        """Append a message that begins behind ``bracket``."""
+    ) -> int:
+        """Append a message that begins behind ``bracket``, where the scanner is. How many of its
+        bytes are counted by now: none where it was read before, word for word the same."""
+        block = None
+        if field.alike and bracket == b"{" and not listed:
+            scan = self._scan
+            whole = WHOLE.match(scan.data, scan.pos)
+            if whole is not None:
+                block = (field, whole[0])
+                encoded = self._blocks.get(block)
+                if encoded is not None:
+                    out += encoded
+                    scan.pos = whole.end()
+                    return 0
         inner = bytearray()
         try:
-            self._message(entry.table, inner, _CLOSING[bracket], depth + 1, listed)
+            self._message(field.table, inner, _CLOSING[bracket], depth + 1, listed)
         except Fault as fault:
-            step = ascii(name.decode("latin-1"))[1:-1] if entry is UNKNOWN else entry.name
-            fault.path.append(step if index < 0 or entry is UNKNOWN else f"{step}[{index}]")
+            step = ascii(name.decode("latin-1"))[1:-1] if field is UNKNOWN else field.name
+            fault.path.append(step if index < 0 or field is UNKNOWN else f"{step}[{index}]")
             raise
-        if entry.what == MESSAGE:
-            out += entry.tag
-            out += varint(len(inner))
-            out += inner
+        if field.what != MESSAGE:
+            return 0
+        head = field.tag + varint(len(inner))
+        out += head
+        out += inner
+        if block and len(block[1]) < _BLOCK_BYTES and len(self._blocks) < _BLOCKS:
+            self._blocks[block] = head + inner
+        return len(head) + len(inner)
 
-    def _unknown(
-        self, table: Table, name: bytes, kind: int, out: bytearray, depth: int
-    ) -> Entry | None:
-        """What to do with a field that the table does not have; None where it is done.
-
-        ``[type.googleapis.com/tensorflow.X] { }`` in an Any stands for its two fields.
-        """
-        if table.name != "Any" or not name.startswith(b"[") or b"/" not in name or kind != OPEN:
-            return UNKNOWN
+    def _any(self, name: bytes, out: bytearray, depth: int) -> None:
+        """``[type.googleapis.com/tensorflow.X] { }`` in an Any stands for its two fields."""
         scan = self._scan
         close = _CLOSING[scan.data[scan.pos - 1 : scan.pos]]
         room = None if self._room is None else self._room - self._kept
@@ -278,86 +278,70 @@ class Reader:
             fault.path.append(ascii(name.decode("latin-1"))[1:-1])
             raise
         out += bytes_field(1, name[1:-1]) + bytes_field(2, bytes(inner))
-        return None
 
-    def _string(self, entry: Entry, out: bytearray, dropped: bool, tensor: bool) -> bool:
-        """Append the string that the scanner is before; False where it was left in the file."""
+    def _string(self, field: TextField, out: bytearray, tensor: LargeTensor | None) -> None:
+        """Append the string that the scanner is before, unless it is left in the file."""
         scan = self._scan
         begin = scan.base + scan.pos
-        if entry.what not in (BYTES, TEXT, ANYTHING):
-            raise misfit(begin, scan.data[scan.pos : scan.pos + 1], wanted(entry), entry)
-        if dropped:
+        if field.what not in (BYTES, TEXT, ANYTHING):
+            raise misfit(begin, scan.data[scan.pos : scan.pos + 1], wanted(field), field)
+        if field.what == ANYTHING or (tensor is not None and tensor.dropped):
             scan.string(-1)
-            return entry.what == ANYTHING
-        leaves = self._mark is not None and (tensor or entry.lazy)
+            return
+        leaves = self._mark is not None and (tensor is not None or field.lazy)
         room = None if self._room is None else self._room - self._kept
-        value, size, end = scan.string(INLINE if leaves else room, measured=entry.lazy)
+        value, size, end = scan.string(INLINE if leaves else room, measured=field.lazy)
         if value is None:
             if not leaves:
                 self._keep(size)
-            if entry.lazy and self._mark is not None:
+            if field.lazy and self._mark is not None:
                 # An empty value keeps the oneof set; the mark says where the bytes are.
                 mark = self._mark(begin, end - begin, size)
-                out += entry.tag + b"\0" + bytes_field(SPAN_FIELD, mark)
-            return False
-        if entry.what == TEXT and not value.isascii():
-            check_text(value, begin, entry)
-        out += entry.tag
+                out += field.tag + b"\0" + bytes_field(SPAN_FIELD, mark)
+            if tensor is not None:
+                tensor.dropped = True
+            return
+        if field.what == TEXT and not value.isascii():
+            check_text(value, begin, field)
+        out += field.tag
         out += varint(len(value))
         out += value
-        return True
 
     def _list(
-        self,
-        entry: Entry,
-        name: bytes,
-        out: bytearray,
-        depth: int,
-        dropped: bool,
-        tensor: bool,
-        least: int,
-    ) -> bool:
-        """Append what is in ``[a, b]``; False where something was left in the file."""
+        self, field: TextField, name: bytes, out: bytearray, depth: int, tensor: LargeTensor | None
+    ) -> None:
+        """Append what is in ``[a, b]``, but for what is left in the file of a large tensor."""
         scan = self._scan
         begin = scan.base + scan.pos
-        if not entry.repeated:
-            raise misfit(begin, b"[", wanted(entry), entry)
+        if not field.repeated:
+            raise misfit(begin, b"[", wanted(field), field)
         scan.pos += 1
         if scan.skip() == 93:
             scan.pos += 1
             scan.behind()
-            return not dropped
+            return
         index = 0
         counted = len(out)
         while True:
-            dropped = dropped or (
-                tensor and self._mark is not None and scan.base + scan.pos - begin > INLINE
-            )
-            if dropped and len(out) > least:
-                least = _keep_header(out)
+            if tensor is not None and (
+                tensor.dropped or (self._mark is not None and scan.base + scan.pos - begin > INLINE)
+            ):
+                tensor.drop(out)
             self._keep(max(0, len(out) - counted))
             counted = len(out)
             byte = scan.skip()
             if byte >= 0 and byte in b"{<":
-                if entry.what < MESSAGE:
-                    raise misfit(scan.base + scan.pos, bytes((byte,)), wanted(entry), entry)
+                if field.what < MESSAGE:
+                    raise misfit(scan.base + scan.pos, bytes((byte,)), wanted(field), field)
                 scan.pos += 1
-                before = len(out)
-                self._inner(entry, out, bytes((byte,)), depth, index, name, listed=True)
-                counted += len(out) - before
+                bracket = bytes((byte,))
+                counted += self._submessage(field, out, bracket, depth, index, name, listed=True)
             elif byte in (34, 39):
-                dropped = not self._string(entry, out, dropped, tensor) or dropped
+                self._string(field, out, tensor)
             else:
-                if byte == 91 and entry is UNKNOWN:
+                if byte == 91 and field is UNKNOWN:
                     scan.fault("a value")
-                self._runs.items(entry, None if dropped else out)
-                at = scan.base + scan.pos
-                word = scan.word()
-                if entry.what != ANYTHING and not (dropped and entry.what == NUMBER):
-                    try:
-                        out += entry.word(word)
-                    except ValueError as error:
-                        raise misfit(at, word, f"{error}", entry) from None
+                self._number(field, out, tensor)
             index += 1
             byte = scan.skip()
             if byte == 93:
@@ -367,36 +351,23 @@ class Reader:
                 scan.fault("',' or ']'")
             scan.pos += 1
         scan.behind()
-        return not dropped
+
+    def _number(self, field: TextField, out: bytearray, tensor: LargeTensor | None) -> None:
+        """Append a list's next number or name, and the run of numbers before it."""
+        scan = self._scan
+        dropped = tensor is not None and tensor.dropped
+        self._runs.items(field, None if dropped else out)
+        at = scan.base + scan.pos
+        word = scan.word()
+        if field.what == ANYTHING or (dropped and field.what == NUMBER):
+            return
+        try:
+            out += field.word(word)
+        except ValueError as error:
+            raise misfit(at, word, f"{error}", field) from None
 
     def _keep(self, count: int) -> None:
         self._kept += count
         if self._room is not None and self._kept > self._room:
             more = self._limits.skeleton_bytes - self._room
             self._limits.check("skeleton_bytes", self._kept + more, where=self._scan.source.name)
-
-
-_BOM = b"\xef\xbb\xbf"
-
-
-def _keep_header(out: bytearray) -> int:
-    """Reduce a tensor's fields to dtype and shape. So long they should be before the next time:
-    twice what stays, as a header may be long itself."""
-    kept = bytearray()
-    view = bytes(out)
-    index = 0
-    while index < len(view):
-        key, after = read_varint(view, index)
-        wire = key & 7
-        if wire == VARINT:
-            _, after = read_varint(view, after)
-        elif wire == LENGTH:
-            length, after = read_varint(view, after)
-            after += length
-        else:
-            after += {FIXED32: 4, FIXED64: 8}[wire]
-        if key >> 3 in _HEADER:
-            kept += view[index:after]
-        index = after
-    out[:] = kept
-    return 2 * len(kept) + INLINE

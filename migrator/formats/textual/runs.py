@@ -6,7 +6,7 @@ import re
 
 from migrator.formats.textual.numbers import packed
 from migrator.formats.textual.scan import Scanner
-from migrator.formats.textual.tables import UNKNOWN, Entry
+from migrator.formats.textual.tables import UNKNOWN, TextField
 from migrator.formats.wire import varint
 
 _FIELDS = re.compile(
@@ -26,7 +26,7 @@ class Runs:
         """Up to here in the file, numbers are read one by one."""
 
     def fields(
-        self, entries: dict[bytes, Entry], data: bytes, pos: int, out: bytearray | None
+        self, fields: dict[bytes, TextField], data: bytes, pos: int, out: bytearray | None
     ) -> int:
         """Take a run of ``NAME: NUMBER`` of one name; where it ends. They are left out without
         ``out``."""
@@ -35,26 +35,26 @@ class Runs:
         run = _FIELDS.match(data, pos)
         if run is None:
             return pos
-        entry = entries.get(run[1], UNKNOWN)
-        if not entry.repeated:
+        field = fields.get(run[1], UNKNOWN)
+        if not field.repeated:
             return pos
-        if out is not None and entry is not UNKNOWN:
+        if out is not None and field is not UNKNOWN:
             text = run[0]
             try:
-                if not entry.packs:
+                if not field.packs:
                     raise ValueError
-                payload = packed(entry.kind, text.split()[1::2], text)
+                payload = packed(field.kind, text.split()[1::2], text)
             except ValueError:
                 self._singly = self._scan.base + run.end()
                 return pos
-            out += entry.packs + varint(len(payload)) + payload
+            out += field.packs + varint(len(payload)) + payload
         return run.end()
 
-    def items(self, entry: Entry, out: bytearray | None) -> None:
+    def items(self, field: TextField, out: bytearray | None) -> None:
         """Take as many numbers of a list as the window has, up to behind a comma. They are left
         out without ``out``."""
         scan = self._scan
-        if not (out is None or entry.packs) or scan.base + scan.pos < self._singly:
+        if not (out is None or field.packs) or scan.base + scan.pos < self._singly:
             return
         found = _ITEMS.match(scan.data, scan.pos)
         assert found is not None
@@ -67,8 +67,8 @@ class Runs:
             if any(len(word.split()) != 1 for word in words):
                 raise ValueError
             if out is not None:
-                payload = packed(entry.kind, [word.strip() for word in words], text)
-                out += entry.packs + varint(len(payload)) + payload
+                payload = packed(field.kind, [word.strip() for word in words], text)
+                out += field.packs + varint(len(payload)) + payload
         except ValueError:
             self._singly = scan.base + cut
             return

@@ -22,7 +22,7 @@ NUMBER, BYTES, TEXT, MESSAGE, ANYTHING = range(5)
 """What a field holds; ANYTHING is of a field that the table does not have."""
 
 
-class Entry:
+class TextField:
     """One field: how what stands for it in text becomes what stands for it on the wire."""
 
     __slots__ = (
@@ -79,19 +79,19 @@ class Entry:
 class Table:
     """A message: its fields by the names that they have in text."""
 
-    __slots__ = ("entries", "lazy", "name")
+    __slots__ = ("fields", "lazy", "name")
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.lazy = name in _LAZY
-        self.entries: dict[bytes, Entry] = {}
+        self.fields: dict[bytes, TextField] = {}
         bits: dict[str, int] = {}
         for field in fields(name):
             # What comes once has a bit; the members of a oneof have one together.
             bit = 0
             if not field.repeated:
                 bit = bits.setdefault(field.oneof or f".{field.name}", 1 << len(bits))
-            self.entries[field.name.encode()] = Entry(name, field, bit)
+            self.fields[field.name.encode()] = TextField(name, field, bit)
 
 
 def _what(field: Field) -> int:
@@ -105,7 +105,7 @@ def table(name: str) -> Table:
     return Table(name)
 
 
-class _Unknown(Entry):
+class _Unknown(TextField):
     """Of all fields that the table does not have: anything may stand there."""
 
     def __init__(self) -> None:
@@ -119,7 +119,7 @@ class _Unknown(Entry):
 
 def _nothing() -> Table:
     made = Table.__new__(Table)
-    made.name, made.lazy, made.entries = "", False, {}
+    made.name, made.lazy, made.fields = "", False, {}
     return made
 
 

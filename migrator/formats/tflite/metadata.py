@@ -22,13 +22,11 @@ from migrator.formats.tflite.values import Buffers
 from migrator.formats.tflite.warnings import Warnings
 from migrator.limits import Limits
 from migrator.model.tflite import TensorAbout
+from migrator.places.packing import ZIP_END, ZIP_TAIL
 from migrator.places.source import ByteSource
 
 _MOST = 1000
 _TEXT = 1 << 12
-_ZIP_TAIL = 22 + (1 << 16)
-"""The last record of a zip archive with the longest comment."""
-_ZIP_END = b"PK\x05\x06"
 _DIRECTORY = 16 << 20
 
 
@@ -124,8 +122,8 @@ def _conversion(flat: Flat) -> dict[str, str]:
 
 def associated_files(source: ByteSource, limits: Limits, warnings: Warnings) -> dict[str, int]:
     """Name -> bytes of the files in a zip archive that ends where the file does."""
-    tail = source.read(max(0, source.size - _ZIP_TAIL), min(source.size, _ZIP_TAIL))
-    place = tail.rfind(_ZIP_END)
+    tail = source.read(max(0, source.size - ZIP_TAIL), min(source.size, ZIP_TAIL))
+    place = tail.rfind(ZIP_END)
     if place < 0 or len(tail) - place < 22:
         return {}
     count, size, _, comment = struct.unpack_from("<HIIH", tail, place + 10)

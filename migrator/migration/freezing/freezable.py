@@ -13,10 +13,10 @@ from migrator.model.model import Signature
 from migrator.model.tensors import LazyTensor, Shape
 from migrator.ops.older import attributes_in
 from migrator.ops.registry import output_dtypes
+from migrator.ops.state import VARIABLE_OPS
 
 MOST_BYTES = (1 << 31) - 1
 """Protobuf reads no larger message, so no GraphDef can be larger."""
-_VARIABLES = frozenset(("VarHandleOp", "VariableV2", "Variable"))
 _TABLES = ("HashTable", "MutableHashTable", "MutableDenseHashTable", "LookupTable")
 _STATE = "the signature changes or keeps a state, which a frozen graph has nowhere to hold"
 _PYTHON = frozenset(("PyFunc", "PyFuncStateless", "EagerPyFunc"))
@@ -47,7 +47,7 @@ def leftovers(graph: Graph) -> tuple[Blocker, ...]:
         return tuple(found)
     for node in graph.all_nodes():
         types = output_dtypes(node) or ()
-        if RESOURCE in types or node.op in _VARIABLES:
+        if RESOURCE in types or node.op in VARIABLE_OPS:
             text = (
                 "the signature changes or keeps a state, which a frozen graph has nowhere to hold"
             )
@@ -63,7 +63,7 @@ def frozen_bytes(nodes: Iterable[Node]) -> int:
         if node.op == "Const":
             value = node.attrs.get("value")
             total += value.stored_bytes if isinstance(value, LazyTensor) else 0
-        elif node.op in _VARIABLES:
+        elif node.op in VARIABLE_OPS:
             dtype, shape = node.attrs.get("dtype"), node.attrs.get("shape")
             shared = node.attrs.get("shared_name") or node.name
             if isinstance(dtype, DType) and isinstance(shape, Shape) and _first(shared, seen):

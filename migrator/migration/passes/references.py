@@ -18,8 +18,8 @@ from migrator.model.dtypes import INT32, RESOURCE, STRING, DType
 from migrator.model.graph import AttrValue, Graph, Node, index_nodes
 from migrator.model.tensors import UNKNOWN_SHAPE, Shape, TensorRef, TensorSpec
 from migrator.ops.registry import input_dtypes
+from migrator.ops.state import REFERENCE_VARIABLES
 
-VARIABLES = frozenset(("Variable", "VariableV2"))
 _SWITCHES = frozenset(("Switch", "RefSwitch"))
 _SCATTER = {
     f"Scatter{kind}": f"ResourceScatter{kind}"
@@ -66,7 +66,7 @@ def drop_references(
 
 
 def _touched(node: Node) -> bool:
-    if node.op in VARIABLES or node.op == "RefSelect":
+    if node.op in REFERENCE_VARIABLES or node.op == "RefSelect":
         return True
     return (node.op in PASSING and node.op.startswith("Ref")) or _holds_reference(node)
 
@@ -126,7 +126,7 @@ class _References:
         readers: dict[str, list[tuple[Node, int, TensorRef]]] = {}
         stack: list[tuple[str, int]] = []
         for node in self._nodes:
-            if node.op in VARIABLES and f"{node.name}:0" not in self._given:
+            if node.op in REFERENCE_VARIABLES and f"{node.name}:0" not in self._given:
                 self._handles[(node.name, 0)] = self._variable_handle(node)
                 stack.append((node.name, 0))
             for slot in _reference_slots(node):
@@ -187,7 +187,7 @@ class _References:
     # -- node by node -------------------------------------------------------------------------
 
     def _convert(self, node: Node) -> None:
-        if node.op in VARIABLES and (node.name, 0) in self._handles:
+        if node.op in REFERENCE_VARIABLES and (node.name, 0) in self._handles:
             self._variable(node)
             return
         slots = set(_reference_slots(node))

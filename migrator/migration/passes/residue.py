@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Set
 from dataclasses import replace
 
+from migrator.graph.nesting import nesting
 from migrator.graph.wiring import Wiring
 from migrator.migration.passes.draft import ENTER, EXIT, controls_of, data_of
 from migrator.migration.passes.dropout import fold_dropout
@@ -172,26 +173,7 @@ def _branch_depth(wiring: Wiring) -> list[int]:
     Enter leads into a loop and Exit out of it. Nodes on a cycle that no loop explains count as
     inside.
     """
-    nodes = wiring.nodes
-    waiting = [0] * len(nodes)
-    edges: list[list[int]] = [[] for _ in nodes]
-    for number, _ in enumerate(nodes):
-        for producer in (*(edge[0] for edge in wiring.inputs[number]), *wiring.controls[number]):
-            if nodes[producer].op not in LOOP_OP:
-                waiting[number] += 1
-                edges[producer].append(number)
-    level = [0] * len(nodes)
-    depth = [1] * len(nodes)
-    ready = [number for number, count in enumerate(waiting) if not count]
-    while ready:
-        number = ready.pop()
-        depth[number] = max(level[number] + _turn(wiring, number), 0)
-        for consumer in edges[number]:
-            level[consumer] = max(level[consumer], depth[number])
-            waiting[consumer] -= 1
-            if not waiting[consumer]:
-                ready.append(consumer)
-    return depth
+    return nesting(wiring, _turn)
 
 
 def _turn(wiring: Wiring, number: int) -> int:

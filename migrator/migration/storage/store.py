@@ -25,6 +25,7 @@ from migrator.migration.subgraph import as_subgraph, prune, with_nodes
 from migrator.model.graph import Graph
 from migrator.model.model import Asset
 from migrator.model.tensors import UNKNOWN_SHAPE, TensorRef
+from migrator.ops.state import VARIABLE_OPS
 
 _IS_INITIALISED = frozenset(("IsVariableInitialized", "VarIsInitializedOp"))
 
@@ -223,7 +224,7 @@ class Storage:
         """Without the branches for variables that are not restored yet: by now they are."""
         held = {weight.variable or weight.node for weight in self.weights.values()}
         for node in graph.nodes:
-            if node.op in ("VarHandleOp", "VariableV2", "Variable") and node.name not in held:
+            if node.op in VARIABLE_OPS and node.name not in held:
                 weight = self._variables.weight(node)
                 if not isinstance(weight, Blocker):
                     held.add(node.name)

@@ -13,11 +13,11 @@ from migrator.auditing.subject import Subject
 from migrator.inspection.summary import V1_CONTROL_FLOW
 from migrator.model.graph import Node
 from migrator.ops.registry import Argument, op_facts
+from migrator.ops.state import REFERENCE_VARIABLES
 
 _BRANCHES = frozenset(("Switch", "RefSwitch"))
 _ENTERS = frozenset(("Enter", "RefEnter"))
 _ARRAYS = frozenset(("TensorArray", "TensorArrayV2", "TensorArrayV3"))
-_REFERENCES = frozenset(("Variable", "VariableV2"))
 
 
 @rule(
@@ -144,7 +144,7 @@ def tensor_arrays(subject: Subject) -> Iterator[Issue]:
     name="reference-variables",
     severity=Severity.LOW,
     family="warning",
-    looks_at=sorted(_REFERENCES),
+    looks_at=sorted(REFERENCE_VARIABLES),
     since="0.1",
 )
 def reference_variables(subject: Subject) -> Iterator[Issue]:
@@ -164,13 +164,13 @@ def reference_variables(subject: Subject) -> Iterator[Issue]:
     if subject.kind == "graph_def":
         return
     for graph in subject.served.graphs:
-        places = graph.places(_REFERENCES)
+        places = graph.places(REFERENCE_VARIABLES)
         if not places or graph.is_other:
             continue
         plan = graph.plan
         text = f"{plural(len(places), 'reference variable')} behind the results"
         severity, fix = Severity.LOW, ""
-        if plan is not None and not graph.planned_ops & _REFERENCES:
+        if plan is not None and not graph.planned_ops & REFERENCE_VARIABLES:
             text += "; migrate makes resource variables of them"
             severity = Severity.INFO
             fix = "Nothing to do for migrate; do not load and save the model again by hand."

@@ -6,8 +6,6 @@ from migrator.model.dtypes import DType
 from migrator.model.graph import Node
 from migrator.model.tensors import LazyTensor, Shape
 
-VARIABLES = frozenset(("Variable", "VariableV2", "VarHandleOp"))
-
 
 def variable_bytes(node: Node) -> int:
     """Bytes of a variable that may be a weight; counters and steps are none."""
