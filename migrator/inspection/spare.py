@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from migrator.errors import MigratorError
@@ -27,8 +27,27 @@ _CARE = frozenset(("VarIsInitializedOp", "DisableCopyOnRead", "IsVariableInitial
 _NUMBERED = re.compile(r"_[0-9]+\Z")
 
 
-def initial_values(nodes: Sequence[Node]) -> frozenset[str]:
-    """The constants that nothing but the first assignment of a variable takes. Linear."""
+def spare_constants(nodes: Sequence[Node], returns: Iterable[str] | None = None) -> set[str]:
+    """The constants of a graph that hold numbers as weights do, and are none. Linear.
+
+    Those that nothing but the first assignment of a variable takes, or a pipeline of training
+    data, or that only stand where a batch norm has no scale or offset to learn. ``returns`` are
+    the tensors that a body hands out, None for a top level.
+    """
+    ops = {node.op for node in nodes}  # most graphs have none of what is asked for
+    found: set[str] = set()
+    if returns is None and not ops.isdisjoint(ASSIGN_OPS):
+        found |= _initial_values(nodes)
+    if not ops.isdisjoint(_BATCH_NORMS):
+        found |= _fixed_scales(nodes)
+    pipeline = {op for op in ops if _DATASET.fullmatch(op)}
+    if pipeline:
+        found |= _training_data(nodes, pipeline, returns or ())
+    return found
+
+
+def _initial_values(nodes: Sequence[Node]) -> frozenset[str]:
+    """What nothing but the first assignment of a variable takes."""
     ops: dict[str, str] = {}
     assigns: list[tuple[str, str]] = []
     for node in nodes:
@@ -51,8 +70,8 @@ def initial_values(nodes: Sequence[Node]) -> frozenset[str]:
     return frozenset(name for name, left in taken.items() if left == 0)
 
 
-def fixed_scales(nodes: Sequence[Node]) -> frozenset[str]:
-    """The constants that only stand where a batch norm has no scale or offset to learn. Linear.
+def _fixed_scales(nodes: Sequence[Node]) -> frozenset[str]:
+    """What only stands where a batch norm has no scale or offset to learn.
 
     They are one number, 1 or 0, repeated, and stored as that one: weights are stored in full.
     """
@@ -95,15 +114,10 @@ def is_repeated(value: object, number: float) -> bool:
     )
 
 
-def training_data(nodes: Sequence[Node], returns: Iterable[str] = ()) -> frozenset[str]:
-    """The constants that nothing but a pipeline of training data takes. Linear.
-
-    ``returns`` are the tensors that a body hands out: what takes those is not known.
-    """
-    ops = {node.op for node in nodes}
-    pipeline = {op for op in ops if _DATASET.fullmatch(op)}
-    if not pipeline:
-        return frozenset()
+def _training_data(
+    nodes: Sequence[Node], pipeline: Collection[str], returns: Iterable[str]
+) -> frozenset[str]:
+    """What nothing but the ops of ``pipeline`` takes. What takes ``returns`` is not known."""
     by_name = {node.name: node for node in nodes}
     taken: set[str] = set()
     waiting = [_node(text) for text in returns]

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from migrator.formats.load import as_model
-from migrator.inspection.spare import fixed_scales, initial_values, spare_handles, training_data
+from migrator.inspection.spare import spare_constants, spare_handles
 from migrator.limits import DEFAULT_LIMITS, Limits
 from migrator.model.brief import brief
 from migrator.model.dtypes import DType
@@ -306,16 +306,14 @@ def tensor_weight(name: str, value: LazyTensor, op: str = VARIABLE, function: st
 
 def _nodes(graph: Graph, spare: Collection[str]) -> Iterator[tuple[str, Node]]:
     """Every node that may count, with the name of the function that it is in the body of."""
-    nodes = graph.nodes
-    left_out = initial_values(nodes) | training_data(nodes) | fixed_scales(nodes)
+    left_out = spare_constants(graph.nodes).union(spare)
     for node in graph.nodes:
-        if node.name not in left_out and node.name not in spare:
+        if node.name not in left_out:
             yield "", node
     for function in graph.functions.values():
-        data = training_data(function.nodes, function.returns.values())
-        data |= fixed_scales(function.nodes)
+        left_out = spare_constants(function.nodes, function.returns.values())
         for node in function.nodes:
-            if node.name not in data:
+            if node.name not in left_out:
                 yield function.name, node
 
 
