@@ -57,9 +57,8 @@ class Limits:
         """Raise LimitError where ``value`` passes the bound called ``name``."""
         bound = getattr(self, name)
         if value > bound:
-            unit = " bytes" if name.endswith("bytes") else ""
             raise LimitError(
-                f"holds {value:,}{unit} of {name.replace('_', ' ')}, the limit is {bound:,}{unit}",
+                f"holds {value:,} {name.replace('_', ' ')}, the limit is {bound:,}",
                 where=where,
                 hint=trust_hint(name),
             )

@@ -161,7 +161,7 @@ def test_a_path_does_where_a_model_does() -> None:
 @pytest.mark.parametrize("call", [migrator.summarize, migrator.to_networkx, migrator.weights])
 def test_a_path_is_read_within_limits_and_a_model_keeps_its_own(call: Callable[..., Any]) -> None:
     small = migrator.Limits(nodes=10)
-    with pytest.raises(migrator.MigratorError, match="16 of nodes, the limit is 10"):
+    with pytest.raises(migrator.MigratorError, match="16 nodes, the limit is 10"):
         call(MLP, limits=small)
     call(migrator.load(MLP), limits=small)
 

@@ -22,10 +22,10 @@ def configure_parser(verbs: options.Verbs) -> None:
     parser = verbs.add_parser(
         "diff",
         help="how two models differ, renames seen through, without TensorFlow",
-        description="Say how RIGHT differs from LEFT: two graphs of TensorFlow, or two "
-        "checkpoints, whatever format either is in. Nodes are matched by what they are, not by "
-        "what they are called. Exit code 0: nothing differs; 1: they differ; 2: could not do the "
-        "job.",
+        description="Say how RIGHT differs from LEFT, whatever format either is in. Nodes are "
+        "matched by what they are, not by what they are called; between graphs of two kinds, or "
+        "where one side has none, weights are compared by name and value. Exit code 0: nothing "
+        "differs; 1: they differ; 2: could not do the job.",
         epilog="--ignore takes names, weights, homes, devices, shapes, attrs, controls, "
         "signatures, functions, versions. With the seven arguments of GIT_EXTERNAL_DIFF, or as "
         "diff.<driver>.textconv with --textconv, it serves git: see docs/diff.md.",
@@ -34,7 +34,7 @@ def configure_parser(verbs: options.Verbs) -> None:
         "paths",
         nargs="+",
         metavar="LEFT RIGHT",
-        help="two models: files, SavedModel folders, checkpoints; not of Keras or TFLite",
+        help="two models, in any formats that inspect reads",
     )
     group = parser.add_argument_group("what is compared")
     group.add_argument(
@@ -90,7 +90,7 @@ def _execute(args: argparse.Namespace) -> int:
         return EXIT_YES
     if len(args.paths) != 2:
         count = len(args.paths)
-        raise UsageError(f"takes two models, {count} {'was' if count == 1 else 'were'} given")
+        raise UsageError(f"diff takes two models, {count} {'was' if count == 1 else 'were'} given")
     if args.format == "model-explorer":
         from migrator.cli.explored import write_explored
 

@@ -126,7 +126,10 @@ def is_wiring(change: Json) -> bool:
 
 def without_bodies(result: Json) -> Json:
     """The result with the names of bodies taken from those of their nodes, where that leaves no
-    doubt which node is meant: a reader knows them by the rest."""
+    doubt which node is meant: a reader knows them by the rest. A model in a Keras model keeps
+    its name, for that is a layer's, and calls and weights of it begin with it."""
+    if str(result["left"]["format"]).startswith("keras"):
+        return result
     bodies = {item[side] for item in result["functions"] for side in ("left", "right")} - {""}
     if not bodies:
         return result

@@ -196,7 +196,7 @@ def test_limits_hold_for_the_reading_of_each_model_and_are_no_reason_to_do_it_ag
     code, out, err = batch(capsys, zoo, "--limit", "nodes=10")
     assert code == 1
     assert "2 of 4 models done" in out
-    told = "holds 16 of nodes, the limit is 10; if you trust it: --limit nodes="
+    told = "holds 16 nodes, the limit is 10; if you trust it: --limit nodes="
     assert err.count(told) == 2
     assert "--limit nodes=10" in (zoo.parent / "out" / "index.html").read_text()
     code, out, err = batch(capsys, zoo, "--retry", "failed")

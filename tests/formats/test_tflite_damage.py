@@ -175,7 +175,7 @@ def test_a_buffer_outside_of_the_file_leaves_a_constant_without_values() -> None
 
 def test_a_million_operators_in_one_table_count_as_a_million_nodes() -> None:
     data = graph(flat.repeated(flat.operator([0], [1]), 1_000_000))
-    with pytest.raises(LimitError, match="1,000,000 of nodes"):
+    with pytest.raises(LimitError, match="1,000,000 nodes"):
         read(data, Limits(nodes=999_999))
 
 

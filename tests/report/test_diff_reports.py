@@ -288,3 +288,11 @@ def test_ten_thousand_changes_are_folded_and_verbose_tells_them_all(
     assert "... and 9,988 more: -v shows all" in text
     assert len(diff_text(result, verbose=1).splitlines()) > 20_000
     assert len(diff_markdown(result)) <= LIMIT
+
+
+def test_calls_of_a_model_in_a_keras_model_keep_its_name() -> None:
+    nested = sample("tf1.15.5/keras2_nested").model()
+    found = diff_result(migrator.diff(nested, sample("tf1.15.5/keras2_two_inputs").model()))
+    for text in (diff_text(found), html.unescape(diff_markdown(found))):
+        assert "tower/call_1" in text
+        assert "tower/inner/low" in text

@@ -1,4 +1,4 @@
-"""TensorFlow's checkpoints, version 2 (``PREFIX.index`` and its shards), without TensorFlow.
+"""TensorFlow's checkpoints, of both versions, without TensorFlow.
 
 The reader is imported when it is asked for: most models have no checkpoint.
 """
