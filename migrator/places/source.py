@@ -108,6 +108,13 @@ class ByteSource:
         """Of a file on disk, this one itself: for who reads by positions, and while this lives."""
         return self._file.descriptor if isinstance(self._file, DiskFile) else None
 
+    def identity(self) -> tuple[int, ...] | None:
+        """What only the file on disk has that holds the bytes, as it was when it was opened; None
+        where none does."""
+        if isinstance(self._file, DiskFile):
+            return self._file.identity
+        return self._file.source.identity() if isinstance(self._file, _Part) else None
+
     def check_same(self) -> None:
         """Raise FormatError where the file on disk that holds the bytes was changed meanwhile."""
         if isinstance(self._file, DiskFile):

@@ -211,3 +211,20 @@ def test_what_lies_in_a_small_files_place_is_told(kind: str, name: str, tmp_path
     found = describe_folder(load(folder))
     assert found is not None
     assert any(line.startswith(f"{name} cannot be read: ") for line in found.problems)
+
+
+@pytest.mark.parametrize("how", [replaced, written_over])
+def test_two_models_that_one_path_held_one_after_the_other_are_not_identical(
+    how: Callable[[Path, bytes], None], tmp_path: Path
+) -> None:
+    path = put(tmp_path / "m.pb", graph(1))
+    before = load(path)
+    how(path, graph(2))
+    found = migrator.diff(before, load(path))
+    assert not found.identical
+    assert not found.same_computation
+
+
+def test_a_model_is_identical_with_itself_read_twice(tmp_path: Path) -> None:
+    path = put(tmp_path / "m.pb", graph(1))
+    assert migrator.diff(load(path), load(path)).identical
