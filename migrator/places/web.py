@@ -69,7 +69,7 @@ def _check_same(headers: Mapping[str, str], url: str, told: Mapping[str, Any]) -
     for tag in TAGS:
         before, now = told.get(tag), headers.get(tag)
         if before and now:
-            if before != now:
+            if strong(before) != strong(now):
                 raise changed(url)
             return
 
@@ -89,6 +89,12 @@ def _check_range(said: str, url: str, start: int, end: int, told: Mapping[str, A
         raise changed(url)
     if first != start or not start <= last < end:
         raise _no_ranges(url, f"sends bytes {first:,} to {last:,} for {start:,} to {end - 1:,}")
+
+
+def strong(tag: str) -> str:
+    """A tag without the mark of a weak one: a server or a cache may put it on one answer, and not
+    on the next of the same bytes (RFC 9110, 8.8.3.2)."""
+    return tag.removeprefix("W/")
 
 
 def changed(address: str) -> StorageError:
