@@ -22,10 +22,10 @@ def configure_parser(verbs: options.Verbs) -> None:
     parser = verbs.add_parser(
         "diff",
         help="how two models differ, renames seen through, without TensorFlow",
-        description="Say how RIGHT differs from LEFT: two graphs of TensorFlow, or two "
-        "checkpoints, whatever format either is in. Nodes are matched by what they are, not by "
-        "what they are called. Exit code 0: nothing differs; 1: they differ; 2: could not do the "
-        "job.",
+        description="Say how RIGHT differs from LEFT: two models of any format that inspect "
+        "reads. Nodes are matched by what they are, not by what they are called; models without "
+        "graphs of one kind are compared by their weights and endpoints. Exit code 0: nothing "
+        "differs; 1: they differ; 2: could not do the job.",
         epilog="--ignore takes names, weights, homes, devices, shapes, attrs, controls, "
         "signatures, functions, versions. With the seven arguments of GIT_EXTERNAL_DIFF, or as "
         "diff.<driver>.textconv with --textconv, it serves git: see docs/diff.md.",
@@ -34,7 +34,7 @@ def configure_parser(verbs: options.Verbs) -> None:
         "paths",
         nargs="+",
         metavar="LEFT RIGHT",
-        help="two models: files, SavedModel folders, checkpoints; not of Keras or TFLite",
+        help="two models: files, SavedModel folders, checkpoints",
     )
     group = parser.add_argument_group("what is compared")
     group.add_argument(

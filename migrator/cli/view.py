@@ -22,7 +22,10 @@ def configure_parser(verbs: options.Verbs) -> None:
         "left", metavar="LEFT", help="a model with a graph, in any format that inspect reads"
     )
     parser.add_argument(
-        "right", metavar="RIGHT", nargs="?", help="another one, to compare (not of Keras or TFLite)"
+        "right",
+        metavar="RIGHT",
+        nargs="?",
+        help="another one, to compare: both of TensorFlow, of Keras or of TFLite",
     )
     group = parser.add_argument_group("what is shown")
     group.add_argument(
