@@ -164,6 +164,14 @@ class ByteSource:
                     )
                 left = left[count:]
 
+    def __copy__(self) -> ByteSource:
+        return self
+
+    def __deepcopy__(self, memo: object) -> ByteSource:
+        """The same: a copy of a model reads the same open file. A second one of its descriptor
+        would close it for both, and by then it may be another file's."""
+        return self
+
     def __del__(self) -> None:
         file = getattr(self, "_file", None)
         if file is not None:
