@@ -17,6 +17,7 @@ _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 _DEAF = 5.0
 """Seconds in which a second signal is not raised: what the first one unwinds shall end whole."""
 _SOON = 0.02
+_EDGES = frozenset(("__enter__", "__exit__", "__del__"))
 _LONGEST = 1e6
 """Seconds that a timer is set to."""
 
@@ -126,10 +127,18 @@ def _on_alarm(number: int, frame: FrameType | None) -> None:
         return
     if _held:
         _pending = number
-    elif _imports(frame):
+    elif _is_at_an_edge(frame) or _imports(frame):
         signal.setitimer(signal.ITIMER_REAL, _SOON, _DEAF)
     else:
         _ring()
+
+
+def _is_at_an_edge(frame: FrameType | None) -> bool:
+    """Whether a context is being entered or left, or an object finalized. What is raised there
+    leaves it open: an alarm that its own context does not stop would ring for good."""
+    return frame is not None and (
+        frame.f_code.co_name in _EDGES or frame.f_code.co_filename == __file__
+    )
 
 
 def _imports(frame: FrameType | None) -> bool:

@@ -30,6 +30,14 @@ def layer_of(weight: str, nodes: Container[str]) -> str:
     return ""
 
 
+def below(weight: str, layer: str) -> str:
+    """What a weight is called in its layer, as ``layer_of`` finds that."""
+    for name in (weight, weight.partition("/")[2]):
+        if name.startswith(f"{layer}/"):
+            return name[len(layer) + 1 :]
+    return weight
+
+
 def check_scope(scope: str, names: Collection[str]) -> None:
     """Raises UsageError where none of ``names`` lies in ``scope``."""
     if any(within(name, (scope,)) for name in names):

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from migrator.errors import UnsupportedFormat, UsageError
 from migrator.limits import DEFAULT_LIMITS, Limits
 from migrator.model.brief import brief
 from migrator.model.graph import Graph
+from migrator.model.keras import KerasFile
 from migrator.model.tensors import LazyTensor, TensorSpec
-
-if TYPE_CHECKING:
-    from migrator.model.keras import KerasFile
-    from migrator.model.tflite import TFLiteFile
-    from migrator.places.place import Place
+from migrator.model.tflite import TFLiteFile
+from migrator.places.place import Place
 
 OTHER_GRAPHS = {
     "keras_h5": "a Keras model, whose graph is of layers",

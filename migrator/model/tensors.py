@@ -142,6 +142,13 @@ class FileSpan:
         """The file, of which the bytes are those from ``offset`` on. Raises MigratorError."""
         return self.source or ByteSource.open(self.path)
 
+    def is_same(self, other: FileSpan) -> bool:
+        """Whether these are the same bytes: of one file, not of one that took the other's place.
+
+        Raises MigratorError where a file that is not open is not there.
+        """
+        return self == other and self.open().identity() == other.open().identity()
+
 
 def nowhere() -> FileSpan | None:
     """The place of a tensor whose array lies in no file in its own form."""

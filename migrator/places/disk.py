@@ -18,7 +18,7 @@ class DiskFile:
     Python's own does, where it is collected before its owner in a cycle with an exception.
     """
 
-    __slots__ = ("_position", "_stamp", "descriptor", "name", "size")
+    __slots__ = ("_position", "_stamp", "descriptor", "identity", "name", "size")
 
     def __init__(self, name: str) -> None:
         """Raises MigratorError for what is missing, unreadable or not a file."""
@@ -41,6 +41,8 @@ class DiskFile:
             raise self._irregular()
         self.size = found.st_size
         self._stamp = _stamp(found)
+        self.identity = (found.st_dev, found.st_ino, *self._stamp)
+        """Of no two files, nor of one before and after it was written to."""
 
     def seek(self, position: int) -> None:
         self._position = position

@@ -11,7 +11,7 @@ from migrator.places.addresses import shown
 from migrator.places.faults import REFUSED
 from migrator.places.source import ByteSource
 from migrator.places.visit import Visit
-from migrator.places.web import changed
+from migrator.places.web import changed, strong
 
 _MOST = 8 << 20
 """Bytes of a request: twice as many each time that reading goes straight on."""
@@ -136,4 +136,5 @@ def tag_of(info: dict[str, Any]) -> str:
     """What changes with an object's content, said alike of it alone and in a listing; "" where the
     store says nothing."""
     value = next((info[key] for key in (*_TAGS, *_TAGS_MORE) if info.get(key)), "")
-    return str(value.timestamp() if isinstance(value, datetime) else value).strip('"')
+    text = str(value.timestamp() if isinstance(value, datetime) else value)
+    return strong(text).strip('"')

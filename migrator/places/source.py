@@ -108,6 +108,13 @@ class ByteSource:
         """Of a file on disk, this one itself: for who reads by positions, and while this lives."""
         return self._file.descriptor if isinstance(self._file, DiskFile) else None
 
+    def identity(self) -> tuple[int, ...] | None:
+        """What only the file on disk has that holds the bytes, as it was when it was opened; None
+        where none does."""
+        if isinstance(self._file, DiskFile):
+            return self._file.identity
+        return self._file.source.identity() if isinstance(self._file, _Part) else None
+
     def check_same(self) -> None:
         """Raise FormatError where the file on disk that holds the bytes was changed meanwhile."""
         if isinstance(self._file, DiskFile):
@@ -156,6 +163,14 @@ class ByteSource:
                         where=self.name,
                     )
                 left = left[count:]
+
+    def __copy__(self) -> ByteSource:
+        return self
+
+    def __deepcopy__(self, memo: object) -> ByteSource:
+        """The same: a copy of a model reads the same open file. A second one of its descriptor
+        would close it for both, and by then it may be another file's."""
+        return self
 
     def __del__(self) -> None:
         file = getattr(self, "_file", None)

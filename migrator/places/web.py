@@ -14,6 +14,8 @@ TAGS = ("ETag", "Last-Modified")
 """What changes with the content, of the one and the same URL."""
 _RANGE = re.compile(r"\s*bytes\s+(\d{1,19})-(\d{1,19})/(\d{1,19}|\*)\s*", re.IGNORECASE)
 _PART = 1 << 16
+_ANSWERS = 128
+"""So many make a range at most."""
 _PLAIN = ("", "identity")
 
 
@@ -28,8 +30,13 @@ def fetch_range(fs: Any, url: str, start: int, end: int, told: Mapping[str, Any]
     """
     from fsspec.asyn import sync
 
-    found: bytes = sync(fs.loop, _range, fs, url, start, end, told)
-    return found
+    found = bytearray()
+    for _ in range(_ANSWERS):  # a server may send less than it was asked for (RFC 9110, 15.3.7)
+        part: bytes = sync(fs.loop, _range, fs, url, start + len(found), end, told)
+        found += part
+        if not part or len(found) >= end - start:
+            break
+    return bytes(found)
 
 
 async def _range(fs: Any, url: str, start: int, end: int, told: Mapping[str, Any]) -> bytes:
@@ -69,7 +76,7 @@ def _check_same(headers: Mapping[str, str], url: str, told: Mapping[str, Any]) -
     for tag in TAGS:
         before, now = told.get(tag), headers.get(tag)
         if before and now:
-            if before != now:
+            if strong(before) != strong(now):
                 raise changed(url)
             return
 
@@ -89,6 +96,12 @@ def _check_range(said: str, url: str, start: int, end: int, told: Mapping[str, A
         raise changed(url)
     if first != start or not start <= last < end:
         raise _no_ranges(url, f"sends bytes {first:,} to {last:,} for {start:,} to {end - 1:,}")
+
+
+def strong(tag: str) -> str:
+    """A tag without the mark of a weak one: a server or a cache may put it on one answer, and not
+    on the next of the same bytes (RFC 9110, 8.8.3.2)."""
+    return tag.removeprefix("W/")
 
 
 def changed(address: str) -> StorageError:

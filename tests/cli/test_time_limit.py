@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import signal
@@ -63,6 +64,12 @@ STAGES = [
      ["-o", "log", "--format", "tensorboard"]),
     ("export", "migrator.actions.export", "undecoded", ["-o", "g.pb"]),
 ]  # fmt: skip
+
+
+def _pass(seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        pass
 
 
 def _for_ever(*args: Any, **options: Any) -> Any:
@@ -190,6 +197,34 @@ def test_an_alarm_that_is_stopped_rings_no_more() -> None:
         with bounded_time(0.02, where="quick"):
             pass
         time.sleep(0.05)
+
+
+@pytest.mark.usefixtures("ours")
+def test_an_alarm_that_rings_as_its_context_ends_does_not_stay() -> None:
+    for number in range(100):
+        with contextlib.suppress(LimitError), bounded_time(0.002, where="it"):
+            _pass(0.00195 + number % 20 * 5e-6)
+    time.sleep(0.03)
+
+
+@pytest.mark.usefixtures("ours")
+def test_a_context_is_left_whole_when_time_is_over() -> None:
+    done = []
+
+    class Slow:
+        def __enter__(self) -> None: ...
+
+        def __exit__(self, *told: object) -> None:
+            end = time.monotonic() + 0.05
+            while time.monotonic() < end:
+                pass
+            done.append(True)
+
+    with pytest.raises(LimitError), bounded_time(0.02, where="it"):
+        with Slow():
+            pass
+        _for_ever()
+    assert done == [True]
 
 
 @pytest.mark.usefixtures("ours")

@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 import sys
+import typing
 from pathlib import Path
 from typing import Any
 
@@ -167,16 +168,16 @@ def test_inspecting_in_text_imports_no_heavy_package(name: str, tmp_path: Path) 
 NOT_THEIRS = {
     "tf1.15.5/mlp/model.pb": """
         formats.checkpoint.reader formats.saved_model formats.packed places.archive
-        inspection.folder inspection.optimizer inspection.stored model.keras model.tflite
+        inspection.folder inspection.optimizer inspection.stored
         report.text_calls report.folder_parts files
     """,
     "tf1.4.1/sm_variables/saved_model": """
         formats.graph_def formats.packed places.archive inspection.inputs inspection.outputs
-        inspection.stored model.keras model.tflite files
+        inspection.stored files
     """,
     "tflite_files/plain.tflite": """
         formats.checkpoint.reader formats.packed places.archive inspection.folder
-        inspection.outputs model.keras files
+        inspection.outputs files
     """,
 }
 """Model -> modules of ours that other models need; importing is most of what a small one costs."""
@@ -204,6 +205,10 @@ def test_inspecting_an_archive_imports_no_heavy_package(form: str, tmp_path: Pat
     folder = FIXTURES / "tf1.15.5" / "hub_image"
     packed = shutil.make_archive(str(tmp_path / "packed"), form, folder, "module")
     assert unneeded(Path(packed), tmp_path) == set()
+
+
+def test_the_types_of_a_models_fields_can_be_asked_for() -> None:
+    assert typing.get_type_hints(migrator.Model)["warnings"] == tuple[str, ...]
 
 
 def test_public_names_are_all_there_and_listed() -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import migrator
+from migrator.diffing.asked import below, layer_of
 from migrator.diffing.result import Diff, WeightChange
 from tests import handmade as h
 from tests.corpus import FIXTURES, HUB, KERAS, META, SAMPLES, Sample, sample
@@ -106,6 +107,12 @@ def test_model_explorer_marks_the_layer_of_a_changed_weight(tmp_path: Path) -> N
     files = migrator.explore(CONV, other, audit=False).files
     (graph,) = files["right.weights.json"].values()
     assert list(graph["results"]) == ["conv"]
+
+
+def test_a_weight_is_called_as_in_its_layer_also_behind_the_models_own_name() -> None:
+    for weight in ("outer/dense/kernel", "dense/kernel", "sequential_12/outer/dense/kernel"):
+        layer = layer_of(weight, {"outer", "dense"})
+        assert below(weight, layer) == ("dense/kernel" if "outer" in weight else "kernel")
 
 
 def test_weights_alone_are_held_against_a_model_by_name(tmp_path: Path) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
+import gc
 import os
 import shutil
 import zipfile
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -211,3 +215,38 @@ def test_what_lies_in_a_small_files_place_is_told(kind: str, name: str, tmp_path
     found = describe_folder(load(folder))
     assert found is not None
     assert any(line.startswith(f"{name} cannot be read: ") for line in found.problems)
+
+
+@pytest.mark.parametrize("how", [replaced, written_over])
+def test_two_models_that_one_path_held_one_after_the_other_are_not_identical(
+    how: Callable[[Path, bytes], None], tmp_path: Path
+) -> None:
+    path = put(tmp_path / "m.pb", graph(1))
+    before = load(path)
+    how(path, graph(2))
+    found = migrator.diff(before, load(path))
+    assert not found.identical
+    assert not found.same_computation
+
+
+def test_a_model_is_identical_with_itself_read_twice(tmp_path: Path) -> None:
+    path = put(tmp_path / "m.pb", graph(1))
+    assert migrator.diff(load(path), load(path)).identical
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, asdict])
+def test_a_copy_closes_no_file_of_the_model(copied: Callable[[Any], Any], tmp_path: Path) -> None:
+    tensor = migrator.weights(load(put(tmp_path / "m.pb", graph(1))))["w"]
+    span = tensor.place()
+    assert span is not None
+    copied(span)
+    gc.collect()
+    assert tensor.numpy()[0, 0] == 1
+
+
+def test_a_model_is_whole_after_it_was_copied_or_could_not_be(tmp_path: Path) -> None:
+    model = load(put(tmp_path / "m.pb", graph(1)))
+    with contextlib.suppress(TypeError):
+        copy.deepcopy(model)
+    gc.collect()
+    assert migrator.weights(model)["w"].numpy()[0, 0] == 1

@@ -69,6 +69,37 @@ def test_a_server_whose_ranges_are_none_is_asked_for_the_whole(name: str) -> Non
         assert all(np.array_equal(found[key].numpy(), truth[key].numpy()) for key in truth)
 
 
+def weaker(answer: Answer) -> None:
+    answer.headers["ETag"] = f"W/{answer.headers['ETag']}"
+
+
+def test_a_tag_that_is_weak_in_one_answer_alone_is_no_other_file() -> None:
+    with web_server() as web:
+        web.files["m.pb"] = heavy()
+        web.alter = weaker
+        assert migrator.weights(load(web.address("m.pb")))
+
+
+def shorter(answer: Answer) -> None:
+    if answer.status == 206:
+        answer.body = answer.body[: 64 << 10]
+        size = answer.headers["Content-Range"].partition("/")[2]
+        end = answer.start + len(answer.body) - 1
+        answer.headers |= {
+            "Content-Range": f"bytes {answer.start}-{end}/{size}",
+            "Content-Length": str(len(answer.body)),
+        }
+
+
+def test_a_server_that_sends_less_than_it_is_asked_for_is_asked_for_the_rest() -> None:
+    with web_server() as web:
+        web.files["m.pb"] = heavy()
+        truth = migrator.weights(load(web.address("m.pb")))
+        web.alter = shorter
+        found = migrator.weights(load(web.address("m.pb")))
+        assert all(np.array_equal(found[key].numpy(), truth[key].numpy()) for key in truth)
+
+
 def longer(answer: Answer) -> None:
     answer.body += b"z" * 5000
     answer.headers["Content-Length"] = str(len(answer.body))

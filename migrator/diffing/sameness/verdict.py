@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from migrator.diffing.changes.assets import Assets, asset_changes
@@ -22,7 +24,10 @@ from migrator.diffing.side import Tensor
 from migrator.diffing.weights.of_layers import LayerWeights
 from migrator.diffing.weights.reading import Files, Store
 from migrator.diffing.weights.values import EQUAL, UNKNOWN, Budget, WeightReport
+from migrator.errors import MigratorError
 from migrator.model.model import MetaGraph, Model
+from migrator.model.tensors import LazyTensor
+from migrator.places.source import ByteSource
 
 GRAPHS = "graphs"
 REPLAY = "replay"
@@ -169,6 +174,26 @@ def is_one_model(left: Model, right: Model) -> bool:
     if any(place is not None and place.path is None for place in places):
         return str(places[0]) == str(places[1])
     try:
-        return Path(left.source.path).samefile(right.source.path)
-    except (OSError, ValueError):
+        is_one = Path(left.source.path).samefile(right.source.path)
+        return is_one and _files(left) == _files(right)
+    except (OSError, ValueError, MigratorError):
         return False
+
+
+def _files(model: Model) -> set[tuple[int, ...] | None]:
+    """Those on disk that its weights were found in when it was read.
+
+    Raises MigratorError where one was changed since: it is another model by now.
+    """
+    nodes = (node for meta in model.meta_graphs for node in meta.graph.all_nodes())
+    values = chain(model.variables.values(), (node.attrs.get("value") for node in nodes))
+    found: dict[int, ByteSource] = {}
+    for value in values:
+        span = None
+        with suppress(MigratorError):  # what is not there is not there for either
+            span = value.place() if isinstance(value, LazyTensor) else None
+        if span is not None and span.source is not None:
+            found.setdefault(id(span.source), span.source)
+    for source in found.values():
+        source.check_same()
+    return {source.identity() for source in found.values()}

@@ -264,8 +264,8 @@ def _elements(shape: Shape) -> int:
 
 def _is_one_place(left: Value, right: Value) -> bool:
     """The same bytes of the same file."""
-    place = left.span()
-    return place is not None and place == right.span()
+    place, other = left.span(), right.span()
+    return place is not None and other is not None and place.is_same(other)
 
 
 def _same_checksums(left: Value, right: Value) -> bool:

@@ -45,7 +45,8 @@ def _same(one: Weight, other: Weight) -> bool:
     if (left.dtype, left.shape) != (right.dtype, right.shape):
         return False
     try:
-        if left.place() is not None and left.place() == right.place():
+        places = left.place(), right.place()
+        if places[0] is not None and places[1] is not None and places[0].is_same(places[1]):
             return True
         if left.nbytes > _COMPARED:
             return False

@@ -10,7 +10,7 @@ from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 from migrator.auditing.finding import SEVERITIES, Finding
-from migrator.diffing.asked import layer_of
+from migrator.diffing.asked import below, layer_of
 from migrator.report.diff_parts import magnitude, names, share_text, value_text
 from migrator.report.escape import shown
 from migrator.report.explorer.graphs import Place
@@ -94,7 +94,7 @@ def change_notes(
                 text = f"{text}, {share_text(item['share'])} of {item['elements']:,} elements"
             node = layer_of(item[side], nodes)
             if node != item[side]:  # a layer has several
-                text = f"{shown(item[side][len(node) + 1 :])}: {text}"
+                text = f"{shown(below(item[side], node))}: {text}"
             found.setdefault(node, []).append(("diff: weights", text))
     return found
 
