@@ -109,7 +109,8 @@ def opened(place: Place, visit: Visit) -> Place:
     kind = packing_of(source)
     if kind is None:
         return place
-    visit.watched.append(source)
+    if place.path is not None:  # a member lies in what is watched already
+        visit.watched.append(source)
     from migrator.places.archive import MemberPlace, UnpackedPlace  # few files are one
 
     if kind in STREAMS:
