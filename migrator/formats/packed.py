@@ -34,6 +34,7 @@ _BESIDE = frozenset(("fingerprint.pb", "keras_metadata.pb", "tfhub_module.pb", "
 _JUNK = "__MACOSX"
 _NO_MODELS = frozenset((None, "hub_module"))
 _SAVED_MODEL = Sniffed(format="saved_model", what="a SavedModel")
+_ARRAYS = Sniffed(format=None, what="numpy arrays (.npz)")
 _LOST = "lost"
 """Kind of a StorageError: the store gives no answer."""
 _LISTED = 30
@@ -328,10 +329,19 @@ def _look(place: Place, visit: Visit) -> _Looked:
         if packing_of(source) is not None:
             inner = opened(place, visit)
             if inner is not place:
-                return None
+                return _ARRAYS if _holds_arrays(inner) else None
         return sniff(source, visit.limits)
     except MigratorError as error:
         return _light(error)
+
+
+def _holds_arrays(top: Place) -> bool:
+    """True for numpy's ``.npz``, an archive that lies beside many a model."""
+    names = top.names() if isinstance(top, MemberPlace) else []
+    if not names or not all(name.endswith(".npy") for name in names):
+        return False
+    first = top.child(names[0])
+    return first.is_file() and first.glance().read(0, min(first.size(), 6)) == b"\x93NUMPY"
 
 
 def _look_unopened(place: Place, visit: Visit) -> _Looked:

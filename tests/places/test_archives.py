@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
 import lzma
 import shlex
 import tarfile
@@ -298,3 +299,13 @@ def test_an_archive_beside_the_one_model_is_named(tmp_path: Path) -> None:
     assert "'deep/inner.tar.gz' in it is not looked into" in warning
     assert load(f"{path}/deep/inner.tar.gz").source.path.endswith("other.pb")
     assert load(put(tmp_path, zipped({"inner.tar.gz": inner}), "alone.bin")).warnings == ()
+
+
+def test_numpy_arrays_beside_the_one_model_are_no_archive_to_name(tmp_path: Path) -> None:
+    arrays = io.BytesIO()
+    np.savez(arrays, inputs=np.zeros(3), outputs=np.ones(2))
+    path = put(tmp_path, zipped({"mlp.pb": MLP, "cases.npz": arrays.getvalue()}))
+    assert load(path).warnings == ()
+    empty = zipped({"a.npy": b"no array"})
+    path = put(tmp_path, zipped({"mlp.pb": MLP, "cases.npz": empty}))
+    assert "'cases.npz' in it is not looked into" in load(path).warnings[0]
