@@ -8,10 +8,11 @@
 The Python that runs it is the one that is measured: migrator and TensorFlow are to be installed in
 its environment. Times are of the wall, medians with the least and the most; memory is what was
 resident at the peak of the largest process, and at least what this one has got to when it starts
-that: some 50 MB once it has made a model, so that a small peak is to be measured again. Targets are printed beside what was measured; missing
-one is no error. Made models (9 GB of disk) stay in the cache, see real_models.py; results of up
-to 3 GB lie in the folder for temporary files meanwhile. ``migrate-recipe``, the recipe at the
-largest size that it survives (17 GB of memory), runs only when it is named by --only.
+that: some 50 MB once it has made a model, so that a small peak is to be measured again. Targets
+are printed beside what was measured; missing one is no error. Made models (9 GB of disk) stay in
+the cache, see real_models.py; results of up to 3 GB lie in the folder for temporary files
+meanwhile. ``migrate-recipe``, the recipe at the largest size that it survives (17 GB of memory),
+runs only when it is named by --only.
 """
 
 from __future__ import annotations
