@@ -13,6 +13,21 @@ from typing import Any
 from migrator.errors import FormatError
 
 _NOTES = "__notes__"
+_MOST_LISTS = 1024
+
+
+def nested_list(array: Any) -> Any:
+    """``array.tolist()``, but ``[]`` where that would be very many lists of nothing.
+
+    A shape such as [1000000000, 0] takes no bytes in a file.
+    """
+    if not array.size:
+        lists = 1
+        for size in array.shape[: array.shape.index(0)]:
+            lists *= size
+        if lists > _MOST_LISTS:
+            return []
+    return array.tolist()
 
 
 def save_arrays(path: Path, arrays: Mapping[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from migrator.arrays import nested_list
 from migrator.errors import MigratorError
 from migrator.model.dtypes import DType
 from migrator.model.graph import AttrPlaceholder, AttrValue, FunctionRef, Node
@@ -107,7 +108,7 @@ def _values(value: LazyTensor) -> str:
     if not value.shape.rank:
         return f"{array.item():.6g}" if value.dtype.kind == "f" else str(array.item())
     return str(
-        [float(f"{item:.6g}") if isinstance(item, float) else item for item in array.tolist()]
+        [float(f"{item:.6g}") if isinstance(item, float) else item for item in nested_list(array)]
     )
 
 

@@ -6,6 +6,7 @@ import base64
 from dataclasses import dataclass
 from typing import Any
 
+from migrator.arrays import nested_list
 from migrator.report.escape import shown
 
 MOST_TOP_ROWS = 4
@@ -77,7 +78,7 @@ def values_of(array: Any) -> Any:
     values = plain(array)
     kind = values.dtype.kind
     if not values.size:
-        return values.tolist()
+        return nested_list(values)
     flat = values.ravel().tolist()
     if kind == "f":
         flat = [item if -_INFINITE < item < _INFINITE else _word(item) for item in flat]

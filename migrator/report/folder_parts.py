@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from migrator.arrays import nested_list
 from migrator.errors import MigratorError, first_few
 from migrator.model.model import Signature
 from migrator.model.tensors import LazyTensor
@@ -71,7 +72,7 @@ def default_value(tensor: LazyTensor) -> Any:
         plain = found.astype(float if tensor.dtype.kind == "f" else int)
         if tensor.dtype.kind == "b":
             plain = found
-        return _finite(plain.tolist())
+        return _finite(nested_list(plain))
     return None
 
 

@@ -183,7 +183,7 @@ def test_who_fell_silent_is_not_waited_for_once_a_weight(
         for tensor in found.values():
             with pytest.raises(StorageError, match="no answer within"):
                 tensor.numpy()
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 6  # one by one they would take ten
 
 
 def test_a_server_that_falls_silent_behind_the_graph_leaves_the_graph(

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from migrator.arrays import nested_list
 from migrator.diffing.result import Change
 from migrator.errors import MigratorError
 from migrator.model.dtypes import DType
@@ -185,7 +186,7 @@ def tensor_text(value: LazyTensor) -> Any:
     if value.elements > _SHOWN or value.nbytes > _SMALL or value.dtype.kind in "h?":
         return f"{value.dtype.name} {value.shape}{_first(value)}"
     try:
-        return _plain(_shortest(value.numpy()).tolist())
+        return _plain(nested_list(_shortest(value.numpy())))
     except MigratorError:
         return f"{value.dtype.name} {value.shape}, not readable"
 
