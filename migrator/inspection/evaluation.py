@@ -35,8 +35,8 @@ _PASSING = frozenset(("Identity", "Enter", "StopGradient"))
 _SPREADS = frozenset("ExpandDims Identity Pack Reshape Tile Transpose".split())
 _COMPARES = frozenset("Greater GreaterEqual Less LessEqual".split())
 _COUNTS = frozenset("Cast Identity LogicalAnd LogicalNot LogicalOr Mul Sum ToFloat".split())
-_MOST_COUNTING = 200
-"""Nodes between a metric's thresholds and its sums; tf.metrics has about twenty."""
+_MOST_COUNTING = 300
+"""Edges between a metric's thresholds and its sums; tf.metrics has some dozens."""
 _RESTORES = frozenset(("RestoreV2", "Restore", "RestoreSlice"))
 _ZEROS_READ = 1 << 16
 """Bytes of a constant up to which it is read to see whether it is zero."""
@@ -124,9 +124,13 @@ def _is_threshold(name: str, users: Mapping[str, list[Node]], metrics: Collectio
     waiting = [(name, False)]
     seen = set(waiting)
     is_added = False
-    while waiting and len(seen) <= _MOST_COUNTING:
+    edges = 0
+    while waiting:
         name, compared = waiting.pop()
         for user in users.get(name, ()):
+            edges += 1  # others may lead to the same nodes, and each walks for itself
+            if edges > _MOST_COUNTING:
+                return False
             if compared and user.op in _ADDS and user.data_refs[0].node in metrics:
                 is_added = True
                 continue
@@ -136,7 +140,7 @@ def _is_threshold(name: str, users: Mapping[str, list[Node]], metrics: Collectio
             if found not in seen:
                 seen.add(found)
                 waiting.append(found)
-    return is_added and not waiting
+    return is_added
 
 
 def stored_by_metrics(model: Model) -> frozenset[str]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
 
 import migrator
 from migrator.formats.tensors import constant_tensor
-from migrator.inspection.evaluation import metric_variables, stored_by_metrics
+from migrator.inspection.evaluation import metric_thresholds, metric_variables, stored_by_metrics
 from migrator.inspection.summary import summarize
 from migrator.inspection.weight_list import list_weights
 from migrator.model.dtypes import dtype_named
@@ -17,6 +17,7 @@ from migrator.model.model import Model, Source
 from migrator.report import json_v1
 from migrator.report.text import inspect_text
 from tests import handmade, wire
+from tests.growth import assert_linear
 from tests.schemas import validate
 
 SUMS = ("tp", "fp")
@@ -199,3 +200,16 @@ def test_metrics_of_keras_are_known_by_their_keys() -> None:
     assert summary.metric_variables is not None
     assert "4 parameters (16 B), 1 metric variable (16 B)" in inspect_text(summary)
     validate(json_v1.inspect_result([summary]))
+
+
+def test_constants_that_lead_to_the_same_nodes_are_no_square_of_work() -> None:
+    def looking(count: int) -> Callable[[], object]:
+        names = [f"t{number}" for number in range(count)]
+        nodes = [handmade.const(name, [0.5]) for name in names]
+        nodes.append(handmade.op("all", "Pack", *names, T=wire.F))
+        nodes += [handmade.op(f"g{n}", "Greater", "all", "x", T=wire.F) for n in range(count)]
+        meta = handmade.model(*evaluation(), *nodes).meta_graphs[0]
+        assert len(meta.graph.nodes) > 2 * count
+        return lambda: metric_thresholds(meta, SUMS)
+
+    assert_linear(looking, 600, 9_600)
